@@ -1,0 +1,599 @@
+//! The contract: what a backend computes, with the maths and the shapes of each kernel.
+//!
+//! Notation (see `docs/dynamics.md`): step t of T, sample b of B, neuron j of n; drive X, synaptic current I, membrane
+//! potential V before reset, spike S, emitted spike O; α, β, γ, θ as there. Adjoint totals λ = dL/dV, μ = dL/dI,
+//! χ = dL/dX, ρ = dL/dS.
+//!
+//! **Layouts.** A row of n values is padded to `np = pad(n)`, a multiple of 32. Padding is 0 wherever it is read, and
+//! padded neurons never spike: their threshold is [`NEVER`].
+//!
+//! | what | shape |
+//! |---|---|
+//! | [`Kernels::Activity`] (raster or values) | `[HISTORY + T][B][np]`, rows 0 and 1 hold steps −2 and −1 |
+//! | drive X | `[T][B][np]` |
+//! | χ | `[T + FUTURE][B][np]`, the last rows hold steps T and T+1 (0 at the end of the sequence) |
+//! | gradient of spikes `g` | `[T][B][np]`, row t is the part of dL/dS_t that comes from above |
+//! | tape | `[1 or 2][T][B][np]`: V, then I where [`Model::keeps_current`] |
+//! | sample planes | `[B][PLANES][np]`, see [`plane`] |
+//! | weights | `[in][np]`, recurrent `[n][np]` from row to column, current encoder `[np]` |
+//! | neuron parameters and their gradients | `[4][np]`, see [`row`] |
+//! | constants | `[5][np]`, see [`constant`] |
+//!
+//! All lags are offsets of rows: a projection with lag L reads row `HISTORY + t − L` of its source.
+//! Every sum has a fixed order, so the same device gives the same bits.
+
+use crate::error::Result;
+use crate::network::{Reduce, Regulariser, Reset, Surrogate};
+use std::ops::Range;
+
+/// Rows before step 0 in an activity: steps −2 and −1.
+pub const HISTORY: usize = 2;
+/// Rows after step T−1 in χ.
+pub const FUTURE: usize = 2;
+/// Threshold of a padded neuron.
+pub const NEVER: f64 = 1e38;
+
+/// Planes of the per-sample values of a layer, `[B][PLANES][np]`.
+pub mod plane {
+    /// V of the last step done (start: V_{-1}).
+    pub const POTENTIAL: usize = 0;
+    /// I of the last step done.
+    pub const CURRENT: usize = 1;
+    /// V_{-1} of this sequence: what the backward pass starts from.
+    pub const START_POTENTIAL: usize = 2;
+    /// I_{-1} of this sequence.
+    pub const START_CURRENT: usize = 3;
+    /// λ of the step after the range (0 at the end of the sequence); after `backward`, of the first step of the range.
+    pub const LAMBDA: usize = 4;
+    /// μ, likewise.
+    pub const MU: usize = 5;
+    /// ζ = Σ_t O_t.
+    pub const COUNT: usize = 6;
+    /// dL/dζ.
+    pub const COUNT_GRADIENT: usize = 7;
+    /// Σ_t of the sample's part of dL/dα (0 before `backward` adds to it; likewise the next three).
+    pub const ALPHA_GRADIENT: usize = 8;
+    /// dL/dβ.
+    pub const BETA_GRADIENT: usize = 9;
+    /// dL/dθ.
+    pub const THETA_GRADIENT: usize = 10;
+    /// dL/db = Σ_t χ_t.
+    pub const BIAS_GRADIENT: usize = 11;
+    /// Readout: the activation (trace reduced over time).
+    pub const ACTIVATION: usize = 12;
+    /// Readout `max`: the step of the maximum, as a real number.
+    pub const STEP: usize = 13;
+    /// Readout: dL/d activation.
+    pub const ACTIVATION_GRADIENT: usize = 14;
+    /// Number of planes.
+    pub const PLANES: usize = 15;
+}
+
+/// Rows of the neuron parameters of a layer, `[4][np]`, and of their gradients.
+pub mod row {
+    /// τ_syn, ms.
+    pub const TAU_SYN: usize = 0;
+    /// τ_mem, ms.
+    pub const TAU_MEM: usize = 1;
+    /// Threshold θ.
+    pub const THRESHOLD: usize = 2;
+    /// Bias b of the drive.
+    pub const BIAS: usize = 3;
+    /// Number of rows.
+    pub const ROWS: usize = 4;
+}
+
+/// Rows of the constants of a layer, `[5][np]`, made from the parameters by [`Kernels::constants`].
+pub mod constant {
+    /// α = exp(−dt/τ_syn), 0 without a synapse.
+    pub const ALPHA: usize = 0;
+    /// β = exp(−dt/τ_mem).
+    pub const BETA: usize = 1;
+    /// γ: 1 or 1 − β.
+    pub const GAMMA: usize = 2;
+    /// θ; [`super::NEVER`] for padding and for neurons that do not spike.
+    pub const THETA: usize = 3;
+    /// Bias b.
+    pub const BIAS: usize = 4;
+    /// Number of rows.
+    pub const ROWS: usize = 5;
+}
+
+/// A number type that a backend computes in.
+pub trait Real: bytemuck::Pod + Send + Sync + PartialOrd + std::fmt::Debug + 'static {
+    /// The nearest value to `value`.
+    fn from_f64(value: f64) -> Self;
+    /// The same value in f64.
+    fn to_f64(self) -> f64;
+}
+
+impl Real for f32 {
+    fn from_f64(value: f64) -> Self {
+        value as f32
+    }
+
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Real for f64 {
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+
+    fn to_f64(self) -> f64 {
+        self
+    }
+}
+
+/// The size of a layer's sequence: T steps, B samples, n units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Steps T.
+    pub steps: usize,
+    /// Samples B.
+    pub batch: usize,
+    /// Units n.
+    pub units: usize,
+}
+
+impl Shape {
+    /// Length of a row of values.
+    pub fn row(&self) -> usize {
+        crate::spikes::pad(self.units)
+    }
+
+    /// Length of values `[steps][B][np]`.
+    pub fn len(&self, steps: usize) -> usize {
+        steps * self.batch * self.row()
+    }
+}
+
+/// Which neuron parameters are learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Learned {
+    /// τ_syn, hence α.
+    pub tau_syn: bool,
+    /// τ_mem, hence β.
+    pub tau_mem: bool,
+    /// Threshold.
+    pub threshold: bool,
+    /// Bias.
+    pub bias: bool,
+}
+
+/// The switches of a neuron (`dynamics.md`, section 1).
+///
+/// ```text
+/// I_t = α I_{t-1} + X_t,   J_t = I_t (lag 0) or I_{t-1} (lag 1)
+/// V_t = reset_form(V_{t-1}, S_{t-1}, γ J_t),   S_t = H(V_t − θ),   O_t = S_{t-e}
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Model {
+    /// Whether it spikes; a readout does not.
+    pub spiking: bool,
+    /// Reset form.
+    pub reset: Reset,
+    /// Whether the reset is detached from the gradient.
+    pub detach: bool,
+    /// Lag of the current, 0 or 1.
+    pub lag: usize,
+    /// Emit lag e, 0 or 1.
+    pub emit_lag: usize,
+    /// Recurrent lag r, 1 or 2.
+    pub recurrent_lag: usize,
+    /// Whether γ = 1 − β.
+    pub normalised: bool,
+    /// Whether V = θ spikes.
+    pub inclusive: bool,
+    /// `v_reset` of the form `zero_before`.
+    pub reset_potential: f64,
+    /// Surrogate derivative.
+    pub surrogate: Surrogate,
+    /// Whether it has a synapse (else α = 0).
+    pub synapse: bool,
+    /// What is learned.
+    pub learned: Learned,
+}
+
+impl Model {
+    /// Whether the backward pass reads I (`J_t` in ∂V/∂β where γ = 1 − β, `I_{t-1}` in dα, `J_{t+1}` in the
+    /// differentiated reset of `zero_after`), so that the tape must hold it.
+    pub fn keeps_current(&self) -> bool {
+        (self.learned.tau_mem && self.normalised)
+            || (self.learned.tau_syn && self.synapse)
+            || (self.reset == Reset::ZeroAfter && !self.detach)
+    }
+}
+
+/// How a recurrent or feed-forward scan runs. The CPU has one form; a GPU has all three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Form {
+    /// Each neuron of each sample walks the steps alone (not recurrent).
+    Scan,
+    /// One workgroup owns `tile` samples and all neurons and walks up to `quantum` steps in a dispatch.
+    Resident { tile: usize, quantum: usize },
+    /// One dispatch a step over the whole device.
+    Stepwise,
+}
+
+/// A connection's arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Projection {
+    /// `X_t = s_{t-L} W`, W `[in][np]`.
+    Dense,
+    /// `X_{t,j} = w_j s_{t-L, j mod in}`, w `[np]`.
+    Current,
+}
+
+/// One projection over a range of steps: `X_t = s_{t-L} W + b` (the bias from the constants).
+pub struct Drive<'a, K: Kernels> {
+    /// Dense or current.
+    pub projection: Projection,
+    /// Width of the source.
+    pub inputs: usize,
+    /// The layer's shape.
+    pub shape: Shape,
+    /// Steps to compute.
+    pub range: Range<usize>,
+    /// Source, `[HISTORY + T][B][pad(in)]`.
+    pub source: &'a K::Activity,
+    /// Lag L of the source: its emit lag plus this layer's input delay.
+    pub lag: usize,
+    /// Weights.
+    pub weights: &'a K::Values,
+    /// Constants, for the bias.
+    pub constants: &'a K::Values,
+    /// Where X goes, `[T][B][np]`. A fused form may leave it unwritten.
+    pub out: &'a mut K::Values,
+}
+
+/// The neuron over a range of steps, with its recurrent projection: writes S (raster), the tape, and the state.
+///
+/// With `recurrent`, `X_t` of the drive is completed by `Σ_j S_{t-r,j} R_j` inside.
+pub struct Forward<'a, K: Kernels> {
+    /// Switches.
+    pub model: Model,
+    /// Shape.
+    pub shape: Shape,
+    /// Steps to compute; the state planes hold the step before it.
+    pub range: Range<usize>,
+    /// How it runs.
+    pub form: Form,
+    /// Constants.
+    pub constants: &'a K::Values,
+    /// Recurrent weights `[n][np]` and what [`Kernels::prepare`] made of them.
+    pub recurrent: Option<(&'a K::Values, &'a K::Prepared)>,
+    /// Spikes S, `[HISTORY + T][B]`; read at earlier steps, written in the range. None for a readout.
+    pub spikes: Option<&'a mut K::Activity>,
+    /// Tape of V (and I where kept), or None for inference.
+    pub tape: Option<&'a mut K::Values>,
+    /// Sample planes: POTENTIAL and CURRENT are read and written; ACTIVATION and STEP where `reduce`.
+    pub planes: &'a mut K::Values,
+    /// Readout reduction of V, carried on from the planes (the range that starts at 0 starts it): `max` keeps the first
+    /// of equal maxima, `mean` divides by T at every step, `last` keeps the newest.
+    pub reduce: Option<Reduce>,
+}
+
+/// The adjoint of [`Forward`] over a range of steps, from the last to the first (`dynamics.md`, section 2):
+///
+/// ```text
+/// ρ_t = g_t + [t + e < T] dL/dζ + Σ_k R_jk χ_{t+r,k} + reset term_t
+/// λ_t = gV_t + carry_t λ_{t+1} + σ'(V_t − θ) ρ_t
+/// μ_t = α μ_{t+1} + γ (G_t λ_t  at lag 0 | G_{t+1} λ_{t+1}  at lag 1),   χ_t = μ_t
+/// ```
+pub struct Backward<'a, K: Kernels> {
+    /// Switches.
+    pub model: Model,
+    /// Shape.
+    pub shape: Shape,
+    /// Steps to compute; LAMBDA and MU of the planes hold those of `range.end`, χ the rows after it.
+    pub range: Range<usize>,
+    /// How it runs.
+    pub form: Form,
+    /// Constants.
+    pub constants: &'a K::Values,
+    /// Recurrent weights and what [`Kernels::prepare`] made of them.
+    pub recurrent: Option<(&'a K::Values, &'a K::Prepared)>,
+    /// Spikes S of the forward pass. None for a readout.
+    pub spikes: Option<&'a K::Activity>,
+    /// Tape of the forward pass.
+    pub tape: &'a K::Values,
+    /// Gradient of the spikes from above, `[T][B][np]`.
+    pub gradient_spikes: Option<&'a K::Values>,
+    /// Gradient of the potential, `[T][B][np]`.
+    pub gradient_potential: Option<&'a K::Values>,
+    /// Whether COUNT_GRADIENT of the planes is to be added.
+    pub counts: bool,
+    /// Readout: ACTIVATION_GRADIENT of the planes reaches V through this reduction.
+    pub reduce: Option<Reduce>,
+    /// Sample planes: reads START_*, COUNT_GRADIENT, ACTIVATION_GRADIENT, STEP; carries LAMBDA, MU; adds to the
+    /// gradients of α, β, θ and b where they are learned.
+    pub planes: &'a mut K::Values,
+    /// χ, `[T + FUTURE][B][np]`.
+    pub chi: &'a mut K::Values,
+}
+
+/// The adjoint of [`Drive`] towards its source: `dL/ds_t = χ_{t+L} W^T`, rows 0..T.
+pub struct DriveBackward<'a, K: Kernels> {
+    /// Dense or current.
+    pub projection: Projection,
+    /// Width of the source.
+    pub inputs: usize,
+    /// The layer's shape (not the source's).
+    pub shape: Shape,
+    /// Lag L.
+    pub lag: usize,
+    /// Weights and what [`Kernels::prepare`] made of them.
+    pub weights: (&'a K::Values, &'a K::Prepared),
+    /// χ of the layer.
+    pub chi: &'a K::Values,
+    /// Whether to add to what is there.
+    pub accumulate: bool,
+    /// Where it goes, `[T][B][pad(in)]`.
+    pub out: &'a mut K::Values,
+}
+
+/// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t`, t from T−1 down to 0, b ascending.
+pub struct WeightGradient<'a, K: Kernels> {
+    /// Dense or current.
+    pub projection: Projection,
+    /// Width of the source.
+    pub inputs: usize,
+    /// The layer's shape.
+    pub shape: Shape,
+    /// Source.
+    pub source: &'a K::Activity,
+    /// Lag L.
+    pub lag: usize,
+    /// χ of the layer.
+    pub chi: &'a K::Values,
+    /// Where it goes (overwritten), the shape of the weights.
+    pub out: &'a mut K::Values,
+}
+
+/// How a row of the neuron parameters (or a whole weight tensor) is updated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Not learned.
+    Frozen,
+    /// `p ← p − Δ`.
+    Plain,
+    /// `p ← p e^(−Δ)` with the gradient `p dL/dp`: the optimiser moves ln p, so a time constant stays above 0.
+    Logarithmic,
+}
+
+/// How the four rows of the neuron parameters are learned: the mode, and whether one value serves the whole layer.
+pub type Modes = [(Mode, bool); row::ROWS];
+
+/// Gradients of the neuron parameters from the planes, summed over the samples in ascending order:
+/// `dτ_syn = dα α dt/τ_syn²`, `dτ_mem = dβ β dt/τ_mem²`, dθ, db. A row with one value for the layer is summed over the
+/// neurons, the sum stands in its first entry and 0 in the others. Frozen rows are 0.
+pub struct NeuronGradient<'a, K: Kernels> {
+    /// Switches.
+    pub model: Model,
+    /// Shape.
+    pub shape: Shape,
+    /// Step length, ms.
+    pub dt: f64,
+    /// Modes of the rows.
+    pub modes: Modes,
+    /// Parameters `[4][np]`.
+    pub parameters: &'a K::Values,
+    /// Constants `[5][np]`.
+    pub constants: &'a K::Values,
+    /// Sample planes.
+    pub planes: &'a K::Values,
+    /// Where it goes, `[4][np]`.
+    pub out: &'a mut K::Values,
+}
+
+/// An optimiser's rule with this step's numbers. `g` is the gradient after clipping; m, v, … are rows of the state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// `m ← momentum m + g`, `Δ = lr m` (one row of state; none is read where momentum is 0).
+    Sgd { momentum: f64 },
+    /// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `Δ = lr (m/c₁) / (√(v/c₂) + ε)`, `c_i = 1 − β_i^k` at step k
+    /// (Kingma & Ba 2015). `decay` > 0: AdamW, `p ← p − lr decay p` besides, plain tensors only (Loshchilov & Hutter 2019).
+    Adam { beta1: f64, beta2: f64, epsilon: f64, decay: f64 },
+    /// `m` as Adam, `u ← max(β₂u, |g| + ε)`, `Δ = (lr/c₁) m/u`.
+    Adamax { beta1: f64, beta2: f64, epsilon: f64 },
+    /// `r = 1/(mem+1)`, `g1 ← (1−r)g1 + rg`, `g2 ← (1−r)g2 + rg²`, `x = g1²/(g2+ε)`, `mem ← 1 + mem(1−x)`,
+    /// `Δ = min(lr, x) g/(√g2 + ε)`; rows g1, g2, mem − 1 (so that the start, mem = 1, is 0) (stork; S. Funk).
+    Smorms3 { epsilon: f64 },
+}
+
+impl Rule {
+    /// Rows of state, each the size of the tensor, 0 at the start.
+    pub fn rows(&self) -> usize {
+        match self {
+            Rule::Sgd { .. } => 1,
+            Rule::Adam { .. } | Rule::Adamax { .. } => 2,
+            Rule::Smorms3 { .. } => 3,
+        }
+    }
+}
+
+/// One optimiser step on one tensor. Does nothing where the control says that the step is not finite.
+pub struct Update<'a, K: Kernels> {
+    /// Rule.
+    pub rule: Rule,
+    /// Learning rate.
+    pub rate: f64,
+    /// Number of this step, from 1.
+    pub step: u64,
+    /// Length of a row; a weight tensor is one row.
+    pub row: usize,
+    /// Mode of each row, and whether one value serves the row (its gradient stands in the row's first entry).
+    pub modes: &'a [(Mode, bool)],
+    /// Parameters.
+    pub parameters: &'a mut K::Values,
+    /// Gradient.
+    pub gradient: &'a K::Values,
+    /// State, `[rule.rows()][len]`.
+    pub state: &'a mut K::Values,
+    /// From [`Kernels::control`]: scale of the gradient, and whether the step is finite.
+    pub control: &'a K::Values,
+}
+
+/// The built-in loss on the readout's ACTIVATION, softmax cross-entropy, batch mean:
+/// ACTIVATION_GRADIENT `= (softmax(a) − onehot(label)) / B`.
+pub struct CrossEntropy<'a, K: Kernels> {
+    /// The readout's shape; units are the classes.
+    pub shape: Shape,
+    /// Labels `[B]`.
+    pub labels: &'a K::Words,
+    /// Sample planes of the readout.
+    pub planes: &'a mut K::Values,
+    /// Where the sums go: `[slot]` Σ_b loss (not the mean), `[slot + 1]` samples whose first largest activation is the label.
+    pub metrics: &'a mut K::Values,
+    /// Slot in `metrics`.
+    pub slot: usize,
+}
+
+/// One activity regulariser on the COUNT plane of a layer: adds dL/dζ to COUNT_GRADIENT, and its value to `[slot]`.
+pub struct Regularise<'a, K: Kernels> {
+    /// The term.
+    pub regulariser: Regulariser,
+    /// Shape.
+    pub shape: Shape,
+    /// Sample planes.
+    pub planes: &'a mut K::Values,
+    /// Metrics.
+    pub metrics: &'a mut K::Values,
+    /// Slot in `metrics`; added to.
+    pub slot: usize,
+}
+
+/// What an activity holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActivityKind {
+    /// Bits.
+    Raster,
+    /// Real values: analogue input; on the CPU also the graded S of the gradient audit.
+    Values,
+}
+
+/// Data for the steps of an activity.
+pub enum ActivityData<'a, F> {
+    /// Packed words `[T][B][words]`.
+    Raster(&'a [u32]),
+    /// Values `[T][B][np]`, padding 0.
+    Values(&'a [F]),
+}
+
+/// A backend: memory and kernels. A call may only record its work; reading memory waits for it.
+pub trait Kernels: Sized {
+    /// Number type.
+    type Real: Real;
+    /// An array of numbers on the device.
+    type Values;
+    /// An array of 32-bit words on the device (labels).
+    type Words;
+    /// Activity of a layer or of the input on the device.
+    type Activity;
+    /// Another layout of a weight tensor (transposed, packed), made by [`Kernels::prepare`].
+    type Prepared;
+
+    /// An array of `len` zeros; `role` names it in messages.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`] where it does not fit.
+    fn values(&mut self, role: &str, len: usize) -> Result<Self::Values>;
+    /// An array of `len` zero words.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`] where it does not fit.
+    fn words(&mut self, role: &str, len: usize) -> Result<Self::Words>;
+    /// Activity `[HISTORY + T][B][np]`, all 0.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`] where it does not fit.
+    fn activity(&mut self, role: &str, kind: ActivityKind, shape: Shape) -> Result<Self::Activity>;
+    /// Room for the other layouts of weights `[rows][pad(columns)]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`] where it does not fit.
+    fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Self::Prepared>;
+
+    /// Writes `data` from entry `offset` on.
+    fn write(&mut self, values: &mut Self::Values, offset: usize, data: &[Self::Real]);
+    /// Reads a range of entries; waits for the work recorded so far.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device was lost.
+    fn read(&mut self, values: &Self::Values, range: Range<usize>) -> Result<Vec<Self::Real>>;
+    /// Sets a range of entries to `value`.
+    fn fill(&mut self, values: &mut Self::Values, range: Range<usize>, value: f64);
+    /// Writes words from the first on.
+    fn write_words(&mut self, words: &mut Self::Words, data: &[u32]);
+    /// Writes steps 0..T of an activity; the history stays.
+    fn write_activity(&mut self, activity: &mut Self::Activity, data: ActivityData<Self::Real>);
+    /// Reads rows `range` (counted with the history, so step t is row `HISTORY + t`) as numbers, `[rows][B][np]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device was lost.
+    fn read_activity(&mut self, activity: &Self::Activity, range: Range<usize>) -> Result<Vec<Self::Real>>;
+    /// Writes the two history rows, `[HISTORY][B][np]` numbers (0 and 1 for a raster).
+    fn write_history(&mut self, activity: &mut Self::Activity, data: &[Self::Real]);
+    /// Moves the last two steps into the history, so that the next sequence goes on from here.
+    fn advance(&mut self, activity: &mut Self::Activity);
+    /// Copies plane `from` to plane `to` in `[B][PLANES][np]`.
+    fn copy_plane(&mut self, shape: Shape, planes: &mut Self::Values, from: usize, to: usize);
+    /// Sets a plane to one value (padding too).
+    fn fill_plane(&mut self, shape: Shape, planes: &mut Self::Values, plane: usize, value: f64);
+
+    /// Constants `[5][np]` from parameters `[4][np]`: α = exp(−dt/τ_syn) (0 without a synapse), β, γ, θ, b;
+    /// padding: α = β = γ = 0, θ = [`NEVER`], b = 0. α and β are held at or below the largest number under 1.
+    fn constants(&mut self, model: Model, units: usize, dt: f64, parameters: &Self::Values, out: &mut Self::Values);
+    /// Refreshes the other layouts of weights `[rows][pad(columns)]`, after each update.
+    fn prepare(&mut self, weights: &Self::Values, rows: usize, columns: usize, out: &mut Self::Prepared);
+
+    /// See [`Drive`].
+    fn drive(&mut self, call: Drive<Self>);
+    /// See [`Forward`]. `drive` is X, `[T][B][np]`.
+    fn forward(&mut self, drive: &Self::Values, call: Forward<Self>);
+    /// [`Kernels::drive`], then [`Kernels::forward`]: what normally runs. A backend may fuse them.
+    fn layer_forward(&mut self, drive: Drive<Self>, forward: Forward<Self>);
+    /// See [`Backward`].
+    fn backward(&mut self, call: Backward<Self>);
+    /// See [`DriveBackward`].
+    fn drive_backward(&mut self, call: DriveBackward<Self>);
+    /// See [`WeightGradient`].
+    fn weight_gradient(&mut self, call: WeightGradient<Self>);
+    /// See [`NeuronGradient`].
+    fn neuron_gradient(&mut self, call: NeuronGradient<Self>);
+
+    /// COUNT `= Σ_{t=0}^{T-1} O_t`, `O_t = S_{t-e}`.
+    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Self::Activity, planes: &mut Self::Values);
+    /// `metrics[slot] = Σ` of a plane over samples and units (without padding).
+    fn total(&mut self, shape: Shape, planes: &Self::Values, plane: usize, metrics: &mut Self::Values, slot: usize);
+    /// See [`CrossEntropy`].
+    fn cross_entropy(&mut self, call: CrossEntropy<Self>);
+    /// See [`Regularise`].
+    fn regularise(&mut self, call: Regularise<Self>);
+
+    /// `metrics[slot] = Σ x²` over the first `len` entries.
+    fn square_sum(&mut self, values: &Self::Values, len: usize, metrics: &mut Self::Values, slot: usize);
+    /// From the sums of squares in `metrics[squares]`: `control[0]` = the factor that brings the global norm to at most
+    /// `max_norm` (1 without a bound), `control[1]` = 1 where the norm and `metrics[loss]` are finite, else 0.
+    fn control(
+        &mut self,
+        metrics: &Self::Values,
+        squares: Range<usize>,
+        loss: usize,
+        max_norm: Option<f64>,
+        control: &mut Self::Values,
+    );
+    /// See [`Update`].
+    fn update(&mut self, call: Update<Self>);
+
+    /// The form in which a layer runs best, forward and backward.
+    fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form);
+    /// Hands recorded work to the device without waiting for it.
+    fn submit(&mut self);
+    /// Bytes that all arrays take on the device.
+    fn allocated(&self) -> u64;
+}

@@ -1,0 +1,6 @@
+#![doc = "spikegrad"]
+pub mod error;
+pub mod kernels;
+pub mod network;
+pub mod spikes;
+pub use error::{Error, Result};

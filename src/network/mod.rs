@@ -1,0 +1,113 @@
+//! What is trained: layers, neurons, surrogates, initialisers, presets. Plain data, no device.
+//!
+//! A [`Network`] is built with [`Network::builder`] or read from TOML with [`Network::from_toml`]; what is left out is
+//! filled in from the preset. [`Network::validate`] names every mistake with its place.
+
+mod builder;
+mod file;
+mod initialise;
+mod neuron;
+mod preset;
+mod readout;
+mod surrogate;
+mod validate;
+
+pub use builder::Builder;
+pub use initialise::Init;
+pub use neuron::{Comparison, Gain, Neuron, NeuronKind, Parameter, Per, Reset};
+pub use preset::Preset;
+pub use readout::{Loss, Readout, Reduce, Regulariser};
+pub use surrogate::{Surrogate, SurrogateKind};
+
+use serde::{Deserialize, Serialize};
+
+/// How a layer is connected to its input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Connection {
+    /// `X = s W + b`, weights `[in, out]`.
+    #[default]
+    Dense,
+    /// Learned current encoder: neuron j sees channel `j mod inputs`, `X_j = w_j x_(j mod inputs) + b_j`, weights `[units]`.
+    /// First layer only, analogue input (SpyTorch tutorial 5).
+    Current,
+}
+
+/// One layer: a connection to the layer below (or the input), an optional recurrent one, and a neuron.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// Number of neurons.
+    pub units: usize,
+    /// Connection to the layer below.
+    #[serde(default)]
+    pub connection: Connection,
+    /// Whether its spikes come back to it through weights `[units, units]`, from row to column.
+    #[serde(default)]
+    pub recurrent: bool,
+    /// Whether the drive has a bias.
+    #[serde(default)]
+    pub bias: bool,
+    /// The neuron.
+    pub neuron: Neuron,
+    /// Surrogate derivative; None for a neuron that does not spike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surrogate: Option<Surrogate>,
+    /// Initialiser of the feed-forward weights.
+    #[serde(default)]
+    pub init: Init,
+    /// Initialiser of the recurrent weights.
+    #[serde(default)]
+    pub recurrent_init: Init,
+    /// Initialiser of the bias.
+    #[serde(default = "zero")]
+    pub bias_init: Init,
+    /// Activity regularisers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regularise: Vec<Regulariser>,
+}
+
+fn zero() -> Init {
+    Init::Constant { value: 0.0 }
+}
+
+/// A spiking network as data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Where the switches that were left out came from.
+    #[serde(default)]
+    pub preset: Preset,
+    /// Length of a step, ms.
+    pub dt: f64,
+    /// Input channels.
+    pub inputs: usize,
+    /// Layers, from the input up. The last one is the readout where it does not spike.
+    #[serde(rename = "layer")]
+    pub layers: Vec<Layer>,
+    /// Reduction and loss.
+    #[serde(default)]
+    pub readout: Readout,
+}
+
+impl Network {
+    /// Width of the input of layer `index`.
+    pub fn fan_in(&self, index: usize) -> usize {
+        if index == 0 { self.inputs } else { self.layers[index - 1].units }
+    }
+
+    /// Number of outputs: the units of the last layer.
+    pub fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.units)
+    }
+
+    /// Whether the last layer is a readout that the built-in loss can stand on.
+    pub fn has_readout(&self) -> bool {
+        self.layers.last().is_some_and(|layer| !layer.neuron.spiking())
+    }
+
+    /// Number of neurons, the readout included.
+    pub fn neurons(&self) -> usize {
+        self.layers.iter().map(|layer| layer.units).sum()
+    }
+}

@@ -1,0 +1,274 @@
+//! The leaky integrate-and-fire family as data: every switch of the dynamics, and the parameters.
+//!
+//! Step `t`, drive `X`, synaptic current `I`, membrane potential `V` (before reset: the value that the threshold sees),
+//! spike `S`, `α = exp(−dt/τ_syn)`, `β = exp(−dt/τ_mem)`:
+//!
+//! ```text
+//! I_t = α I_{t-1} + X_t                    no synapse: α = 0
+//! J_t = I_t (lag 0) or I_{t-1} (lag 1)
+//! V_t = reset_form(V_{t-1}, S_{t-1}, γ J_t)
+//! S_t = H(V_t − θ),  O_t = S_{t-e}
+//! ```
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Which neuron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NeuronKind {
+    /// Leaky integrate-and-fire, the drive acts on the membrane directly.
+    Lif,
+    /// Current-based leaky integrate-and-fire: an exponential synapse before the membrane.
+    CubaLif,
+    /// Leaky integrator that does not spike: the readout. With `tau_syn` it has a synapse.
+    Li,
+}
+
+/// How a spike resets the membrane. The formula of each form stands at its variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reset {
+    /// `V_t = β (V_{t-1} − θ S_{t-1}) + γ J_t`: SpikingJelly soft, sinabs.
+    SubtractBefore,
+    /// `V_t = β V_{t-1} − θ S_{t-1} + γ J_t`: snnTorch, Neftci et al. 2019 eq. 5.
+    SubtractAfter,
+    /// `V_t = β V_{t-1} (1 − S_{t-1}) + β v_reset S_{t-1} + γ J_t`: SpikingJelly hard, Norse.
+    ZeroBefore,
+    /// `V_t = (β V_{t-1} + γ J_t) (1 − S_{t-1})`: Zenke & Vogels 2021 eq. 4.1.
+    ZeroAfter,
+    /// `V_t = β V_{t-1} + γ J_t`: readouts.
+    None,
+}
+
+impl Reset {
+    /// All forms, in the order of their numbers in the shaders.
+    pub const ALL: [Reset; 5] =
+        [Reset::SubtractBefore, Reset::SubtractAfter, Reset::ZeroBefore, Reset::ZeroAfter, Reset::None];
+}
+
+/// The factor `γ` before `J_t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gain {
+    /// `γ = 1`.
+    One,
+    /// `γ = 1 − β`.
+    OneMinusBeta,
+}
+
+/// Whether a potential equal to the threshold spikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    /// `V > θ`: `H(0) = 0`.
+    Greater,
+    /// `V ≥ θ`: `H(0) = 1`.
+    GreaterEqual,
+}
+
+/// Whether a learned parameter has one value for the layer or one for each neuron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// One value.
+    Layer,
+    /// One value for each neuron.
+    Neuron,
+}
+
+/// A neuron parameter: a number, a list of one number for each neuron, or `{ value, learned, per }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// One value, or one for each neuron.
+    pub values: Vec<f64>,
+    /// Whether `values` was given as a list.
+    pub listed: bool,
+    /// Whether training changes it.
+    pub learned: bool,
+    /// One value for the layer or for each neuron; a list is always for each neuron.
+    pub per: Per,
+}
+
+impl From<f64> for Parameter {
+    fn from(value: f64) -> Self {
+        Parameter { values: vec![value], listed: false, learned: false, per: Per::Layer }
+    }
+}
+
+impl From<Vec<f64>> for Parameter {
+    fn from(values: Vec<f64>) -> Self {
+        Parameter { values, listed: true, learned: false, per: Per::Neuron }
+    }
+}
+
+impl Parameter {
+    /// The same parameter, changed by training, one value for the layer (or for each neuron where a list was given).
+    pub fn learned(mut self) -> Self {
+        self.learned = true;
+        self
+    }
+
+    /// The same parameter with a value of its own for each neuron.
+    pub fn per_neuron(mut self) -> Self {
+        self.per = Per::Neuron;
+        self
+    }
+
+    /// How many values are stored for `units` neurons.
+    pub fn stored(&self, units: usize) -> usize {
+        match self.per {
+            Per::Layer => 1,
+            Per::Neuron => units,
+        }
+    }
+
+    /// The value of each of `units` neurons.
+    pub fn broadcast(&self, units: usize) -> Vec<f64> {
+        if self.listed { self.values.clone() } else { vec![self.values[0]; units] }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Full {
+    value: Plain,
+    #[serde(default)]
+    learned: bool,
+    per: Option<Per>,
+}
+
+enum Plain {
+    One(f64),
+    Many(Vec<f64>),
+}
+
+impl Serialize for Plain {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Plain::One(value) => value.serialize(serializer),
+            Plain::Many(values) => values.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parameter = Parameter::deserialize(deserializer)?;
+        Ok(if parameter.listed { Plain::Many(parameter.values) } else { Plain::One(parameter.values[0]) })
+    }
+}
+
+impl Serialize for Parameter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plain = if self.listed { Plain::Many(self.values.clone()) } else { Plain::One(self.values[0]) };
+        let usual = if self.listed { Per::Neuron } else { Per::Layer };
+        if !self.learned && self.per == usual {
+            plain.serialize(serializer)
+        } else {
+            let per = (self.per != usual).then_some(self.per);
+            Full { value: plain, learned: self.learned, per }.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Parameter;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str(
+                    "a number, a list of one number a neuron, or { value = …, learned = true, per = \"neuron\" }",
+                )
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Parameter, E> {
+                Ok(Parameter::from(value))
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Parameter, E> {
+                Ok(Parameter::from(value as f64))
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Parameter, E> {
+                Ok(Parameter::from(value as f64))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Parameter, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = seq.next_element::<f64>()? {
+                    values.push(value);
+                }
+                Ok(Parameter::from(values))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Parameter, A::Error> {
+                let full = Full::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let mut parameter = match full.value {
+                    Plain::One(value) => Parameter::from(value),
+                    Plain::Many(values) => Parameter::from(values),
+                };
+                parameter.learned = full.learned;
+                if let Some(per) = full.per {
+                    if parameter.listed && per == Per::Layer {
+                        return Err(de::Error::custom("a list of values cannot be per = \"layer\""));
+                    }
+                    parameter.per = per;
+                }
+                Ok(parameter)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// One neuron of the family: switches and parameters. Times are in ms, potentials in units of the threshold's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Neuron {
+    /// Which neuron.
+    pub kind: NeuronKind,
+    /// Membrane time constant τ_mem, ms; `β = exp(−dt/τ_mem)`. (A file may give `beta` in its place.)
+    pub tau_mem: Parameter,
+    /// Synaptic time constant τ_syn, ms; `α = exp(−dt/τ_syn)`. None: no synapse. (A file may give `alpha` in its place.)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tau_syn: Option<Parameter>,
+    /// Threshold θ; None for a neuron that does not spike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Parameter>,
+    /// Reset form.
+    pub reset: Reset,
+    /// Whether the gradient ignores the spike in the reset (`sg S`).
+    pub detach_reset: bool,
+    /// 1: the membrane sees the current of the step before.
+    pub lag: u32,
+    /// 1: the next layer, the loss and the regularisers see the spike one step later.
+    pub emit_lag: u32,
+    /// After how many steps (1 or 2) a layer sees its own spikes.
+    pub recurrent_lag: u32,
+    /// 1: the layer sees its input one step later.
+    pub input_delay: u32,
+    /// The factor before the current.
+    pub gain: Gain,
+    /// Whether a potential equal to the threshold spikes.
+    pub comparison: Comparison,
+    /// `v_reset` of the form `zero_before`.
+    pub reset_potential: f64,
+    /// `V_{-1}`.
+    pub initial_potential: f64,
+    /// `I_{-1}`.
+    pub initial_current: f64,
+}
+
+impl Neuron {
+    /// Whether it has a synapse.
+    pub fn synapse(&self) -> bool {
+        self.tau_syn.is_some()
+    }
+
+    /// Whether it spikes.
+    pub fn spiking(&self) -> bool {
+        self.kind != NeuronKind::Li
+    }
+}
