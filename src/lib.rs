@@ -1,5 +1,7 @@
 #![doc = "spikegrad"]
 pub mod error;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod kernels;
 pub mod network;
 pub mod spikes;
