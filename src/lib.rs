@@ -1,4 +1,5 @@
 #![doc = "spikegrad"]
+pub mod cpu;
 pub mod error;
 pub mod kernels;
 pub mod network;
