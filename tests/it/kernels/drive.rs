@@ -23,11 +23,16 @@ pub fn draw(random: &mut Random) -> Case {
         inputs = one_of(random, &[1, 3, 12, 33]);
         shape.units = inputs * one_of(random, &[1, 2, 7]);
     }
+    // the current encoder takes analogue input only
+    let kind = match projection {
+        Projection::Dense => one_of(random, &[ActivityKind::Raster, ActivityKind::Values]),
+        Projection::Current => ActivityKind::Values,
+    };
     let start = if chance(random, 0.5) { 0 } else { random.below(shape.steps) };
     Case {
         seed: random.bits(),
         projection,
-        kind: one_of(random, &[ActivityKind::Raster, ActivityKind::Values]),
+        kind,
         inputs,
         shape,
         lag: random.below(3),

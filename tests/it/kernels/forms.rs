@@ -21,7 +21,10 @@ fn wide(random: &mut Random, units: usize) -> Case {
         model: model(random, true),
         recurrent: true,
         cuts: cuts(random, steps),
-        form: Some(one_of(random, &[Form::Resident { tile, quantum }, Form::Resident { tile, quantum }, Form::Stepwise])),
+        form: Some(one_of(
+            random,
+            &[Form::Resident { tile, quantum }, Form::Resident { tile, quantum }, Form::Stepwise],
+        )),
         reduce: None,
         ..forward::draw(random)
     }

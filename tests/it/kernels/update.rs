@@ -42,9 +42,8 @@ fn weights(random: &mut Random) -> Case {
 
 /// Neuron parameters: four rows, each in its own mode.
 fn neurons(random: &mut Random) -> Case {
-    let mode = |random: &mut Random| {
-        (one_of(random, &[Mode::Frozen, Mode::Plain, Mode::Logarithmic]), chance(random, 0.5))
-    };
+    let mode =
+        |random: &mut Random| (one_of(random, &[Mode::Frozen, Mode::Plain, Mode::Logarithmic]), chance(random, 0.5));
     let modes = (0..4).map(|_| mode(random)).collect();
     Case { units: width(random), modes, ..weights(random) }
 }

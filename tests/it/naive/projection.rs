@@ -9,9 +9,7 @@ pub fn drive(projection: Projection, shape: Shape, source: &Grid, lag: usize, we
     for (t, b, j) in x.places(x.steps.clone()) {
         let from = t - lag as isize;
         let sum: f64 = match projection {
-            Projection::Dense => {
-                (0..source.units).map(|i| source.get(from, b, i) * weights[i * shape.units + j]).sum()
-            }
+            Projection::Dense => (0..source.units).map(|i| source.get(from, b, i) * weights[i * shape.units + j]).sum(),
             Projection::Current => source.get(from, b, j % source.units) * weights[j],
         };
         x.set(t, b, j, sum + bias[j]);
