@@ -1,4 +1,6 @@
 //! Integration tests, one binary.
 
+mod determinism;
+mod gradient_audit;
 mod kernels;
 mod naive;
