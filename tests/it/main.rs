@@ -1,1 +1,6 @@
-fn main() {}
+//! Integration tests, one binary.
+
+mod determinism;
+mod gradient_audit;
+mod kernels;
+mod naive;
