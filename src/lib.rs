@@ -1,4 +1,6 @@
 #![doc = "spikegrad"]
+pub mod cpu;
+pub mod engine;
 pub mod error;
 #[cfg(feature = "gpu")]
 pub mod gpu;

@@ -1,1 +1,7 @@
-fn main() {}
+//! Integration tests, one binary.
+
+mod determinism;
+mod golden;
+mod gradient_audit;
+mod kernels;
+mod naive;

@@ -1,0 +1,147 @@
+//! Where the CPU backend keeps things: activity, and rows that several threads write side by side.
+
+use super::float::Float;
+use crate::kernels::{ActivityKind, HISTORY, Shape};
+use crate::spikes::{pad, words};
+use std::marker::PhantomData;
+
+/// Activity `[HISTORY + T][B][np]`: bits, or real values.
+#[derive(Clone, Debug)]
+pub struct Activity<F> {
+    /// Size without the history.
+    pub shape: Shape,
+    /// The bits or values.
+    pub data: Data<F>,
+}
+
+/// See [`Activity`].
+#[derive(Clone, Debug)]
+pub enum Data<F> {
+    /// `[HISTORY + T][B][words]`.
+    Raster(Vec<u32>),
+    /// `[HISTORY + T][B][np]`.
+    Values(Vec<F>),
+}
+
+impl<F: Float> Activity<F> {
+    /// All 0.
+    pub fn new(kind: ActivityKind, shape: Shape) -> Self {
+        let rows = (HISTORY + shape.steps) * shape.batch;
+        let data = match kind {
+            ActivityKind::Raster => Data::Raster(vec![0; rows * words(shape.units)]),
+            ActivityKind::Values => Data::Values(vec![F::ZERO; rows * pad(shape.units)]),
+        };
+        Activity { shape, data }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        match &self.data {
+            Data::Raster(words) => words.len() * 4,
+            Data::Values(values) => values.len() * size_of::<F>(),
+        }
+    }
+
+    /// The non-zero entries of row `row` (counted with the history) of sample `b`, ascending, into `events`.
+    #[inline(always)]
+    pub fn events(&self, row: usize, b: usize, events: &mut Events<F>) {
+        let at = row * self.shape.batch + b;
+        match &self.data {
+            Data::Raster(data) => {
+                let width = words(self.shape.units);
+                events.decode(&data[at * width..(at + 1) * width]);
+            }
+            Data::Values(data) => {
+                let width = pad(self.shape.units);
+                events.grade(&data[at * width..][..self.shape.units]);
+            }
+        }
+    }
+
+    /// Row `row` of sample `b` as numbers, into `out` of length `np`.
+    #[inline(always)]
+    pub fn expand(&self, row: usize, b: usize, out: &mut [F]) {
+        let at = row * self.shape.batch + b;
+        match &self.data {
+            Data::Raster(data) => {
+                let width = words(self.shape.units);
+                for (word, lanes) in data[at * width..(at + 1) * width].iter().zip(out.chunks_exact_mut(32)) {
+                    for (bit, lane) in lanes.iter_mut().enumerate() {
+                        *lane = if word >> bit & 1 == 1 { F::ONE } else { F::ZERO };
+                    }
+                }
+            }
+            Data::Values(data) => out.copy_from_slice(&data[at * out.len()..(at + 1) * out.len()]),
+        }
+    }
+}
+
+/// The events of one row: indices, and their values where they are not all 1.
+#[derive(Clone, Debug, Default)]
+pub struct Events<F> {
+    /// Indices, ascending.
+    pub index: Vec<u32>,
+    /// Values; empty for bits.
+    pub value: Vec<F>,
+    /// Whether `value` holds.
+    pub graded: bool,
+}
+
+impl<F: Float> Events<F> {
+    #[inline(always)]
+    pub fn decode(&mut self, words: &[u32]) {
+        self.graded = false;
+        self.index.clear();
+        for (w, &word) in words.iter().enumerate() {
+            let mut rest = word;
+            while rest != 0 {
+                self.index.push(w as u32 * 32 + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub fn grade(&mut self, values: &[F]) {
+        self.graded = true;
+        self.index.clear();
+        self.value.clear();
+        for (n, &value) in values.iter().enumerate() {
+            if value != F::ZERO {
+                self.index.push(n as u32);
+                self.value.push(value);
+            }
+        }
+    }
+}
+
+/// A slice that several threads write, each its own entries.
+pub struct Shared<'a, F> {
+    at: *mut F,
+    len: usize,
+    life: PhantomData<&'a mut [F]>,
+}
+
+// SAFETY: entries are only reached through `slice`, whose caller promises that no two threads share one.
+unsafe impl<F: Send> Sync for Shared<'_, F> {}
+// SAFETY: as above.
+unsafe impl<F: Send> Send for Shared<'_, F> {}
+
+impl<'a, F> Shared<'a, F> {
+    /// Shares `slice`.
+    pub fn new(slice: &'a mut [F]) -> Self {
+        Shared { at: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
+    }
+
+    /// Entries `from..from + len`.
+    ///
+    /// # Safety
+    /// No other reference to these entries lives as long as this one is used.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub unsafe fn slice(&self, from: usize, len: usize) -> &mut [F] {
+        assert!(from + len <= self.len, "entries {from}+{len} of {}", self.len);
+        // SAFETY: within bounds; exclusive by the caller.
+        unsafe { std::slice::from_raw_parts_mut(self.at.add(from), len) }
+    }
+}

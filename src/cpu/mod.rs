@@ -1,0 +1,312 @@
+//! The contract in plain Rust: the oracle of every test, and what runs where no GPU is. One file a kernel.
+//!
+//! Generic over the number type, so that the gradient audit runs this same code in f64; [`Cpu::smooth`] replaces the step
+//! function by a primitive of the surrogate derivative and leaves everything else as it is. Instruction sets are chosen
+//! when the program runs. Work is split over rayon's current thread pool; bits do not depend on the number of threads.
+
+mod backward;
+mod drive;
+mod float;
+mod forward;
+mod linear;
+mod loss;
+mod memory;
+mod neuron;
+mod neuron_gradient;
+mod surrogate;
+mod update;
+mod weight_gradient;
+
+pub use float::Float;
+pub use linear::Packed;
+pub use memory::Activity;
+pub use surrogate::derivative as surrogate_derivative;
+
+use crate::error::Result;
+use crate::kernels::*;
+use crate::spikes::{pad, words};
+use memory::Data;
+use std::ops::Range;
+
+/// The CPU backend.
+#[derive(Debug)]
+pub struct Cpu<F> {
+    smooth: bool,
+    allocated: u64,
+    number: std::marker::PhantomData<F>,
+}
+
+impl<F: Float> Cpu<F> {
+    /// A backend on rayon's current thread pool.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Cpu { smooth: false, allocated: 0, number: std::marker::PhantomData }
+    }
+
+    /// For the gradient audit: S_t is `1/2 + (c/k) F(k(V_t − θ))` with `F' = f`, a real number whose derivative is the
+    /// surrogate's, so that the adjoint is the true gradient of this forward pass. Spiking layers hold values, not bits.
+    pub fn smooth() -> Self {
+        Cpu { smooth: true, ..Cpu::new() }
+    }
+
+    fn source<'a>(call: &Drive<'a, Self>) -> drive::Source<'a, F> {
+        drive::Source {
+            projection: call.projection,
+            inputs: call.inputs,
+            activity: call.source,
+            lag: call.lag,
+            weights: call.weights,
+            constants: call.constants,
+        }
+    }
+
+    fn run_forward(&self, input: forward::Input<F>, call: Forward<Self>) {
+        let parts = forward::Call {
+            model: call.model,
+            shape: call.shape,
+            range: call.range,
+            input,
+            constants: call.constants,
+            recurrent: call.recurrent.map(|(weights, _)| weights.as_slice()),
+            reduce: call.reduce,
+        };
+        forward::forward(parts, call.spikes, call.tape.map(Vec::as_mut_slice), call.planes, self.smooth);
+    }
+}
+
+impl<F: Float> Kernels for Cpu<F> {
+    type Real = F;
+    type Values = Vec<F>;
+    type Words = Vec<u32>;
+    type Activity = Activity<F>;
+    type Prepared = Packed<F>;
+
+    fn values(&mut self, role: &str, len: usize) -> Result<Vec<F>> {
+        self.count_bytes(role, len as u64 * size_of::<F>() as u64)?;
+        Ok(vec![F::ZERO; len])
+    }
+
+    fn words(&mut self, role: &str, len: usize) -> Result<Vec<u32>> {
+        self.count_bytes(role, len as u64 * 4)?;
+        Ok(vec![0; len])
+    }
+
+    fn activity(&mut self, role: &str, kind: ActivityKind, shape: Shape) -> Result<Activity<F>> {
+        let kind = if self.smooth { ActivityKind::Values } else { kind };
+        let rows = ((HISTORY + shape.steps) * shape.batch) as u64;
+        let row = match kind {
+            ActivityKind::Raster => words(shape.units) * 4,
+            ActivityKind::Values => pad(shape.units) * size_of::<F>(),
+        };
+        self.count_bytes(role, rows * row as u64)?;
+        Ok(Activity::new(kind, shape))
+    }
+
+    fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Packed<F>> {
+        self.count_bytes(role, (pad(rows) * columns * size_of::<F>()) as u64)?;
+        Ok(Packed::new(rows, columns))
+    }
+
+    fn write(&mut self, values: &mut Vec<F>, offset: usize, data: &[F]) {
+        values[offset..offset + data.len()].copy_from_slice(data);
+    }
+
+    fn read(&mut self, values: &Vec<F>, range: Range<usize>) -> Result<Vec<F>> {
+        Ok(values[range].to_vec())
+    }
+
+    fn fill(&mut self, values: &mut Vec<F>, range: Range<usize>, value: f64) {
+        values[range].fill(F::from_f64(value));
+    }
+
+    fn write_words(&mut self, words: &mut Vec<u32>, data: &[u32]) {
+        words[..data.len()].copy_from_slice(data);
+    }
+
+    fn write_activity(&mut self, activity: &mut Activity<F>, data: ActivityData<F>) {
+        let Shape { batch, units, .. } = activity.shape;
+        match (&mut activity.data, data) {
+            (Data::Raster(into), ActivityData::Raster(from)) => {
+                into[HISTORY * batch * words(units)..][..from.len()].copy_from_slice(from);
+            }
+            (Data::Values(into), ActivityData::Values(from)) => {
+                into[HISTORY * batch * pad(units)..][..from.len()].copy_from_slice(from);
+            }
+            (Data::Values(into), ActivityData::Raster(from)) => {
+                let into = &mut into[HISTORY * batch * pad(units)..];
+                for (word, lanes) in from.iter().zip(into.chunks_exact_mut(32)) {
+                    for (bit, lane) in lanes.iter_mut().enumerate() {
+                        *lane = F::from_f64(f64::from(word >> bit & 1));
+                    }
+                }
+            }
+            (Data::Raster(into), ActivityData::Values(from)) => {
+                let into = &mut into[HISTORY * batch * words(units)..];
+                for (word, lanes) in into.iter_mut().zip(from.chunks_exact(32)) {
+                    *word = (0..32).map(|bit| u32::from(lanes[bit] != F::ZERO) << bit).sum();
+                }
+            }
+        }
+    }
+
+    fn read_activity(&mut self, activity: &Activity<F>, range: Range<usize>) -> Result<Vec<F>> {
+        let (batch, width) = (activity.shape.batch, activity.shape.row());
+        let mut out = vec![F::ZERO; range.len() * batch * width];
+        for (at, out) in out.chunks_exact_mut(width).enumerate() {
+            activity.expand(range.start + at / batch, at % batch, out);
+        }
+        Ok(out)
+    }
+
+    fn write_history(&mut self, activity: &mut Activity<F>, data: &[F]) {
+        match &mut activity.data {
+            Data::Raster(into) => {
+                for (word, lanes) in into.iter_mut().zip(data.chunks_exact(32)) {
+                    *word = (0..32).map(|bit| u32::from(lanes[bit] != F::ZERO) << bit).sum();
+                }
+            }
+            Data::Values(into) => into[..data.len()].copy_from_slice(data),
+        }
+    }
+
+    fn advance(&mut self, activity: &mut Activity<F>) {
+        let Shape { steps, batch, units } = activity.shape;
+        match &mut activity.data {
+            Data::Raster(data) => {
+                let row = batch * words(units);
+                data.copy_within(steps * row..(steps + HISTORY) * row, 0);
+            }
+            Data::Values(data) => {
+                let row = batch * pad(units);
+                data.copy_within(steps * row..(steps + HISTORY) * row, 0);
+            }
+        }
+    }
+
+    fn copy_plane(&mut self, shape: Shape, planes: &mut Vec<F>, from: usize, to: usize) {
+        let width = shape.row();
+        for planes in planes.chunks_exact_mut(plane::PLANES * width) {
+            planes.copy_within(from * width..(from + 1) * width, to * width);
+        }
+    }
+
+    fn fill_plane(&mut self, shape: Shape, planes: &mut Vec<F>, plane: usize, value: f64) {
+        let width = shape.row();
+        for planes in planes.chunks_exact_mut(plane::PLANES * width) {
+            planes[plane * width..(plane + 1) * width].fill(F::from_f64(value));
+        }
+    }
+
+    fn constants(&mut self, model: Model, units: usize, dt: f64, parameters: &Vec<F>, out: &mut Vec<F>) {
+        neuron_gradient::constants(model, units, dt, parameters, out);
+    }
+
+    fn prepare(&mut self, weights: &Vec<F>, _rows: usize, columns: usize, out: &mut Packed<F>) {
+        out.pack(weights, pad(columns));
+    }
+
+    fn drive(&mut self, call: Drive<Self>) {
+        drive::drive(Self::source(&call), call.shape.units, call.range, call.out);
+    }
+
+    fn forward(&mut self, drive: &Vec<F>, call: Forward<Self>) {
+        self.run_forward(forward::Input::Drive(drive), call);
+    }
+
+    fn layer_forward(&mut self, drive: Drive<Self>, forward: Forward<Self>) {
+        let source = Self::source(&drive);
+        if source.dense() && !self.smooth {
+            drive::drive(source, drive.shape.units, drive.range, drive.out);
+            self.run_forward(forward::Input::Drive(drive.out), forward);
+        } else {
+            self.run_forward(forward::Input::Source(source), forward);
+        }
+    }
+
+    fn backward(&mut self, call: Backward<Self>) {
+        let parts = backward::Call {
+            model: call.model,
+            shape: call.shape,
+            range: call.range,
+            constants: call.constants,
+            recurrent: call.recurrent.map(|(_, packed)| packed),
+            spikes: call.spikes,
+            tape: call.tape,
+            gradient_spikes: call.gradient_spikes.map(Vec::as_slice),
+            gradient_potential: call.gradient_potential.map(Vec::as_slice),
+            counts: call.counts,
+            reduce: call.reduce,
+        };
+        backward::backward(parts, call.planes, call.chi);
+    }
+
+    fn drive_backward(&mut self, call: DriveBackward<Self>) {
+        drive::drive_backward(call);
+    }
+
+    fn weight_gradient(&mut self, call: WeightGradient<Self>) {
+        weight_gradient::weight_gradient(call);
+    }
+
+    fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
+        neuron_gradient::neuron_gradient(call);
+    }
+
+    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, planes: &mut Vec<F>) {
+        loss::count(shape, emit_lag, spikes, planes);
+    }
+
+    fn total(&mut self, shape: Shape, planes: &Vec<F>, plane: usize, metrics: &mut Vec<F>, slot: usize) {
+        metrics[slot] = loss::total(shape, planes, plane);
+    }
+
+    fn cross_entropy(&mut self, call: CrossEntropy<Self>) {
+        loss::cross_entropy(call);
+    }
+
+    fn regularise(&mut self, call: Regularise<Self>) {
+        loss::regularise(call);
+    }
+
+    fn square_sum(&mut self, values: &Vec<F>, len: usize, metrics: &mut Vec<F>, slot: usize) {
+        metrics[slot] = update::square_sum(&values[..len]);
+    }
+
+    fn control(
+        &mut self,
+        metrics: &Vec<F>,
+        squares: Range<usize>,
+        loss: usize,
+        max_norm: Option<f64>,
+        control: &mut Vec<F>,
+    ) {
+        update::control(metrics, squares, loss, max_norm, control);
+    }
+
+    fn update(&mut self, call: Update<Self>) {
+        update::update(call);
+    }
+
+    fn form(&self, _shape: Shape, recurrent: bool) -> (Form, Form) {
+        // One form: a sample walks its steps with its state in the cache.
+        let form = if recurrent { Form::Resident { tile: 1, quantum: usize::MAX } } else { Form::Scan };
+        (form, form)
+    }
+
+    fn submit(&mut self) {}
+
+    fn allocated(&self) -> u64 {
+        self.allocated
+    }
+}
+
+impl<F: Float> Cpu<F> {
+    fn count_bytes(&mut self, role: &str, bytes: u64) -> Result<()> {
+        if bytes > isize::MAX as u64 / 2 {
+            let remedy = "use fewer steps, a smaller batch or a smaller network".to_string();
+            return Err(crate::Error::Memory { what: role.to_string(), needed: bytes, remedy });
+        }
+        self.allocated += bytes;
+        Ok(())
+    }
+}
