@@ -29,10 +29,11 @@ struct Params {
 fn delta(i: u32, g: f32) -> f32 {
     let second = params.len + i;
 #ifdef SGD
-    if (params.beta1 == 0.0) {
-        return params.rate * g;
+    var m = g;
+    // Without momentum the state is only written: it may hold anything.
+    if (params.beta1 != 0.0) {
+        m = fma(params.beta1, state[i], g);
     }
-    let m = fma(params.beta1, state[i], g);
     state[i] = m;
     return params.rate * m;
 #endif

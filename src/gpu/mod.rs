@@ -64,9 +64,12 @@ impl Gpu {
         Ok(Gpu { recorder, options: choice.options })
     }
 
-    /// Any adapter, a software rasteriser where there is nothing else; None where there is nothing at all.
+    /// Any adapter, a software rasteriser where there is nothing else, with shader checks and with the drive fused
+    /// whatever the size; None where there is nothing at all.
     pub fn for_tests() -> Option<Gpu> {
-        Gpu::new(None).or_else(|_| Gpu::new(Some(0))).ok()
+        let options = Options { checked: true, fuse: 0, ..Options::default() };
+        let open = |adapter| Gpu::new(Choice { adapter, options: options.clone() });
+        open(None).or_else(|_| open(Some(0))).ok()
     }
 
     /// The adapter that was opened.
