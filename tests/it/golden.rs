@@ -91,6 +91,11 @@ fn difference<F: Real>(ours: &[F], golden: &[f64]) -> f64 {
 }
 
 fn check<K: Kernels>(kernels: K, case: &Case, tolerance: f64) -> f64 {
+    check_on(kernels, case, tolerance).1
+}
+
+/// Checks a case and gives the backend back, so that what it compiled serves the next one.
+fn check_on<K: Kernels>(kernels: K, case: &Case, tolerance: f64) -> (K, f64) {
     let name = &case.name;
     let network = case.network.clone();
     let (dt, layers) = (network.dt, network.layers.clone());
@@ -172,14 +177,14 @@ fn check<K: Kernels>(kernels: K, case: &Case, tolerance: f64) -> f64 {
             compare(&format!("grad.{key}"), ours, &Golden { shape: golden.shape.clone(), values });
         } else {
             // One value for the layer: the sum over its neurons, which may nearly cancel, on the scale of its summands.
-            let (sum, scale) = ours.iter().fold((0.0, 0.0), |(sum, scale), value| {
-                (sum + value.to_f64(), scale + value.to_f64().abs())
-            });
+            let (sum, scale) = ours
+                .iter()
+                .fold((0.0, 0.0), |(sum, scale), value| (sum + value.to_f64(), scale + value.to_f64().abs()));
             let difference = (sum - values[0]).abs() / scale.max(values[0].abs());
             assert!(difference <= tolerance, "{name}: grad.{key} is {sum}, not {}", values[0]);
         }
     }
-    worst
+    (core.into_kernels(), worst)
 }
 
 fn cases(per: Per) -> Vec<Case> {
@@ -212,6 +217,20 @@ fn f64_equals_every_library() {
 fn f32_equals_every_library() {
     for case in cases(Per::Neuron) {
         let worst = check(Cpu::<f32>::new(), &case, single(&case));
+        println!("{:40} {worst:.1e}", case.name);
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn gpu_equals_the_libraries() {
+    let Some(mut adapter) = spikegrad::gpu::Gpu::for_tests() else {
+        println!("skipped: no adapter, not even a software one");
+        return;
+    };
+    for case in cases(Per::Neuron) {
+        let worst;
+        (adapter, worst) = check_on(adapter, &case, single(&case));
         println!("{:40} {worst:.1e}", case.name);
     }
 }
