@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn pieces_go_from_the_last_step_to_the_first() {
         assert_eq!(descending(&(3..10), 3).collect::<Vec<_>>(), [7..10, 4..7, 3..4]);
-        assert_eq!(descending(&(0..4), 9).collect::<Vec<_>>(), [0..4]);
+        assert!(descending(&(0..4), 9).eq([0..4usize]));
         assert_eq!(descending(&(4..4), 2).count(), 0);
     }
 }
