@@ -3,7 +3,9 @@
 // workgroup has to be waited for.
 //
 // Spikes of the last steps live as bits in SLOTS = recurrent lag + 2 rotating arrays: step t reads t - lag, sets bits in
-// t and clears t + 1, all different, so one barrier a step is enough.
+// t and clears t + 1, all different. The neurons that spiked are listed in ascending order before their rows are added,
+// four loads under way at once: two barriers a step and sample.
+#import shared/grid
 #import neuron/lif
 #import neuron/forward
 
@@ -12,10 +14,35 @@
 
 const ARRAY = TILE * WORDS;
 var<workgroup> recent: array<atomic<u32>, SLOTS * ARRAY>;
+// Offsets of the rows of the neurons that spiked.
+var<workgroup> spiked: array<u32, WORDS * 32u>;
+
+// Lists the set bits of WORDS words from `first` on, in ascending order; gives their number. Ends with a barrier.
+fn list_active(first: u32, local: u32) -> u32 {
+    var total = 0u;
+    for (var word = 0u; word < WORDS; word++) {
+        let bits = atomicLoad(&recent[first + word]);
+        for (var k = 0u; k < PER; k++) {
+            // The place of a neuron is the number of bits before its own.
+            let neuron = k * SIZE + local;
+            let bit = neuron % 32u;
+            if (neuron / 32u == word && ((bits >> bit) & 1u) != 0u) {
+                spiked[total + countOneBits(bits & ((1u << bit) - 1u))] = neuron * params.row;
+            }
+        }
+        total += countOneBits(bits);
+    }
+    workgroupBarrier();
+    return total;
+}
 
 @compute @workgroup_size(SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let first_sample = group.x * TILE;
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let first_sample = flat_group(group, groups) * TILE;
     let lag = SLOTS - 2u;
     var states: array<State, PER * TILE>;
     for (var i = 0u; i < PER * TILE; i++) {
@@ -37,19 +64,35 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let source = ((row - lag) % SLOTS) * ARRAY;
         let next = ((row + 1u) % SLOTS) * ARRAY;
         for (var s = 0u; s < TILE; s++) {
+            // X of this step is on its way while the list is made.
             var input: array<f32, PER>;
             for (var k = 0u; k < PER; k++) {
                 let cell = owned(s * PER + k, first_sample, local);
                 input[k] = drive[(t * params.batch + cell.sample) * params.row + cell.column];
             }
-            for (var word = 0u; word < WORDS; word++) {
-                var bits = atomicLoad(&recent[source + s * WORDS + word]);
-                while (bits != 0u) {
-                    let base = (word * 32u + firstTrailingBit(bits)) * params.row;
-                    bits &= bits - 1u;
-                    for (var k = 0u; k < PER; k++) {
-                        input[k] += recurrent[base + column_of(k, local)];
-                    }
+            if (s > 0u) {
+                // The list of the sample before is still being read.
+                workgroupBarrier();
+            }
+            let count = list_active(source + s * WORDS, local);
+            var row = 0u;
+            for (; row + 4u <= count; row += 4u) {
+                let r0 = spiked[row];
+                let r1 = spiked[row + 1u];
+                let r2 = spiked[row + 2u];
+                let r3 = spiked[row + 3u];
+                for (var k = 0u; k < PER; k++) {
+                    let column = column_of(k, local);
+                    let a = recurrent[r0 + column];
+                    let b = recurrent[r1 + column];
+                    let c = recurrent[r2 + column];
+                    let d = recurrent[r3 + column];
+                    input[k] = (((input[k] + a) + b) + c) + d;
+                }
+            }
+            for (; row < count; row++) {
+                for (var k = 0u; k < PER; k++) {
+                    input[k] += recurrent[spiked[row] + column_of(k, local)];
                 }
             }
             for (var k = 0u; k < PER; k++) {
