@@ -215,3 +215,13 @@ fn f32_equals_every_library() {
         println!("{:40} {worst:.1e}", case.name);
     }
 }
+
+#[cfg(feature = "gpu")]
+#[test]
+fn gpu_equals_every_library() {
+    for case in cases(Per::Neuron) {
+        let Some(gpu) = crate::kernels::gpu() else { return };
+        let worst = check(gpu, &case, single(&case));
+        println!("{:40} {worst:.1e}", case.name);
+    }
+}
