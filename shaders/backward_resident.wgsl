@@ -69,20 +69,20 @@ fn main(
     let first_sample = flat_group(group, groups) * TILE;
     let lag = SLOTS - 1u;
     var adjoints: array<Adjoint, PER * TILE>;
-    for (var n = 0u; n < PER; n++) {
-        for (var s = 0u; s < TILE; s++) {
-            adjoints[n * TILE + s] = load_adjoint(owned(s, n, first_sample, local));
-        }
-    }
+#repeat n PER
+#repeat s TILE
+    adjoints[n * TILE + s] = load_adjoint(owned(s, n, first_sample, local));
+#end
+#end
     // chi of the steps after the range.
     for (var column = local; column < ROW; column += SIZE) {
         for (var ahead = 0u; ahead < lag; ahead++) {
             let step = params.end + ahead;
             var x = Samples();
-            for (var s = 0u; s < TILE; s++) {
-                let sample = min(first_sample + s, params.batch - 1u);
-                x = with_sample(x, s, chi[at_step(step, Cell(sample, column))]);
-            }
+#repeat s TILE
+            let sample = min(first_sample + s, params.batch - 1u);
+            x = with_sample(x, s, chi[at_step(step, Cell(sample, column))]);
+#end
             recent[(step % SLOTS) * ROW + column] = x;
         }
     }
@@ -102,51 +102,51 @@ fn main(
             let x5 = recent[source + k + 5u];
             let x6 = recent[source + k + 6u];
             let x7 = recent[source + k + 7u];
-            for (var n = 0u; n < PER; n++) {
-                let base = k * ROW + column_of(n, local);
-                let r0 = transposed[base];
-                let r1 = transposed[base + ROW];
-                let r2 = transposed[base + 2u * ROW];
-                let r3 = transposed[base + 3u * ROW];
-                let r4 = transposed[base + 4u * ROW];
-                let r5 = transposed[base + 5u * ROW];
-                let r6 = transposed[base + 6u * ROW];
-                let r7 = transposed[base + 7u * ROW];
-                var sum = feedback[n];
-                sum = fma(Samples(r0), x0, sum);
-                sum = fma(Samples(r1), x1, sum);
-                sum = fma(Samples(r2), x2, sum);
-                sum = fma(Samples(r3), x3, sum);
-                sum = fma(Samples(r4), x4, sum);
-                sum = fma(Samples(r5), x5, sum);
-                sum = fma(Samples(r6), x6, sum);
-                sum = fma(Samples(r7), x7, sum);
-                feedback[n] = sum;
-            }
+#repeat n PER
+            let base = k * ROW + column_of(n, local);
+            let r0 = transposed[base];
+            let r1 = transposed[base + ROW];
+            let r2 = transposed[base + 2u * ROW];
+            let r3 = transposed[base + 3u * ROW];
+            let r4 = transposed[base + 4u * ROW];
+            let r5 = transposed[base + 5u * ROW];
+            let r6 = transposed[base + 6u * ROW];
+            let r7 = transposed[base + 7u * ROW];
+            var sum = feedback[n];
+            sum = fma(Samples(r0), x0, sum);
+            sum = fma(Samples(r1), x1, sum);
+            sum = fma(Samples(r2), x2, sum);
+            sum = fma(Samples(r3), x3, sum);
+            sum = fma(Samples(r4), x4, sum);
+            sum = fma(Samples(r5), x5, sum);
+            sum = fma(Samples(r6), x6, sum);
+            sum = fma(Samples(r7), x7, sum);
+            feedback[n] = sum;
+#end
         }
-        for (var n = 0u; n < PER; n++) {
-            let c = constants_of(column_of(n, local));
-            var mine = Samples();
-            for (var s = 0u; s < TILE; s++) {
-                let i = n * TILE + s;
-                let cell = owned(s, n, first_sample, local);
-                adjoints[i] = adjoint_at(step, cell, c, sample_of(feedback[n], s), adjoints[i]);
-                mine = with_sample(mine, s, adjoints[i].mu);
-                if (is_owned(s, n, first_sample, local)) {
-                    chi[at_step(step, cell)] = adjoints[i].mu;
-                }
-            }
-            if (n * SIZE + local < ROW) {
-                recent[now + n * SIZE + local] = mine;
-            }
+#repeat n PER
+        let c = constants_of(column_of(n, local));
+        var mine = Samples();
+#repeat s TILE
+        let cell = owned(s, n, first_sample, local);
+        let adjoint = adjoint_at(step, cell, c, sample_of(feedback[n], s), adjoints[n * TILE + s]);
+        adjoints[n * TILE + s] = adjoint;
+        mine = with_sample(mine, s, adjoint.mu);
+        if (is_owned(s, n, first_sample, local)) {
+            chi[at_step(step, cell)] = adjoint.mu;
         }
+#end
+        if (n * SIZE + local < ROW) {
+            recent[now + n * SIZE + local] = mine;
+        }
+#end
         workgroupBarrier();
     }
-    for (var n = 0u; n < PER; n++) {
-        for (var s = 0u; s < TILE; s++) {
-            if (is_owned(s, n, first_sample, local)) {
-                store_adjoint(owned(s, n, first_sample, local), adjoints[n * TILE + s]);
-            }
-        }
+#repeat n PER
+#repeat s TILE
+    if (is_owned(s, n, first_sample, local)) {
+        store_adjoint(owned(s, n, first_sample, local), adjoints[n * TILE + s]);
     }
+#end
+#end
 }

@@ -36,6 +36,20 @@ fn list_active(first: u32, local: u32) -> u32 {
     return total;
 }
 
+// Column k of this invocation. One past the row stands in for the last, so that its loads stay inside.
+fn column_of(k: u32, local: u32) -> u32 {
+    return min(k * SIZE + local, params.row - 1u);
+}
+
+// Sample s of the tile and column k of this invocation; one that does not exist stands in for the last.
+fn owned(s: u32, k: u32, first_sample: u32, local: u32) -> Cell {
+    return Cell(min(first_sample + s, params.batch - 1u), column_of(k, local));
+}
+
+fn is_owned(s: u32, k: u32, first_sample: u32, local: u32) -> bool {
+    return first_sample + s < params.batch && k * SIZE + local < params.row;
+}
+
 @compute @workgroup_size(SIZE)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -45,9 +59,11 @@ fn main(
     let first_sample = flat_group(group, groups) * TILE;
     let lag = SLOTS - 2u;
     var states: array<State, PER * TILE>;
-    for (var i = 0u; i < PER * TILE; i++) {
-        states[i] = load_state(owned(i, first_sample, local));
-    }
+#repeat k PER
+#repeat s TILE
+    states[s * PER + k] = load_state(owned(s, k, first_sample, local));
+#end
+#end
     // Steps before the range come from the raster, the slot of the first step starts empty.
     for (var i = local; i < ARRAY; i += SIZE) {
         let sample = min(first_sample + i / WORDS, params.batch - 1u);
@@ -63,50 +79,51 @@ fn main(
         let now = (row % SLOTS) * ARRAY;
         let source = ((row - lag) % SLOTS) * ARRAY;
         let next = ((row + 1u) % SLOTS) * ARRAY;
-        for (var s = 0u; s < TILE; s++) {
-            // X of this step is on its way while the list is made.
-            var input: array<f32, PER>;
-            for (var k = 0u; k < PER; k++) {
-                let cell = owned(s * PER + k, first_sample, local);
-                input[k] = drive[(t * params.batch + cell.sample) * params.row + cell.column];
-            }
-            if (s > 0u) {
-                // The list of the sample before is still being read.
-                workgroupBarrier();
-            }
-            let count = list_active(source + s * WORDS, local);
-            var row = 0u;
-            for (; row + 4u <= count; row += 4u) {
-                let r0 = spiked[row];
-                let r1 = spiked[row + 1u];
-                let r2 = spiked[row + 2u];
-                let r3 = spiked[row + 3u];
-                for (var k = 0u; k < PER; k++) {
-                    let column = column_of(k, local);
-                    let a = recurrent[r0 + column];
-                    let b = recurrent[r1 + column];
-                    let c = recurrent[r2 + column];
-                    let d = recurrent[r3 + column];
-                    input[k] = (((input[k] + a) + b) + c) + d;
-                }
-            }
-            for (; row < count; row++) {
-                for (var k = 0u; k < PER; k++) {
-                    input[k] += recurrent[spiked[row] + column_of(k, local)];
-                }
-            }
-            for (var k = 0u; k < PER; k++) {
-                let i = s * PER + k;
-                let cell = owned(i, first_sample, local);
-                states[i] = lif_step(constants_of(cell.column), states[i], input[k]);
-                if (is_owned(i, first_sample, local)) {
-                    store_tape(t, cell, states[i]);
-                    if (states[i].spike > 0.0) {
-                        atomicOr(&recent[now + s * WORDS + cell.column / 32u], 1u << (cell.column % 32u));
-                    }
-                }
+#repeat s TILE
+        // X of this step is on its way while the list is made.
+        var input: array<f32, PER>;
+#repeat k PER
+        let cell = owned(s, k, first_sample, local);
+        input[k] = drive[(t * params.batch + cell.sample) * params.row + cell.column];
+#end
+        if (s > 0u) {
+            // The list of the sample before is still being read.
+            workgroupBarrier();
+        }
+        let count = list_active(source + s * WORDS, local);
+        var i = 0u;
+        for (; i + 4u <= count; i += 4u) {
+            let r0 = spiked[i];
+            let r1 = spiked[i + 1u];
+            let r2 = spiked[i + 2u];
+            let r3 = spiked[i + 3u];
+#repeat k PER
+            let column = column_of(k, local);
+            let a = recurrent[r0 + column];
+            let b = recurrent[r1 + column];
+            let c = recurrent[r2 + column];
+            let d = recurrent[r3 + column];
+            input[k] = (((input[k] + a) + b) + c) + d;
+#end
+        }
+        for (; i < count; i++) {
+            let r = spiked[i];
+#repeat k PER
+            input[k] += recurrent[r + column_of(k, local)];
+#end
+        }
+#repeat k PER
+        let cell = owned(s, k, first_sample, local);
+        let state = lif_step(constants_of(cell.column), states[s * PER + k], input[k]);
+        states[s * PER + k] = state;
+        if (is_owned(s, k, first_sample, local)) {
+            store_tape(t, cell, state);
+            if (state.spike > 0.0) {
+                atomicOr(&recent[now + s * WORDS + cell.column / 32u], 1u << (cell.column % 32u));
             }
         }
+#end
+#end
         for (var i = local; i < ARRAY; i += SIZE) {
             atomicStore(&recent[next + i], 0u);
         }
@@ -119,23 +136,11 @@ fn main(
             }
         }
     }
-    for (var i = 0u; i < PER * TILE; i++) {
-        if (is_owned(i, first_sample, local)) {
-            store_state(owned(i, first_sample, local), states[i]);
-        }
+#repeat k PER
+#repeat s TILE
+    if (is_owned(s, k, first_sample, local)) {
+        store_state(owned(s, k, first_sample, local), states[s * PER + k]);
     }
-}
-
-// Column k of this invocation. One past the row stands in for the last, so that its loads stay inside.
-fn column_of(k: u32, local: u32) -> u32 {
-    return min(k * SIZE + local, params.row - 1u);
-}
-
-// Cell i = sample * PER + neuron of this invocation; one that does not exist stands in for the last.
-fn owned(i: u32, first_sample: u32, local: u32) -> Cell {
-    return Cell(min(first_sample + i / PER, params.batch - 1u), column_of(i % PER, local));
-}
-
-fn is_owned(i: u32, first_sample: u32, local: u32) -> bool {
-    return first_sample + i / PER < params.batch && (i % PER) * SIZE + local < params.row;
+#end
+#end
 }
