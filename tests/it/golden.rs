@@ -223,14 +223,11 @@ fn f32_equals_every_library() {
 
 #[cfg(feature = "gpu")]
 #[test]
-fn gpu_equals_the_libraries() {
-    let Some(mut adapter) = spikegrad::gpu::Gpu::for_tests() else {
-        println!("skipped: no adapter, not even a software one");
-        return;
-    };
+fn gpu_equals_every_library() {
+    let Some(mut gpu) = crate::kernels::gpu() else { return };
     for case in cases(Per::Neuron) {
         let worst;
-        (adapter, worst) = check_on(adapter, &case, single(&case));
+        (gpu, worst) = check_on(gpu, &case, single(&case));
         println!("{:40} {worst:.1e}", case.name);
     }
 }
