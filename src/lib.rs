@@ -1,5 +1,6 @@
 #![doc = "spikegrad"]
 pub mod cpu;
+pub mod engine;
 pub mod error;
 pub mod kernels;
 pub mod network;
