@@ -2,6 +2,8 @@
 
 mod determinism;
 mod golden;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod gradient_audit;
 mod kernels;
 mod naive;
