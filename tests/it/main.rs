@@ -1,6 +1,7 @@
 //! Integration tests, one binary.
 
 mod determinism;
+mod engine;
 mod golden;
 #[cfg(feature = "gpu")]
 mod gpu;
