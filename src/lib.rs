@@ -1,5 +1,6 @@
 #![doc = "spikegrad"]
 pub mod cpu;
+pub mod data;
 pub mod error;
 pub mod kernels;
 pub mod network;
