@@ -3,6 +3,7 @@ pub mod cpu;
 pub mod data;
 pub mod error;
 pub mod kernels;
+pub mod learn;
 pub mod network;
 pub mod spikes;
 pub use error::{Error, Result};
