@@ -1,7 +1,9 @@
 #![doc = "spikegrad"]
 pub mod cpu;
 pub mod data;
+pub mod engine;
 pub mod error;
+pub mod io;
 pub mod kernels;
 pub mod learn;
 pub mod network;
