@@ -268,6 +268,7 @@ fn reduce_row<F: Float>(reduce: Reduce, t: usize, steps: usize, v: &[F], planes:
         Reduce::Max => {
             for j in 0..width {
                 // Not `v > best`: a potential that is not a number must come through.
+                #[allow(clippy::neg_cmp_op_on_partial_ord)]
                 if t == 0 || !(v[j] <= activation[j]) {
                     activation[j] = v[j];
                     step[j] = F::from_f64(t as f64);

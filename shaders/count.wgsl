@@ -1,0 +1,35 @@
+// Counts of the emitted spikes: COUNT = sum over t < T of S_{t-e} (contract: `count`).
+#import shared/grid
+
+struct Params {
+    steps: u32,
+    batch: u32,
+    row: u32,
+    emit_lag: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> spikes: array<u32>;
+@group(0) @binding(2) var<storage, read_write> planes: array<f32>;
+
+@compute @workgroup_size(SIZE)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let cell = flat_group(group, groups) * SIZE + local;
+    if (cell >= params.batch * params.row) {
+        return;
+    }
+    let sample = cell / params.row;
+    let column = cell % params.row;
+    let words = params.row / 32u;
+    let first = HISTORY - params.emit_lag;
+    var count = 0u;
+    for (var t = 0u; t < params.steps; t++) {
+        let word = spikes[((first + t) * params.batch + sample) * words + column / 32u];
+        count += (word >> (column % 32u)) & 1u;
+    }
+    planes[(sample * PLANES + PLANE_COUNT) * params.row + column] = f32(count);
+}

@@ -1,0 +1,25 @@
+// The last stage of a sum: one workgroup adds the partial sums of the first stage in a fixed tree and writes, or adds, the
+// result to a slot of the metrics.
+#import shared/tree
+
+struct Params {
+    parts: u32,
+    slot: u32,
+    accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> parts: array<f32>;
+@group(0) @binding(2) var<storage, read_write> metrics: array<f32>;
+
+@compute @workgroup_size(SIZE)
+fn main(@builtin(local_invocation_index) local: u32) {
+    var part = 0.0;
+    for (var i = local; i < params.parts; i += SIZE) {
+        part += parts[i];
+    }
+    let sum = tree_sum(part, local);
+    if (local == 0u) {
+        metrics[params.slot] = select(0.0, metrics[params.slot], params.accumulate != 0u) + sum;
+    }
+}

@@ -1,0 +1,116 @@
+// What both forward kernels share: parameters, arrays, and the way state goes in and out of the sample planes.
+
+struct Params {
+    steps: u32,
+    batch: u32,
+    row: u32,
+    begin: u32,
+    end: u32,
+    recurrent_lag: u32,
+    inclusive: u32,
+    // 1 max, 2 sum, 3 mean, 4 last
+    reduction: u32,
+    // Words of a row of the source; row of step 0 of the source.
+    source_words: u32,
+    source_offset: u32,
+    reset_potential: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> constants: array<f32>;
+@group(0) @binding(2) var<storage, read_write> planes: array<f32>;
+#ifdef SPIKING
+@group(0) @binding(6) var<storage, read_write> spikes: array<u32>;
+#endif
+#ifdef TAPE
+@group(0) @binding(7) var<storage, read_write> tape: array<f32>;
+#endif
+
+struct Cell {
+    sample: u32,
+    column: u32,
+}
+
+fn cell_of(index: u32) -> Cell {
+    return Cell(index / params.row, index % params.row);
+}
+
+fn plane_at(plane: u32, cell: Cell) -> u32 {
+    return (cell.sample * PLANES + plane) * params.row + cell.column;
+}
+
+fn constants_of(column: u32) -> Constants {
+    return Constants(
+        constants[CONSTANT_ALPHA * params.row + column],
+        constants[CONSTANT_BETA * params.row + column],
+        constants[CONSTANT_GAMMA * params.row + column],
+        constants[CONSTANT_THETA * params.row + column],
+    );
+}
+
+// The state of the step before the range.
+fn load_state(cell: Cell) -> State {
+    var state: State;
+    state.potential = planes[plane_at(PLANE_POTENTIAL, cell)];
+    state.current = planes[plane_at(PLANE_CURRENT, cell)];
+#ifdef SPIKING
+    let word = ((params.begin + HISTORY - 1u) * params.batch + cell.sample) * (params.row / 32u) + cell.column / 32u;
+    state.spike = f32((spikes[word] >> (cell.column % 32u)) & 1u);
+#endif
+    return state;
+}
+
+fn store_state(cell: Cell, state: State) {
+    planes[plane_at(PLANE_POTENTIAL, cell)] = state.potential;
+    planes[plane_at(PLANE_CURRENT, cell)] = state.current;
+}
+
+fn store_tape(t: u32, cell: Cell, state: State) {
+#ifdef TAPE
+    let at = (t * params.batch + cell.sample) * params.row + cell.column;
+    tape[at] = state.potential;
+#ifdef KEEPS_CURRENT
+    tape[params.steps * params.batch * params.row + at] = state.current;
+#endif
+#endif
+}
+
+#ifdef REDUCED
+struct Readout {
+    activation: f32,
+    step: f32,
+}
+
+fn load_readout(cell: Cell) -> Readout {
+    return Readout(planes[plane_at(PLANE_ACTIVATION, cell)], planes[plane_at(PLANE_STEP, cell)]);
+}
+
+fn store_readout(cell: Cell, readout: Readout) {
+    planes[plane_at(PLANE_ACTIVATION, cell)] = readout.activation;
+    if (params.reduction == 1u) {
+        planes[plane_at(PLANE_STEP, cell)] = readout.step;
+    }
+}
+
+// Step 0 starts the reduction; `max` keeps the first of equal maxima.
+fn reduce(before: Readout, t: u32, potential: f32) -> Readout {
+    var now = before;
+    switch params.reduction {
+        case 1u: {
+            if (t == 0u || potential > before.activation) {
+                now = Readout(potential, f32(t));
+            }
+        }
+        case 2u: {
+            now.activation = select(before.activation, 0.0, t == 0u) + potential;
+        }
+        case 3u: {
+            now.activation = select(before.activation, 0.0, t == 0u) + potential / f32(params.steps);
+        }
+        default: {
+            now.activation = potential;
+        }
+    }
+    return now;
+}
+#endif

@@ -1,0 +1,39 @@
+// Transposes weights [rows][pad(columns)] to [pad(columns)][pad(rows)] in tiles of 16 x 16 (contract: `prepare`).
+#import shared/grid
+
+struct Params {
+    rows: u32,
+    // pad(columns), pad(rows)
+    row: u32,
+    column: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> weights: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+
+const TILE = 16u;
+// One entry of padding a row keeps the columns in different banks.
+var<workgroup> tile: array<f32, TILE * (TILE + 1u)>;
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    // Both sides are multiples of 32, so all tiles are whole. Folded groups past the end repeat the last tile.
+    let across = params.row / TILE;
+    let flat = min(flat_group(group, groups), across * (params.column / TILE) - 1u);
+    let top = (flat / across) * TILE;
+    let left = (flat % across) * TILE;
+    let x = local % TILE;
+    let y = local / TILE;
+    var value = 0.0;
+    if (top + y < params.rows) {
+        value = weights[(top + y) * params.row + left + x];
+    }
+    tile[y * (TILE + 1u) + x] = value;
+    workgroupBarrier();
+    out[(left + y) * params.column + top + x] = tile[x * (TILE + 1u) + y];
+}

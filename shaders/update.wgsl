@@ -1,0 +1,92 @@
+// One optimiser step on one tensor (contract: `Update`, `Rule`). Nothing changes where the step is not finite.
+#import shared/grid
+
+struct Params {
+    // Mode of each row: 0 frozen, 1 plain, 2 logarithmic; 1 where one value serves the row.
+    modes: vec4<u32>,
+    shared_rows: vec4<u32>,
+    len: u32,
+    row: u32,
+    rate: f32,
+    // sgd: momentum. adam, adamax: beta1, beta2, and 1 - beta (rounded from f64). c = 1 - beta^step.
+    beta1: f32,
+    beta2: f32,
+    rest1: f32,
+    rest2: f32,
+    c1: f32,
+    c2: f32,
+    epsilon: f32,
+    decay: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> parameters: array<f32>;
+@group(0) @binding(2) var<storage, read> gradient: array<f32>;
+@group(0) @binding(3) var<storage, read_write> state: array<f32>;
+@group(0) @binding(4) var<storage, read> control: array<f32>;
+
+// The step of entry i for the gradient g; reads and writes the rows of the state.
+fn delta(i: u32, g: f32) -> f32 {
+    let second = params.len + i;
+#ifdef SGD
+    var m = g;
+    // Without momentum the state is only written: it may hold anything.
+    if (params.beta1 != 0.0) {
+        m = fma(params.beta1, state[i], g);
+    }
+    state[i] = m;
+    return params.rate * m;
+#endif
+#ifdef ADAM
+    let m = fma(params.beta1, state[i], params.rest1 * g);
+    let v = fma(params.beta2, state[second], params.rest2 * g * g);
+    state[i] = m;
+    state[second] = v;
+    return params.rate * (m / params.c1) / (sqrt(v / params.c2) + params.epsilon);
+#endif
+#ifdef ADAMAX
+    let m = fma(params.beta1, state[i], params.rest1 * g);
+    let u = max(params.beta2 * state[second], abs(g) + params.epsilon);
+    state[i] = m;
+    state[second] = u;
+    return params.rate / params.c1 * m / u;
+#endif
+#ifdef SMORMS3
+    let at = 2u * params.len + i;
+    // The state holds mem - 1, so that the start is 0.
+    let memory = state[at] + 1.0;
+    let r = 1.0 / (memory + 1.0);
+    let g1 = fma(r, g - state[i], state[i]);
+    let g2 = fma(r, g * g - state[second], state[second]);
+    let x = g1 * g1 / (g2 + params.epsilon);
+    state[i] = g1;
+    state[second] = g2;
+    state[at] = memory * (1.0 - x);
+    return min(params.rate, x) * g / (sqrt(g2) + params.epsilon);
+#endif
+}
+
+@compute @workgroup_size(SIZE)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let i = flat_group(group, groups) * SIZE + local;
+    if (i >= params.len || control[1] == 0.0) {
+        return;
+    }
+    let row = i / params.row;
+    let mode = params.modes[row];
+    if (mode == 0u) {
+        return;
+    }
+    let first = select(i, row * params.row, params.shared_rows[row] != 0u);
+    let g = control[0] * gradient[first];
+    let p = parameters[i];
+    if (mode == 1u) {
+        parameters[i] = p - params.rate * params.decay * p - delta(i, g);
+    } else {
+        parameters[i] = p * exp(-delta(i, p * g));
+    }
+}

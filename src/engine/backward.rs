@@ -1,0 +1,401 @@
+//! The backward pass over the layers, the bound on the gradient, and the update.
+
+use super::core::Core;
+use super::forward::Batch;
+use super::parameters::Tensor;
+use crate::error::{Error, Result};
+use crate::kernels::*;
+use crate::spikes::{Trace, pad};
+
+/// Where the gradient of a backward pass comes from: the built-in loss, the user's own gradients, or both added up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gradient<F = f32> {
+    /// Whether the built-in loss counts.
+    pub loss: bool,
+    /// dL/d activation of the readout, `[B, classes]`.
+    pub activation: Option<Vec<F>>,
+    /// dL/dO of a layer's emitted spikes, `[T, B, units]`.
+    pub spikes: Vec<(usize, Vec<F>)>,
+    /// dL/dV of a layer's potential (of the readout: of its trace), `[T, B, units]`.
+    pub potential: Vec<(usize, Vec<F>)>,
+}
+
+impl<F> Gradient<F> {
+    /// Of the built-in loss and the regularisers of the network.
+    pub fn loss() -> Self {
+        Gradient { loss: true, activation: None, spikes: Vec::new(), potential: Vec::new() }
+    }
+
+    /// Of the user's own loss: dL/d activation `[B, classes]`.
+    pub fn activation(values: Vec<F>) -> Self {
+        Gradient { loss: false, activation: Some(values), spikes: Vec::new(), potential: Vec::new() }
+    }
+
+    /// None yet; add with the methods below.
+    pub fn none() -> Self {
+        Gradient { loss: false, activation: None, spikes: Vec::new(), potential: Vec::new() }
+    }
+
+    /// Adds dL/dO of a layer's emitted spikes, `[T, B, units]`.
+    pub fn with_spikes(mut self, layer: usize, values: Vec<F>) -> Self {
+        self.spikes.push((layer, values));
+        self
+    }
+
+    /// Adds dL/dV of a layer's potential, `[T, B, units]`.
+    pub fn with_potential(mut self, layer: usize, values: Vec<F>) -> Self {
+        self.potential.push((layer, values));
+        self
+    }
+}
+
+/// An optimiser with this step's learning rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimiser {
+    /// Rule. Its weight decay acts on weights and recurrent weights only.
+    pub rule: Rule,
+    /// Learning rate.
+    pub rate: f64,
+    /// Bound on the global norm of the gradient.
+    pub max_norm: Option<f64>,
+}
+
+impl<K: Kernels> Core<K> {
+    /// Gradients of all parameters of the last forward pass; the regularisers of the network count in any case.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no forward pass with a tape, where the built-in loss has no labels or no readout, or
+    /// where a gradient has the wrong size or is not finite.
+    pub fn backward(&mut self, gradient: &Gradient<K::Real>) -> Result<()> {
+        let index = self.last_plan()?;
+        if !self.taped {
+            return Err(Error::Input("infer keeps nothing for a backward pass: use forward".into()));
+        }
+        self.check_gradient(index, gradient)?;
+        self.upload_gradient(index, gradient)?;
+        let base = self.ring.base();
+        let slots = self.ring.slots;
+        let top = self.layers.len() - 1;
+        let activations = gradient.loss || gradient.activation.is_some();
+        for l in (0..=top).rev() {
+            let given = gradient.spikes.iter().any(|(layer, _)| *layer == l);
+            let shape = self.plans[index].layers[l].shape;
+            let regularisers = self.network.layers[l].regularise.clone();
+            let state = &self.layers[l];
+            let kernels = &mut self.kernels;
+            let plan = &mut self.plans[index];
+            let (below, rest) = plan.layers.split_at_mut(l);
+            let layer = &mut rest[0];
+            for plane in [plane::LAMBDA, plane::MU] {
+                kernels.fill_plane(shape, &mut layer.planes, plane, 0.0);
+            }
+            let learned = state.model.learned;
+            let sums = [
+                (learned.tau_syn, plane::ALPHA_GRADIENT),
+                (learned.tau_mem, plane::BETA_GRADIENT),
+                (learned.threshold, plane::THETA_GRADIENT),
+                (learned.bias, plane::BIAS_GRADIENT),
+                (!regularisers.is_empty(), plane::COUNT_GRADIENT),
+            ];
+            for (_, plane) in sums.into_iter().filter(|(used, _)| *used) {
+                kernels.fill_plane(shape, &mut layer.planes, plane, 0.0);
+            }
+            for regulariser in &regularisers {
+                kernels.regularise(Regularise {
+                    regulariser: *regulariser,
+                    shape,
+                    planes: &mut layer.planes,
+                    metrics: &mut self.ring.values,
+                    slot: base + slots.regulariser,
+                });
+            }
+            let training = layer.training.as_mut().expect("a forward pass with a tape made it");
+            let potential = gradient.potential.iter().any(|(layer, _)| *layer == l);
+            // The gradient of the spikes is there where the layer above or the user wrote it.
+            let from_above = l < top || given;
+            kernels.backward(Backward {
+                model: state.model,
+                shape,
+                range: 0..shape.steps,
+                form: layer.backward,
+                constants: &state.constants,
+                recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
+                spikes: layer.spikes.as_ref(),
+                tape: &training.tape,
+                gradient_spikes: training.gradient.as_ref().filter(|_| from_above),
+                gradient_potential: training.potential.as_ref().filter(|_| potential),
+                counts: !regularisers.is_empty(),
+                reduce: (l == top && !state.model.spiking && activations).then_some(self.network.readout.reduce),
+                planes: &mut layer.planes,
+                chi: &mut training.chi,
+            });
+            if let Some(below) = below.last_mut() {
+                let given = gradient.spikes.iter().any(|(layer, _)| *layer + 1 == l);
+                let into = below.training.as_mut().and_then(|training| training.gradient.as_mut());
+                kernels.drive_backward(DriveBackward {
+                    projection: state.projection,
+                    inputs: state.inputs,
+                    shape,
+                    lag: state.lag,
+                    weights: (&state.weights, state.prepared.as_ref().expect("made for all but the first layer")),
+                    chi: &training.chi,
+                    accumulate: given,
+                    out: into.expect("a layer below spikes"),
+                });
+            }
+            let source = match below.last() {
+                None => &plan.input,
+                Some(below) => below.spikes.as_ref().expect("a layer below spikes"),
+            };
+            let state = &mut self.layers[l];
+            kernels.weight_gradient(WeightGradient {
+                projection: state.projection,
+                inputs: state.inputs,
+                shape,
+                source,
+                lag: state.lag,
+                chi: &training.chi,
+                out: &mut state.weight_gradient,
+            });
+            if let Some(recurrent) = &mut state.recurrent {
+                kernels.weight_gradient(WeightGradient {
+                    projection: Projection::Dense,
+                    inputs: state.units,
+                    shape,
+                    source: layer.spikes.as_ref().expect("a recurrent layer spikes"),
+                    lag: state.model.recurrent_lag,
+                    chi: &training.chi,
+                    out: &mut recurrent.gradient,
+                });
+            }
+            if state.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
+                kernels.neuron_gradient(NeuronGradient {
+                    model: state.model,
+                    shape,
+                    dt: self.network.dt,
+                    modes: state.modes,
+                    parameters: &state.parameters,
+                    constants: &state.constants,
+                    planes: &layer.planes,
+                    out: &mut state.parameter_gradient,
+                });
+            }
+        }
+        self.measure();
+        self.kernels.submit();
+        Ok(())
+    }
+
+    /// Σ g² of every gradient tensor into the metrics.
+    fn measure(&mut self) {
+        let mut slot = self.ring.base() + self.ring.slots.squares;
+        for layer in &self.layers {
+            let mut square = |values: &K::Values, len: usize| {
+                self.kernels.square_sum(values, len, &mut self.ring.values, slot);
+                slot += 1;
+            };
+            square(&layer.weight_gradient, layer.weights_len);
+            if let Some(recurrent) = &layer.recurrent {
+                square(&recurrent.gradient, layer.units * pad(layer.units));
+            }
+            if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
+                square(&layer.parameter_gradient, row::ROWS * pad(layer.units));
+            }
+        }
+    }
+
+    fn check_gradient(&self, index: usize, gradient: &Gradient<K::Real>) -> Result<()> {
+        let plan = &self.plans[index];
+        let size = |what: &str, values: &[K::Real], expected: usize| {
+            if values.len() != expected {
+                return Err(Error::Input(format!(
+                    "the gradient of {what} has {} values, not {expected}",
+                    values.len()
+                )));
+            }
+            match values.iter().position(|value| !value.to_f64().is_finite()) {
+                Some(at) => Err(Error::Input(format!("the gradient of {what} is not finite at entry {at}"))),
+                None => Ok(()),
+            }
+        };
+        let steps = plan.sequence.steps;
+        let batch = plan.sequence.batch;
+        if gradient.loss && !(self.labelled && self.network.has_readout()) {
+            return Err(Error::Input("the built-in loss needs labels in the batch and an li readout".into()));
+        }
+        if let Some(values) = &gradient.activation {
+            if !self.network.has_readout() {
+                return Err(Error::Input("the last layer spikes: it has no readout activation".into()));
+            }
+            size("the activation", values, batch * self.network.outputs())?;
+        }
+        for (layer, values) in &gradient.spikes {
+            self.spiking(*layer)?;
+            size(&format!("layer{layer}.spikes"), values, steps * batch * self.layers[*layer].units)?;
+        }
+        for (layer, values) in &gradient.potential {
+            self.exists(*layer)?;
+            size(&format!("layer{layer}.potential"), values, steps * batch * self.layers[*layer].units)?;
+        }
+        Ok(())
+    }
+
+    fn upload_gradient(&mut self, index: usize, gradient: &Gradient<K::Real>) -> Result<()> {
+        let top = self.layers.len() - 1;
+        if let Some(values) = &gradient.activation {
+            let mut sum = values.clone();
+            if gradient.loss {
+                let own = self.read_plane(index, top, plane::ACTIVATION_GRADIENT)?;
+                for (sum, own) in sum.iter_mut().zip(own) {
+                    *sum = K::Real::from_f64(sum.to_f64() + own.to_f64());
+                }
+            }
+            self.write_plane(index, top, plane::ACTIVATION_GRADIENT, &sum);
+        }
+        let zero = K::Real::from_f64(0.0);
+        for l in 0..=top {
+            let (units, shape) = (self.layers[l].units, self.plans[index].layers[l].shape);
+            let width = shape.row();
+            let lag = self.layers[l].model.emit_lag;
+            let widen = |given: &[(usize, Vec<K::Real>)], lag: usize| {
+                let mut rows: Option<Vec<K::Real>> = None;
+                for (_, values) in given.iter().filter(|(layer, _)| *layer == l) {
+                    let rows = rows.get_or_insert_with(|| vec![zero; shape.len(shape.steps)]);
+                    // O_t is S_{t-e}: the gradient of O_t belongs to row t − e; of O_0 with e = 1, to a constant.
+                    let values = values.chunks_exact(units).skip(lag * shape.batch);
+                    for (row, values) in rows.chunks_exact_mut(width).zip(values) {
+                        for (row, value) in row.iter_mut().zip(values) {
+                            *row = K::Real::from_f64(row.to_f64() + value.to_f64());
+                        }
+                    }
+                }
+                rows
+            };
+            let (spikes, potential) = (widen(&gradient.spikes, lag), widen(&gradient.potential, 0));
+            let training = self.plans[index].layers[l].training.as_mut().expect("a forward pass with a tape made it");
+            if let (Some(values), Some(into)) = (spikes, &mut training.gradient) {
+                self.kernels.write(into, 0, &values);
+            }
+            if let Some(values) = potential {
+                if training.potential.is_none() {
+                    training.potential = Some(self.kernels.values("gradient of potential", values.len())?);
+                }
+                let into = training.potential.as_mut().expect("made above");
+                self.kernels.write(into, 0, &values);
+            }
+        }
+        Ok(())
+    }
+
+    /// One step of `optimiser` on all parameters that are learned, from the gradients of the last backward pass. A step
+    /// whose loss or gradient is not finite changes nothing (see [`super::StepMetrics::finite`]).
+    ///
+    /// # Errors
+    /// [`Error::Memory`] where the optimiser's state does not fit.
+    pub fn step(&mut self, optimiser: &Optimiser) -> Result<()> {
+        self.allocate_optimiser(optimiser.rule)?;
+        self.step += 1;
+        let (base, slots) = (self.ring.base(), self.ring.slots);
+        let squares = base + slots.squares..base + slots.squares_end;
+        let kernels = &mut self.kernels;
+        kernels.control(&self.ring.values, squares, base + slots.loss, optimiser.max_norm, &mut self.control);
+        let without_decay = match optimiser.rule {
+            Rule::Adam { beta1, beta2, epsilon, .. } => Rule::Adam { beta1, beta2, epsilon, decay: 0.0 },
+            rule => rule,
+        };
+        for layer in &mut self.layers {
+            for (part, state, len) in &mut layer.optimiser {
+                let (parameters, gradient): (&mut K::Values, &K::Values) = match *part {
+                    "weight" => (&mut layer.weights, &layer.weight_gradient),
+                    "recurrent" => {
+                        let recurrent = layer.recurrent.as_mut().expect("a recurrent layer");
+                        (&mut recurrent.weights, &recurrent.gradient)
+                    }
+                    _ => (&mut layer.parameters, &layer.parameter_gradient),
+                };
+                let neuron = *part == "neuron";
+                kernels.update(Update {
+                    rule: if neuron { without_decay } else { optimiser.rule },
+                    rate: optimiser.rate,
+                    step: self.step,
+                    row: if neuron { *len / row::ROWS } else { *len },
+                    modes: if neuron { &layer.modes } else { &[(Mode::Plain, false)] },
+                    parameters,
+                    gradient,
+                    state,
+                    control: &self.control,
+                });
+            }
+        }
+        self.refresh();
+        self.kernels.submit();
+        Ok(())
+    }
+
+    /// dL/d input of the last backward pass, `[T, B, inputs]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is none.
+    pub fn input_gradient(&mut self) -> Result<Trace<K::Real>> {
+        let index = self.last_plan()?;
+        let state = &self.layers[0];
+        let (steps, batch) = (self.plans[index].sequence.steps, self.plans[index].sequence.batch);
+        let (inputs, units) = (self.network.inputs, state.units);
+        let shape = Shape { steps, batch, units: inputs };
+        let mut out = self.kernels.values("gradient of the input", shape.len(steps))?;
+        let rows = state.weight_rows();
+        let mut prepared = self.kernels.prepared("weights, transposed", rows, units)?;
+        self.kernels.prepare(&state.weights, rows, units, &mut prepared);
+        let training = self.plans[index].layers[0].training.as_ref();
+        let Some(training) = training else {
+            return Err(Error::Input("there is no backward pass".into()));
+        };
+        self.kernels.drive_backward(DriveBackward {
+            projection: state.projection,
+            inputs,
+            shape: self.plans[index].layers[0].shape,
+            lag: state.lag,
+            weights: (&state.weights, &prepared),
+            chi: &training.chi,
+            accumulate: false,
+            out: &mut out,
+        });
+        let values = self.kernels.read(&out, 0..shape.len(steps))?;
+        Trace::new(steps, batch, inputs, super::parameters::narrow(&values, inputs))
+    }
+
+    /// Where numbers stopped being finite: the first parameter, potential or gradient that is not, from the input up.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device was lost.
+    pub fn diagnose(&mut self) -> Result<String> {
+        let bad = |tensor: &Tensor<K::Real>| tensor.values.iter().any(|value| !value.to_f64().is_finite());
+        if let Some((name, _)) = self.parameters()?.iter().find(|(_, tensor)| bad(tensor)) {
+            return Ok(format!("parameter {name} is not finite"));
+        }
+        if let Ok(index) = self.last_plan() {
+            for l in 0..self.layers.len() {
+                let values = self.read_plane(index, l, plane::POTENTIAL)?;
+                if values.iter().any(|value| !value.to_f64().is_finite()) {
+                    return Ok(format!("the potential of layer {l} is not finite"));
+                }
+            }
+        }
+        let gradients = self.gradients()?;
+        let found = gradients.iter().rev().find(|(_, tensor)| bad(tensor));
+        Ok(match found {
+            Some((name, _)) => format!("the gradient of {name} is not finite"),
+            None => "the loss is not finite, but every parameter, potential and gradient is".into(),
+        })
+    }
+
+    /// Forward and backward of the built-in loss and one step: the body of a training loop.
+    ///
+    /// # Errors
+    /// As [`Core::forward`] and [`Core::backward`].
+    pub fn train(&mut self, batch: &Batch<K::Real>, optimiser: &Optimiser) -> Result<()> {
+        self.forward(batch)?;
+        self.backward(&Gradient::loss())?;
+        self.step(optimiser)
+    }
+}

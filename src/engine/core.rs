@@ -1,0 +1,267 @@
+//! The engine over any backend: parameters and their gradients on the device, and the buffers of the current plan.
+
+use super::device::Budget;
+use super::initialise::initialise;
+use super::metrics::Ring;
+use super::parameters::{Tensor, widen};
+use super::plan::{Plan, Sequence};
+use crate::error::Result;
+use crate::kernels::*;
+use crate::network::{Comparison, Connection, Gain, Layer, Network, Per};
+use crate::spikes::pad;
+
+/// What a recurrent projection has.
+pub(super) struct Recurrent<K: Kernels> {
+    pub weights: K::Values,
+    pub gradient: K::Values,
+    pub prepared: K::Prepared,
+}
+
+/// A layer's parameters on the device.
+pub(super) struct LayerState<K: Kernels> {
+    pub model: Model,
+    pub units: usize,
+    pub inputs: usize,
+    pub projection: Projection,
+    /// Lag of the source: its emit lag and this layer's input delay.
+    pub lag: usize,
+    pub modes: Modes,
+    pub weights: K::Values,
+    pub weight_gradient: K::Values,
+    pub prepared: Option<K::Prepared>,
+    pub recurrent: Option<Recurrent<K>>,
+    /// `[4][np]`.
+    pub parameters: K::Values,
+    pub parameter_gradient: K::Values,
+    /// `[5][np]`.
+    pub constants: K::Values,
+    /// Length of the feed-forward weights on the device.
+    pub weights_len: usize,
+    /// Rows of the optimiser for each tensor: its name, the rows, and the tensor's length.
+    pub optimiser: Vec<(&'static str, K::Values, usize)>,
+}
+
+/// Trains one network on one backend. [`super::Engine`] wraps it for f32 on the CPU or a GPU; the f64 check runs it on
+/// [`crate::cpu::Cpu<f64>`].
+pub struct Core<K: Kernels> {
+    pub(super) network: Network,
+    pub(super) kernels: K,
+    pub(super) budget: Budget,
+    pub(super) layers: Vec<LayerState<K>>,
+    pub(super) plans: Vec<Plan<K>>,
+    /// What the last forward pass left.
+    pub(super) last: Option<Sequence>,
+    pub(super) ring: Ring<K>,
+    pub(super) control: K::Values,
+    pub(super) rule: Option<Rule>,
+    pub(super) step: u64,
+    pub(super) forced: Option<Form>,
+    /// Whether the last batch had labels.
+    pub(super) labelled: bool,
+    /// Whether the last forward pass kept a tape.
+    pub(super) taped: bool,
+    /// State that the next stream starts from.
+    pub(super) carried: Option<super::state::State<K::Real>>,
+    /// Where values are padded before they go to the device.
+    pub(super) staging: Vec<K::Real>,
+}
+
+/// The switches of a layer for the kernels.
+pub fn model(layer: &Layer) -> Model {
+    let neuron = &layer.neuron;
+    Model {
+        spiking: neuron.spiking(),
+        reset: neuron.reset,
+        detach: neuron.detach_reset,
+        lag: neuron.lag as usize,
+        emit_lag: neuron.emit_lag as usize,
+        recurrent_lag: neuron.recurrent_lag as usize,
+        normalised: neuron.gain == Gain::OneMinusBeta,
+        inclusive: neuron.comparison == Comparison::GreaterEqual,
+        reset_potential: neuron.reset_potential,
+        surrogate: layer
+            .surrogate
+            .unwrap_or(crate::network::Surrogate::new(crate::network::SurrogateKind::StraightThrough, 1.0)),
+        synapse: neuron.synapse(),
+        learned: Learned {
+            tau_syn: neuron.tau_syn.as_ref().is_some_and(|tau| tau.learned),
+            tau_mem: neuron.tau_mem.learned,
+            threshold: neuron.threshold.as_ref().is_some_and(|theta| theta.learned),
+            bias: layer.bias,
+        },
+    }
+}
+
+fn modes(layer: &Layer) -> Modes {
+    let of = |parameter: Option<&crate::network::Parameter>, mode| match parameter {
+        Some(parameter) if parameter.learned => (mode, parameter.per == Per::Layer),
+        _ => (Mode::Frozen, false),
+    };
+    let neuron = &layer.neuron;
+    let mut modes = [(Mode::Frozen, false); row::ROWS];
+    modes[row::TAU_SYN] = of(neuron.tau_syn.as_ref(), Mode::Logarithmic);
+    modes[row::TAU_MEM] = of(Some(&neuron.tau_mem), Mode::Logarithmic);
+    modes[row::THRESHOLD] = of(neuron.threshold.as_ref(), Mode::Plain);
+    if layer.bias {
+        modes[row::BIAS] = (Mode::Plain, false);
+    }
+    modes
+}
+
+impl<K: Kernels> Core<K> {
+    /// Puts `network` on a backend and draws its start from seed 0.
+    ///
+    /// # Errors
+    /// [`crate::Error::Network`] where the network is wrong, [`crate::Error::Memory`] where it does not fit.
+    pub fn new(network: Network, mut kernels: K, budget: Budget) -> Result<Self> {
+        network.validate()?;
+        let mut layers = Vec::new();
+        let mut emit_lag = 0;
+        for (index, layer) in network.layers.iter().enumerate() {
+            layers.push(LayerState::new(&mut kernels, &network, index, layer, emit_lag)?);
+            emit_lag = layer.neuron.emit_lag as usize;
+        }
+        let ring = Ring::new(&mut kernels, &layers)?;
+        let control = kernels.values("control", 2)?;
+        let mut core = Core {
+            network,
+            kernels,
+            budget,
+            layers,
+            plans: Vec::new(),
+            last: None,
+            ring,
+            control,
+            rule: None,
+            step: 0,
+            forced: None,
+            labelled: false,
+            taped: false,
+            carried: None,
+            staging: Vec::new(),
+        };
+        core.initialise(0)?;
+        Ok(core)
+    }
+
+    /// Draws the start of all parameters from `seed` and forgets the optimiser's state.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device was lost.
+    pub fn initialise(&mut self, seed: u64) -> Result<()> {
+        let start = initialise(&self.network, seed);
+        let start = start.into_iter().map(|(name, tensor)| {
+            let values = tensor.values.into_iter().map(K::Real::from_f64).collect();
+            (name, Tensor { shape: tensor.shape, values })
+        });
+        self.set_parameters(&start.collect())?;
+        self.step = 0;
+        self.rule = None;
+        for layer in &mut self.layers {
+            layer.optimiser.clear();
+        }
+        Ok(())
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The backend.
+    pub fn kernels(&mut self) -> &mut K {
+        &mut self.kernels
+    }
+
+    /// Bytes that all arrays take on the device.
+    pub fn allocated(&self) -> u64 {
+        self.kernels.allocated()
+    }
+
+    /// Forces the form of all recurrent layers; for tests and benchmarks.
+    pub fn force_form(&mut self, form: Option<Form>) {
+        self.forced = form;
+        self.plans.clear();
+        self.last = None;
+    }
+
+    /// Recomputes what is derived from the parameters: constants, and the other layouts of the weights.
+    pub(super) fn refresh(&mut self) {
+        let dt = self.network.dt;
+        for layer in &mut self.layers {
+            self.kernels.constants(layer.model, layer.units, dt, &layer.parameters, &mut layer.constants);
+            if let Some(prepared) = &mut layer.prepared {
+                self.kernels.prepare(&layer.weights, layer.inputs, layer.units, prepared);
+            }
+            if let Some(recurrent) = &mut layer.recurrent {
+                self.kernels.prepare(&recurrent.weights, layer.units, layer.units, &mut recurrent.prepared);
+            }
+        }
+    }
+
+    /// Makes room for the rows of `rule`, all 0.
+    pub(super) fn allocate_optimiser(&mut self, rule: Rule) -> Result<()> {
+        let same = self.rule.is_some_and(|old| std::mem::discriminant(&old) == std::mem::discriminant(&rule));
+        if !same {
+            for layer in &mut self.layers {
+                layer.optimiser.clear();
+                let rows = rule.rows();
+                let mut add = |kernels: &mut K, name, len: usize| -> Result<()> {
+                    layer.optimiser.push((name, kernels.values("optimiser", rows * len)?, len));
+                    Ok(())
+                };
+                add(&mut self.kernels, "weight", layer.weights_len)?;
+                if layer.recurrent.is_some() {
+                    add(&mut self.kernels, "recurrent", layer.units * pad(layer.units))?;
+                }
+                if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
+                    add(&mut self.kernels, "neuron", row::ROWS * pad(layer.units))?;
+                }
+            }
+        }
+        self.rule = Some(rule);
+        Ok(())
+    }
+}
+
+impl<K: Kernels> LayerState<K> {
+    fn new(kernels: &mut K, network: &Network, index: usize, layer: &Layer, emit_lag: usize) -> Result<Self> {
+        let (units, inputs) = (layer.units, network.fan_in(index));
+        let width = pad(units);
+        let projection = match layer.connection {
+            Connection::Dense => Projection::Dense,
+            Connection::Current => Projection::Current,
+        };
+        let weights_len = if projection == Projection::Dense { inputs * width } else { width };
+        let recurrent = if layer.recurrent {
+            Some(Recurrent {
+                weights: kernels.values("recurrent weights", units * width)?,
+                gradient: kernels.values("recurrent weight gradient", units * width)?,
+                prepared: kernels.prepared("recurrent weights, transposed", units, units)?,
+            })
+        } else {
+            None
+        };
+        let mut parameters = kernels.values("neuron parameters", row::ROWS * width)?;
+        let ones = vec![K::Real::from_f64(1.0); (row::ROWS - 1) * width];
+        kernels.write(&mut parameters, 0, &widen(&ones, width));
+        Ok(LayerState {
+            model: model(layer),
+            units,
+            inputs,
+            projection,
+            lag: emit_lag + layer.neuron.input_delay as usize,
+            modes: modes(layer),
+            weights: kernels.values("weights", weights_len)?,
+            weight_gradient: kernels.values("weight gradient", weights_len)?,
+            // The input's gradient is wanted so rarely that its weights are prepared when asked for.
+            prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, units)?) } else { None },
+            recurrent,
+            parameters,
+            parameter_gradient: kernels.values("neuron parameter gradient", row::ROWS * width)?,
+            constants: kernels.values("neuron constants", constant::ROWS * width)?,
+            optimiser: Vec::new(),
+            weights_len,
+        })
+    }
+}

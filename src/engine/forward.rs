@@ -1,0 +1,392 @@
+//! The forward pass over the layers, and what can be read after it.
+
+use super::core::Core;
+use super::parameters::narrow;
+use super::plan::Sequence;
+use crate::error::{Error, Result};
+use crate::kernels::*;
+use crate::network::Connection;
+use crate::spikes::{Raster, Trace, pad};
+
+/// Input of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input<F = f32> {
+    /// Spikes `[T, B, inputs]`.
+    Spikes(Raster),
+    /// Analogue values `[T, B, inputs]`.
+    Values(Trace<F>),
+}
+
+/// Input and, for the built-in loss, labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch<F = f32> {
+    /// Input.
+    pub input: Input<F>,
+    /// Class of each sample, `[B]`.
+    pub labels: Option<Vec<u32>>,
+}
+
+impl<F: Real> Batch<F> {
+    /// Spikes without labels.
+    pub fn spikes(raster: Raster) -> Self {
+        Batch { input: Input::Spikes(raster), labels: None }
+    }
+
+    /// Analogue input without labels.
+    pub fn values(trace: Trace<F>) -> Self {
+        Batch { input: Input::Values(trace), labels: None }
+    }
+
+    /// The same with a label for each sample.
+    pub fn with_labels(mut self, labels: Vec<u32>) -> Self {
+        self.labels = Some(labels);
+        self
+    }
+
+    /// Steps, samples, channels and kind of the input.
+    pub fn sequence(&self) -> (Sequence, usize) {
+        match &self.input {
+            Input::Spikes(raster) => {
+                let (steps, batch) = (raster.steps(), raster.batch());
+                (Sequence { steps, batch, input: ActivityKind::Raster }, raster.units())
+            }
+            Input::Values(trace) => {
+                let (steps, batch) = (trace.steps, trace.batch);
+                (Sequence { steps, batch, input: ActivityKind::Values }, trace.units)
+            }
+        }
+    }
+}
+
+/// How a forward pass treats time and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Keeps the tape.
+    Train,
+    /// Keeps no tape.
+    Infer,
+    /// Goes on from the state of the last call; keeps the tape, so that potentials can be read.
+    Stream,
+}
+
+impl<K: Kernels> Core<K> {
+    /// Everything that can be wrong with a batch, before any of it is used.
+    fn check(&self, batch: &Batch<K::Real>) -> Result<Sequence> {
+        let (sequence, units) = batch.sequence();
+        let Sequence { steps, batch: samples, .. } = sequence;
+        if steps == 0 || samples == 0 {
+            return Err(Error::Input(format!("a batch of {steps} steps and {samples} samples holds nothing")));
+        }
+        if units != self.network.inputs {
+            let inputs = self.network.inputs;
+            return Err(Error::Input(format!("the input has {units} channels, the network has inputs = {inputs}")));
+        }
+        match &batch.input {
+            Input::Spikes(_) => {
+                if self.network.layers[0].connection == Connection::Current {
+                    return Err(Error::Input(
+                        "layer[0] takes a current (connection = \"current\"): give values, not spikes".into(),
+                    ));
+                }
+            }
+            Input::Values(trace) => {
+                if let Some(at) = trace.values.iter().position(|value| !value.to_f64().is_finite()) {
+                    let (t, b, n) = (at / units / samples, at / units % samples, at % units);
+                    let value = trace.values[at].to_f64();
+                    return Err(Error::Input(format!(
+                        "the input is {value} at step {t}, sample {b}, channel {n}: it must be a finite number"
+                    )));
+                }
+            }
+        }
+        if let Some(labels) = &batch.labels {
+            if labels.len() != samples {
+                return Err(Error::Input(format!("{} labels for {samples} samples", labels.len())));
+            }
+            let classes = self.network.outputs();
+            if let Some(b) = labels.iter().position(|&label| label as usize >= classes) {
+                return Err(Error::Input(format!(
+                    "the label of sample {b} is {}, but the readout has {classes} classes (0 to {})",
+                    labels[b],
+                    classes - 1
+                )));
+            }
+        }
+        Ok(sequence)
+    }
+
+    /// Runs the network on `batch` and keeps what [`Core::backward`] needs. Only records work on a GPU.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the batch does not fit the network, [`Error::Memory`] where it does not fit the device.
+    pub fn forward(&mut self, batch: &Batch<K::Real>) -> Result<Outputs<'_, K>> {
+        self.run(batch, Mode::Train)
+    }
+
+    /// Runs the network without keeping a tape.
+    ///
+    /// # Errors
+    /// As [`Core::forward`].
+    pub fn infer(&mut self, batch: &Batch<K::Real>) -> Result<Outputs<'_, K>> {
+        self.run(batch, Mode::Infer)
+    }
+
+    /// Runs the network from the state that the last call left (see [`Core::state`]), so that a sequence can be fed in
+    /// pieces of any length. The built-in reduction restarts with each piece; read the readout's potential instead.
+    ///
+    /// # Errors
+    /// As [`Core::forward`]; the number of samples must not change within a stream.
+    pub fn stream(&mut self, batch: &Batch<K::Real>) -> Result<Outputs<'_, K>> {
+        self.run(batch, Mode::Stream)
+    }
+
+    fn run(&mut self, batch: &Batch<K::Real>, mode: Mode) -> Result<Outputs<'_, K>> {
+        let sequence = self.check(batch)?;
+        let carried = if mode == Mode::Stream { self.take_state(sequence)? } else { None };
+        let index = self.plan(sequence, mode != Mode::Infer)?;
+        match carried {
+            Some(state) => self.write_state(index, &state),
+            None if mode != Mode::Stream || self.last != Some(sequence) => self.reset(index),
+            None => self.advance(index),
+        }
+        self.upload(index, batch);
+        self.ring.start(&mut self.kernels, sequence.batch)?;
+        let base = self.ring.base();
+        let slots = self.ring.slots;
+        let (kernels, plan) = (&mut self.kernels, &mut self.plans[index]);
+        plan.streamed |= mode == Mode::Stream;
+        let count = self.layers.len();
+        let mut spiking = 0;
+        for l in 0..count {
+            let (below, rest) = plan.layers.split_at_mut(l);
+            let (state, layer) = (&self.layers[l], &mut rest[0]);
+            let source = match below.last() {
+                None => &plan.input,
+                Some(below) => below.spikes.as_ref().expect("only the last layer does not spike"),
+            };
+            let shape = layer.shape;
+            kernels.copy_plane(shape, &mut layer.planes, plane::POTENTIAL, plane::START_POTENTIAL);
+            kernels.copy_plane(shape, &mut layer.planes, plane::CURRENT, plane::START_CURRENT);
+            let drive = Drive {
+                projection: state.projection,
+                inputs: state.inputs,
+                shape,
+                range: 0..sequence.steps,
+                source,
+                lag: state.lag,
+                weights: &state.weights,
+                constants: &state.constants,
+                out: &mut plan.drive,
+            };
+            let readout = l + 1 == count && !state.model.spiking;
+            let forward = Forward {
+                model: state.model,
+                shape,
+                range: 0..sequence.steps,
+                form: layer.forward,
+                constants: &state.constants,
+                recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
+                spikes: layer.spikes.as_mut(),
+                tape: if mode == Mode::Infer { None } else { layer.training.as_mut().map(|own| &mut own.tape) },
+                planes: &mut layer.planes,
+                reduce: readout.then_some(self.network.readout.reduce),
+            };
+            kernels.layer_forward(drive, forward);
+            if let Some(spikes) = &layer.spikes {
+                kernels.count(shape, state.model.emit_lag, spikes, &mut layer.planes);
+                let slot = base + slots.spikes + spiking;
+                kernels.total(shape, &layer.planes, plane::COUNT, &mut self.ring.values, slot);
+                spiking += 1;
+            }
+            if readout && batch.labels.is_some() {
+                kernels.cross_entropy(CrossEntropy {
+                    shape,
+                    labels: &plan.labels,
+                    planes: &mut layer.planes,
+                    metrics: &mut self.ring.values,
+                    slot: base + slots.loss,
+                });
+            }
+        }
+        kernels.submit();
+        self.last = Some(sequence);
+        self.labelled = batch.labels.is_some();
+        self.taped = mode != Mode::Infer;
+        Ok(Outputs { core: self, index })
+    }
+
+    /// What the last forward pass left.
+    ///
+    /// # Errors
+    /// [`Error::Input`] before the first one.
+    pub fn outputs(&mut self) -> Result<Outputs<'_, K>> {
+        let index = self.last_plan()?;
+        Ok(Outputs { core: self, index })
+    }
+
+    fn upload(&mut self, index: usize, batch: &Batch<K::Real>) {
+        let plan = &mut self.plans[index];
+        match &batch.input {
+            Input::Spikes(raster) => {
+                self.kernels.write_activity(&mut plan.input, ActivityData::Raster(raster.words()));
+            }
+            Input::Values(trace) => {
+                let width = pad(trace.units);
+                if width == trace.units {
+                    self.kernels.write_activity(&mut plan.input, ActivityData::Values(&trace.values));
+                } else {
+                    let rows = trace.steps * trace.batch;
+                    let staging = &mut self.staging;
+                    staging.clear();
+                    staging.resize(rows * width, K::Real::from_f64(0.0));
+                    for (row, values) in staging.chunks_exact_mut(width).zip(trace.values.chunks_exact(trace.units)) {
+                        row[..trace.units].copy_from_slice(values);
+                    }
+                    self.kernels.write_activity(&mut plan.input, ActivityData::Values(staging));
+                }
+            }
+        }
+        if let Some(labels) = &batch.labels {
+            self.kernels.write_words(&mut plan.labels, labels);
+        }
+    }
+}
+
+/// What a forward pass left on the device. Reading waits for it.
+pub struct Outputs<'a, K: Kernels> {
+    core: &'a mut Core<K>,
+    index: usize,
+}
+
+impl<K: Kernels> Outputs<'_, K> {
+    fn plane(&mut self, layer: usize, plane: usize) -> Result<Vec<K::Real>> {
+        self.core.read_plane(self.index, layer, plane)
+    }
+
+    /// Activations of the readout (its trace reduced over time), `[B, classes]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the last layer spikes, [`Error::Device`] where the device was lost.
+    pub fn activation(&mut self) -> Result<Vec<K::Real>> {
+        if !self.core.network.has_readout() {
+            return Err(Error::Input("the last layer spikes: it has no readout activation".into()));
+        }
+        self.plane(self.core.layers.len() - 1, plane::ACTIVATION)
+    }
+
+    /// Emitted spikes of each unit summed over the steps, `[B, units]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the layer does not spike.
+    pub fn counts(&mut self, layer: usize) -> Result<Vec<K::Real>> {
+        self.core.spiking(layer)?;
+        self.plane(layer, plane::COUNT)
+    }
+
+    /// Loss, mean over the batch.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the batch had no labels.
+    pub fn loss(&mut self) -> Result<f64> {
+        self.core.needs_labels()?;
+        let samples = self.core.plans[self.index].sequence.batch as f64;
+        let slot = self.core.ring.slots.loss;
+        Ok(self.core.ring.current(&mut self.core.kernels, slot)? / samples)
+    }
+
+    /// Samples whose largest activation is the label's.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the batch had no labels.
+    pub fn correct(&mut self) -> Result<u64> {
+        self.core.needs_labels()?;
+        let slot = self.core.ring.slots.loss + 1;
+        Ok(self.core.ring.current(&mut self.core.kernels, slot)? as u64)
+    }
+
+    /// Emitted spikes O of a layer as numbers, `[T, B, units]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the layer does not spike.
+    pub fn spike_values(&mut self, layer: usize) -> Result<Trace<K::Real>> {
+        self.core.spiking(layer)?;
+        let plan = &self.core.plans[self.index];
+        let (shape, from) = (plan.layers[layer].shape, HISTORY - self.core.layers[layer].model.emit_lag);
+        let activity = plan.layers[layer].spikes.as_ref().expect("a spiking layer");
+        let values = self.core.kernels.read_activity(activity, from..from + shape.steps)?;
+        Trace::new(shape.steps, shape.batch, shape.units, narrow(&values, shape.units))
+    }
+
+    /// Emitted spikes O of a layer, `[T, B, units]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the layer does not spike.
+    pub fn spikes(&mut self, layer: usize) -> Result<Raster> {
+        let trace = self.spike_values(layer)?;
+        let bytes: Vec<u8> = trace.values.iter().map(|value| u8::from(value.to_f64() != 0.0)).collect();
+        Raster::from_bytes(trace.steps, trace.batch, trace.units, &bytes)
+    }
+
+    /// Membrane potential V of a layer before reset, `[T, B, units]`; of the last layer: the readout's trace.
+    ///
+    /// # Errors
+    /// [`Error::Input`] after [`Core::infer`], which keeps none.
+    pub fn potential(&mut self, layer: usize) -> Result<Trace<K::Real>> {
+        self.core.exists(layer)?;
+        let plan = &self.core.plans[self.index];
+        let shape = plan.layers[layer].shape;
+        let tape = plan.layers[layer].training.as_ref().filter(|_| self.core.taped);
+        let Some(training) = tape else {
+            return Err(Error::Input("infer keeps no potentials: use forward".into()));
+        };
+        let values = self.core.kernels.read(&training.tape, 0..shape.len(shape.steps))?;
+        Trace::new(shape.steps, shape.batch, shape.units, narrow(&values, shape.units))
+    }
+}
+
+impl<K: Kernels> Core<K> {
+    pub(super) fn exists(&self, layer: usize) -> Result<()> {
+        if layer < self.layers.len() {
+            Ok(())
+        } else {
+            Err(Error::Input(format!("there is no layer {layer}: the network has {}", self.layers.len())))
+        }
+    }
+
+    pub(super) fn spiking(&self, layer: usize) -> Result<()> {
+        self.exists(layer)?;
+        if self.layers[layer].model.spiking {
+            Ok(())
+        } else {
+            Err(Error::Input(format!("layer {layer} does not spike")))
+        }
+    }
+
+    fn needs_labels(&self) -> Result<()> {
+        if self.labelled && self.network.has_readout() {
+            Ok(())
+        } else {
+            Err(Error::Input("the built-in loss needs labels in the batch and an li readout".into()))
+        }
+    }
+
+    /// A plane of a layer without padding, `[B, units]`.
+    pub(super) fn read_plane(&mut self, index: usize, layer: usize, plane: usize) -> Result<Vec<K::Real>> {
+        let layer = &self.plans[index].layers[layer];
+        let (batch, width, units) = (layer.shape.batch, layer.shape.row(), layer.shape.units);
+        let all = self.kernels.read(&layer.planes, 0..batch * plane::PLANES * width)?;
+        let rows = all.chunks_exact(plane::PLANES * width);
+        Ok(rows.flat_map(|planes| &planes[plane * width..][..units]).copied().collect())
+    }
+
+    /// Writes a plane of a layer from `[B, units]`.
+    pub(super) fn write_plane(&mut self, index: usize, layer: usize, plane: usize, values: &[K::Real]) {
+        let layer = &mut self.plans[index].layers[layer];
+        let (width, units) = (layer.shape.row(), layer.shape.units);
+        let mut row = vec![K::Real::from_f64(0.0); width];
+        for (b, values) in values.chunks_exact(units).enumerate() {
+            row[..units].copy_from_slice(values);
+            self.kernels.write(&mut layer.planes, (b * plane::PLANES + plane) * width, &row);
+        }
+    }
+}

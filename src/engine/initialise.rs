@@ -1,0 +1,66 @@
+//! Draws the start of a network: a function of the network and the seed, the same on every device.
+
+use super::parameters::{Parameters, Tensor, shapes};
+use crate::network::{Init, Layer, Network};
+use crate::spikes::Random;
+
+/// Start values of all parameters.
+pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
+    let mut parameters = Parameters::new();
+    for (stream, (name, shape)) in shapes(network).into_iter().enumerate() {
+        let (layer, part) = name.split_once('.').expect("made by `shapes`");
+        let index: usize = layer["layer".len()..].parse().expect("made by `shapes`");
+        let layer = &network.layers[index];
+        let len: usize = shape.iter().product();
+        let mut random = Random::new(seed, stream as u64);
+        let values = match part {
+            "weight" if shape.len() == 1 => draw(&layer.init, network.dt, layer, 1, len, &mut random),
+            "weight" => draw(&layer.init, network.dt, layer, shape[0], len, &mut random),
+            "recurrent" => draw(&layer.recurrent_init, network.dt, layer, shape[0], len, &mut random),
+            "bias" => draw(&layer.bias_init, network.dt, layer, network.fan_in(index), len, &mut random),
+            "tau_mem" => layer.neuron.tau_mem.broadcast(len),
+            "tau_syn" => layer.neuron.tau_syn.as_ref().map_or_else(Vec::new, |tau| tau.broadcast(len)),
+            _ => layer.neuron.threshold.as_ref().map_or_else(Vec::new, |theta| theta.broadcast(len)),
+        };
+        parameters.insert(name, Tensor { shape, values });
+    }
+    parameters
+}
+
+fn draw(init: &Init, dt: f64, layer: &Layer, fan_in: usize, len: usize, random: &mut Random) -> Vec<f64> {
+    let root = (fan_in as f64).sqrt();
+    match *init {
+        Init::Uniform { gain } => (0..len).map(|_| (2.0 * random.uniform() - 1.0) * gain / root).collect(),
+        Init::Normal { gain, mean } => (0..len).map(|_| mean + random.normal() * gain / root).collect(),
+        Init::Constant { value } => vec![value; len],
+        Init::Fluctuation { sigma_u, mu_u, rate, share } => {
+            let (mean, deviation) = fluctuation(dt, layer, fan_in as f64, sigma_u, mu_u, rate, share);
+            (0..len).map(|_| mean + deviation * random.normal()).collect()
+        }
+    }
+}
+
+/// Mean and standard deviation of a weight (Rossbroich et al. 2022): with input spikes at `rate` Hz the potential has mean
+/// μ_U and standard deviation σ_U (times √share). `ē = ∫ PSP`, `ê = ∫ PSP²` are summed on the grid of dt.
+fn fluctuation(dt: f64, layer: &Layer, fan_in: f64, sigma_u: f64, mu_u: f64, rate: f64, share: f64) -> (f64, f64) {
+    let mean_of = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let neuron = &layer.neuron;
+    let beta = (-dt / mean_of(neuron.tau_mem.values.clone())).exp();
+    let alpha = neuron.tau_syn.as_ref().map_or(0.0, |tau| (-dt / mean_of(tau.values.clone())).exp());
+    let gain = if neuron.gain == crate::network::Gain::OneMinusBeta { 1.0 - beta } else { 1.0 };
+    let (mut current, mut potential, mut sum, mut squares) = (1.0, 0.0, 0.0, 0.0);
+    for _ in 0..100_000 {
+        potential = beta * potential + gain * current;
+        current *= alpha;
+        sum += potential * dt;
+        squares += potential * potential * dt;
+        if potential < 1e-12 {
+            break;
+        }
+    }
+    // Rates are in Hz, times in ms.
+    let events = fan_in * rate * 1e-3;
+    let mean = mu_u / (events * sum);
+    let variance = share * sigma_u * sigma_u / (events * squares) - mean * mean;
+    (mean, variance.max(0.0).sqrt())
+}

@@ -1,0 +1,323 @@
+//! When things happen: plan, forward, backward, update. Generic over the contract; knows no WGSL and no threads.
+//!
+//! [`Engine`] is the library's face: f32 on the device of choice. [`Core`] is the same over any backend.
+
+mod backward;
+mod core;
+mod device;
+mod forward;
+mod initialise;
+mod metrics;
+mod parameters;
+mod plan;
+mod state;
+
+pub use backward::{Gradient, Optimiser};
+pub use core::{Core, model};
+pub use device::{Budget, Device};
+pub use forward::{Batch, Input};
+pub use initialise::initialise;
+pub use metrics::StepMetrics;
+pub use parameters::{OptimiserState, Parameters, Tensor, shapes};
+pub use plan::Sequence;
+pub use state::{NeuronState, State};
+
+use crate::cpu::Cpu;
+use crate::error::Result;
+use crate::kernels::Rule;
+use crate::network::Network;
+use crate::spikes::{Raster, Trace};
+
+#[cfg(any())]
+type Gpu = crate::gpu::Gpu;
+
+enum Inner {
+    Cpu(Box<Core<Cpu<f32>>>),
+    #[cfg(any())]
+    Gpu(Box<Core<Gpu>>),
+}
+
+/// Runs `$body` on the core of either backend.
+macro_rules! each {
+    ($inner:expr, $core:ident => $body:expr) => {
+        match $inner {
+            Inner::Cpu($core) => $body,
+            #[cfg(any())]
+            Inner::Gpu($core) => $body,
+        }
+    };
+}
+
+/// Trains one network on one device.
+///
+/// ```
+/// use spikegrad::engine::{Batch, Budget, Device, Engine, Gradient, Optimiser};
+/// use spikegrad::kernels::Rule;
+/// use spikegrad::network::Network;
+/// use spikegrad::spikes::Raster;
+///
+/// let network = Network::builder(8).hidden(16, |_| {}).readout(3).build()?;
+/// let mut engine = Engine::new(network, Device::Cpu, Budget::default())?;
+/// engine.initialise(1)?;
+/// let mut input = Raster::new(20, 2, 8);
+/// input.set(3, 0, 5);
+/// let batch = Batch::spikes(input).with_labels(vec![0, 2]);
+/// let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
+/// let optimiser = Optimiser { rule, rate: 1e-3, max_norm: None };
+/// engine.forward(&batch)?;
+/// engine.backward(&Gradient::loss())?;
+/// engine.step(&optimiser)?;
+/// println!("loss {}", engine.metrics()?[0].loss);
+/// # Ok::<(), spikegrad::Error>(())
+/// ```
+pub struct Engine {
+    inner: Inner,
+    device: String,
+}
+
+impl Engine {
+    /// Puts `network` on `device` and draws its start from seed 0.
+    ///
+    /// # Errors
+    /// [`crate::Error::Network`] where the network is wrong, [`crate::Error::Device`] where the device is not there,
+    /// [`crate::Error::Memory`] where the parameters do not fit.
+    pub fn new(network: Network, device: Device, budget: Budget) -> Result<Engine> {
+        network.validate()?;
+        #[cfg(any())]
+        {
+            let gpu = match device {
+                Device::Cpu => None,
+                Device::Gpu(index) => Some(Gpu::new(index)?),
+                Device::Auto => Gpu::new(None).ok(),
+            };
+            if let Some(gpu) = gpu {
+                let device = format!("gpu: {}", gpu.describe());
+                return Ok(Engine { inner: Inner::Gpu(Box::new(Core::new(network, gpu, budget)?)), device });
+            }
+        }
+        #[cfg(not(any()))]
+        if let Device::Gpu(_) = device {
+            return Err(crate::Error::Device("this build has no GPU backend: build it with the feature gpu".into()));
+        }
+        Ok(Engine {
+            inner: Inner::Cpu(Box::new(Core::new(network, Cpu::new(), budget)?)),
+            device: device::describe_cpu(),
+        })
+    }
+
+    /// The device in one line.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// Whether it runs on a GPU.
+    pub fn on_gpu(&self) -> bool {
+        !matches!(self.inner, Inner::Cpu(_))
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        each!(&self.inner, core => core.network())
+    }
+
+    /// The plan of the last batch as text.
+    pub fn plan_text(&self) -> String {
+        each!(&self.inner, core => core.plan_text())
+    }
+
+    /// Bytes that all arrays take on the device.
+    pub fn allocated(&self) -> u64 {
+        each!(&self.inner, core => core.allocated())
+    }
+
+    /// See [`Core::initialise`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn initialise(&mut self, seed: u64) -> Result<()> {
+        each!(&mut self.inner, core => core.initialise(seed))
+    }
+
+    /// See [`Core::parameters`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parameters(&mut self) -> Result<Parameters> {
+        each!(&mut self.inner, core => core.parameters())
+    }
+
+    /// See [`Core::set_parameters`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        each!(&mut self.inner, core => core.set_parameters(parameters))
+    }
+
+    /// See [`Core::gradients`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn gradients(&mut self) -> Result<Parameters> {
+        each!(&mut self.inner, core => core.gradients())
+    }
+
+    /// See [`Core::input_gradient`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn input_gradient(&mut self) -> Result<Trace> {
+        each!(&mut self.inner, core => core.input_gradient())
+    }
+
+    /// See [`Core::optimiser_state`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn optimiser_state(&mut self) -> Result<OptimiserState> {
+        each!(&mut self.inner, core => core.optimiser_state())
+    }
+
+    /// See [`Core::set_optimiser_state`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_optimiser_state(&mut self, rule: Rule, state: &OptimiserState) -> Result<()> {
+        each!(&mut self.inner, core => core.set_optimiser_state(rule, state))
+    }
+
+    /// See [`Core::forward`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn forward(&mut self, batch: &Batch) -> Result<Outputs<'_>> {
+        each!(&mut self.inner, core => core.forward(batch).map(|_| ()))?;
+        Ok(Outputs { engine: self })
+    }
+
+    /// See [`Core::infer`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn infer(&mut self, batch: &Batch) -> Result<Outputs<'_>> {
+        each!(&mut self.inner, core => core.infer(batch).map(|_| ()))?;
+        Ok(Outputs { engine: self })
+    }
+
+    /// See [`Core::stream`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stream(&mut self, batch: &Batch) -> Result<Outputs<'_>> {
+        each!(&mut self.inner, core => core.stream(batch).map(|_| ()))?;
+        Ok(Outputs { engine: self })
+    }
+
+    /// See [`Core::state`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn state(&mut self) -> Result<State> {
+        each!(&mut self.inner, core => core.state())
+    }
+
+    /// See [`Core::set_state`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_state(&mut self, state: State) -> Result<()> {
+        each!(&mut self.inner, core => core.set_state(state))
+    }
+
+    /// See [`Core::reset_state`].
+    pub fn reset_state(&mut self) {
+        each!(&mut self.inner, core => core.reset_state());
+    }
+
+    /// See [`Core::backward`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn backward(&mut self, gradient: &Gradient) -> Result<()> {
+        each!(&mut self.inner, core => core.backward(gradient))
+    }
+
+    /// See [`Core::step`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn step(&mut self, optimiser: &Optimiser) -> Result<()> {
+        each!(&mut self.inner, core => core.step(optimiser))
+    }
+
+    /// See [`Core::metrics`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn metrics(&mut self) -> Result<Vec<StepMetrics>> {
+        each!(&mut self.inner, core => core.metrics())
+    }
+
+    /// See [`Core::diagnose`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn diagnose(&mut self) -> Result<String> {
+        each!(&mut self.inner, core => core.diagnose())
+    }
+}
+
+/// What a forward pass left on the device. Reading waits for it; see [`forward::Outputs`].
+pub struct Outputs<'a> {
+    engine: &'a mut Engine,
+}
+
+impl Outputs<'_> {
+    /// Activations of the readout, `[B, classes]`.
+    ///
+    /// # Errors
+    /// As [`forward::Outputs::activation`].
+    pub fn activation(&mut self) -> Result<Vec<f32>> {
+        each!(&mut self.engine.inner, core => core.outputs()?.activation())
+    }
+
+    /// Emitted spikes summed over the steps, `[B, units]`.
+    ///
+    /// # Errors
+    /// As [`forward::Outputs::counts`].
+    pub fn counts(&mut self, layer: usize) -> Result<Vec<f32>> {
+        each!(&mut self.engine.inner, core => core.outputs()?.counts(layer))
+    }
+
+    /// Loss, mean over the batch.
+    ///
+    /// # Errors
+    /// As [`forward::Outputs::loss`].
+    pub fn loss(&mut self) -> Result<f64> {
+        each!(&mut self.engine.inner, core => core.outputs()?.loss())
+    }
+
+    /// Samples whose largest activation is the label's.
+    ///
+    /// # Errors
+    /// As [`forward::Outputs::correct`].
+    pub fn correct(&mut self) -> Result<u64> {
+        each!(&mut self.engine.inner, core => core.outputs()?.correct())
+    }
+
+    /// Emitted spikes O of a layer, `[T, B, units]`.
+    ///
+    /// # Errors
+    /// As [`forward::Outputs::spikes`].
+    pub fn spikes(&mut self, layer: usize) -> Result<Raster> {
+        each!(&mut self.engine.inner, core => core.outputs()?.spikes(layer))
+    }
+
+    /// Membrane potential V of a layer before reset, `[T, B, units]`; of the last layer: the readout's trace.
+    ///
+    /// # Errors
+    /// As [`forward::Outputs::potential`].
+    pub fn potential(&mut self, layer: usize) -> Result<Trace> {
+        each!(&mut self.engine.inner, core => core.outputs()?.potential(layer))
+    }
+}

@@ -1,0 +1,273 @@
+//! Parameters by name, in and out of a device's padded layouts.
+//!
+//! | name | shape |
+//! |---|---|
+//! | `layer0.weight` | `[in, out]`; of a current encoder `[units]` |
+//! | `layer0.recurrent` | `[n, n]`, from row to column |
+//! | `layer0.bias` | `[n]`, where the layer has one |
+//! | `layer0.tau_mem`, `layer0.tau_syn`, `layer0.threshold` | `[1]` or `[n]`, as the network says |
+
+use super::core::{Core, LayerState};
+use crate::error::{Error, Result};
+use crate::kernels::{Kernels, Projection, Real, row};
+use crate::network::{Connection, Network};
+use crate::spikes::pad;
+use std::collections::BTreeMap;
+
+/// A tensor on the host, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor<F = f32> {
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Values, the last axis fastest.
+    pub values: Vec<F>,
+}
+
+impl<F: Copy> Tensor<F> {
+    /// A tensor; the values fit the shape.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where they do not.
+    pub fn new(shape: Vec<usize>, values: Vec<F>) -> Result<Self> {
+        if shape.iter().product::<usize>() != values.len() {
+            return Err(Error::Input(format!("{} values do not fill a tensor of shape {shape:?}", values.len())));
+        }
+        Ok(Tensor { shape, values })
+    }
+}
+
+/// Tensors by name, in the order of their names.
+pub type Parameters<F = f32> = BTreeMap<String, Tensor<F>>;
+
+/// State of an optimiser: the number of steps done, and its rows for each tensor in the device's layout.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OptimiserState<F = f32> {
+    /// Steps done.
+    pub step: u64,
+    /// `layer0.weight`, `layer0.recurrent`, `layer0.neuron`: `[rows, length]`.
+    pub tensors: BTreeMap<String, Tensor<F>>,
+}
+
+/// The parameters that a network has: name and shape, in the order of the layers.
+pub fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
+    let mut shapes = Vec::new();
+    for (index, layer) in network.layers.iter().enumerate() {
+        let mut add = |name: &str, shape: Vec<usize>| shapes.push((format!("layer{index}.{name}"), shape));
+        match layer.connection {
+            Connection::Dense => add("weight", vec![network.fan_in(index), layer.units]),
+            Connection::Current => add("weight", vec![layer.units]),
+        }
+        if layer.recurrent {
+            add("recurrent", vec![layer.units, layer.units]);
+        }
+        if layer.bias {
+            add("bias", vec![layer.units]);
+        }
+        add("tau_mem", vec![layer.neuron.tau_mem.stored(layer.units)]);
+        if let Some(tau) = &layer.neuron.tau_syn {
+            add("tau_syn", vec![tau.stored(layer.units)]);
+        }
+        if let Some(theta) = &layer.neuron.threshold {
+            add("threshold", vec![theta.stored(layer.units)]);
+        }
+    }
+    shapes
+}
+
+/// The row of the neuron parameters that `name` is.
+fn neuron_row(name: &str) -> Option<usize> {
+    match name {
+        "tau_syn" => Some(row::TAU_SYN),
+        "tau_mem" => Some(row::TAU_MEM),
+        "threshold" => Some(row::THRESHOLD),
+        "bias" => Some(row::BIAS),
+        _ => None,
+    }
+}
+
+/// `[rows][columns]` to `[rows][pad(columns)]`.
+pub(super) fn widen<F: Real>(values: &[F], columns: usize) -> Vec<F> {
+    let width = pad(columns);
+    let mut out = vec![F::from_f64(0.0); values.len() / columns * width];
+    for (out, values) in out.chunks_exact_mut(width).zip(values.chunks_exact(columns)) {
+        out[..columns].copy_from_slice(values);
+    }
+    out
+}
+
+/// `[rows][pad(columns)]` to `[rows][columns]`.
+pub(super) fn narrow<F: Real>(values: &[F], columns: usize) -> Vec<F> {
+    values.chunks_exact(pad(columns)).flat_map(|row| &row[..columns]).copied().collect()
+}
+
+fn split(name: &str) -> Option<(usize, &str)> {
+    let (index, rest) = name.strip_prefix("layer")?.split_once('.')?;
+    Some((index.parse().ok()?, rest))
+}
+
+impl<K: Kernels> Core<K> {
+    /// All parameters. Waits for the device.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device was lost.
+    pub fn parameters(&mut self) -> Result<Parameters<K::Real>> {
+        let mut out = Parameters::new();
+        for (name, shape) in shapes(&self.network) {
+            let (index, part) = split(&name).expect("made by `shapes`");
+            let layer = &self.layers[index];
+            let values = layer.tensor(&mut self.kernels, part, false)?;
+            out.insert(name, Tensor { values: values[..shape.iter().product()].to_vec(), shape });
+        }
+        Ok(out)
+    }
+
+    /// Sets the parameters that are given and keeps the others.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where a name is unknown, a shape does not fit, a value is not finite, or a time constant or a
+    /// threshold is not above 0. Nothing is changed then.
+    pub fn set_parameters(&mut self, parameters: &Parameters<K::Real>) -> Result<()> {
+        let known: BTreeMap<String, Vec<usize>> = shapes(&self.network).into_iter().collect();
+        for (name, tensor) in parameters {
+            let Some(shape) = known.get(name) else {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                return Err(Error::Input(format!("unknown parameter {name}; this network has {}", names.join(", "))));
+            };
+            if &tensor.shape != shape {
+                return Err(Error::Input(format!("parameter {name} has shape {:?}, not {shape:?}", tensor.shape)));
+            }
+            let positive = !["weight", "recurrent", "bias"].iter().any(|part| name.ends_with(part));
+            for (n, value) in tensor.values.iter().enumerate() {
+                let value = value.to_f64();
+                if !value.is_finite() || (positive && value <= 0.0) {
+                    let rule = if positive { "a finite number above 0" } else { "a finite number" };
+                    return Err(Error::Input(format!("parameter {name}: entry {n} is {value}, not {rule}")));
+                }
+            }
+        }
+        for (name, tensor) in parameters {
+            let (index, part) = split(name).expect("checked above");
+            let units = self.network.layers[index].units;
+            let layer = &mut self.layers[index];
+            match neuron_row(part) {
+                None => {
+                    let values = widen(&tensor.values, units);
+                    let into = if part == "weight" { &mut layer.weights } else { layer.recurrent_weights() };
+                    self.kernels.write(into, 0, &values);
+                }
+                Some(row) => {
+                    // A single value serves all; padding keeps a time constant that no exponential minds.
+                    let width = pad(units);
+                    let last = *tensor.values.last().expect("a shape is not empty");
+                    let mut values = tensor.values.clone();
+                    values.resize(if values.len() == 1 { width } else { units }, last);
+                    let fill = K::Real::from_f64(if part == "bias" { 0.0 } else { 1.0 });
+                    values.truncate(units);
+                    values.resize(width, fill);
+                    self.kernels.write(&mut layer.parameters, row * width, &values);
+                }
+            }
+        }
+        self.refresh();
+        Ok(())
+    }
+
+    /// Gradients of the last backward pass: of the weights, and of the neuron parameters that are learned.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device was lost.
+    pub fn gradients(&mut self) -> Result<Parameters<K::Real>> {
+        let mut out = Parameters::new();
+        for (name, shape) in shapes(&self.network) {
+            let (index, part) = split(&name).expect("made by `shapes`");
+            let layer = &self.layers[index];
+            let learned = neuron_row(part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
+            if learned {
+                let values = layer.tensor(&mut self.kernels, part, true)?;
+                out.insert(name, Tensor { values: values[..shape.iter().product()].to_vec(), shape });
+            }
+        }
+        Ok(out)
+    }
+
+    /// State of the optimiser.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device was lost.
+    pub fn optimiser_state(&mut self) -> Result<OptimiserState<K::Real>> {
+        let mut state = OptimiserState { step: self.step, tensors: BTreeMap::new() };
+        let Some(rule) = self.rule else { return Ok(state) };
+        for (index, layer) in self.layers.iter().enumerate() {
+            for (part, values, len) in layer.optimiser.iter().map(|(part, values, len)| (part, values, *len)) {
+                let values = self.kernels.read(values, 0..rule.rows() * len)?;
+                let shape = vec![rule.rows(), len];
+                state.tensors.insert(format!("layer{index}.{part}"), Tensor { shape, values });
+            }
+        }
+        Ok(state)
+    }
+
+    /// Sets the state of the optimiser with the rule that made it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the tensors do not fit the network and the rule.
+    pub fn set_optimiser_state(&mut self, rule: crate::kernels::Rule, state: &OptimiserState<K::Real>) -> Result<()> {
+        self.step = state.step;
+        if state.tensors.is_empty() {
+            return Ok(());
+        }
+        self.allocate_optimiser(rule)?;
+        let mut used = 0;
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            for (part, values, len) in &mut layer.optimiser {
+                let name = format!("layer{index}.{part}");
+                let tensor = state.tensors.get(&name).filter(|tensor| tensor.shape == [rule.rows(), *len]);
+                let Some(tensor) = tensor else {
+                    return Err(Error::Input(format!("the optimiser state of {name} is missing or has another shape")));
+                };
+                self.kernels.write(values, 0, &tensor.values);
+                used += 1;
+            }
+        }
+        if used != state.tensors.len() {
+            return Err(Error::Input("the optimiser state belongs to another network".into()));
+        }
+        Ok(())
+    }
+}
+
+impl<K: Kernels> LayerState<K> {
+    /// A parameter or its gradient without padding; a neuron parameter with all its neurons.
+    fn tensor(&self, kernels: &mut K, part: &str, gradient: bool) -> Result<Vec<K::Real>> {
+        let width = pad(self.units);
+        match neuron_row(part) {
+            Some(row) => {
+                let from = if gradient { &self.parameter_gradient } else { &self.parameters };
+                Ok(kernels.read(from, row * width..row * width + self.units)?)
+            }
+            None => {
+                let (values, rows) = match (part, gradient) {
+                    ("weight", false) => (&self.weights, self.weight_rows()),
+                    ("weight", true) => (&self.weight_gradient, self.weight_rows()),
+                    (_, gradient) => {
+                        let recurrent = self.recurrent.as_ref().expect("a recurrent layer");
+                        (if gradient { &recurrent.gradient } else { &recurrent.weights }, self.units)
+                    }
+                };
+                Ok(narrow(&kernels.read(values, 0..rows * width)?, self.units))
+            }
+        }
+    }
+
+    /// Rows of the feed-forward weights.
+    pub(super) fn weight_rows(&self) -> usize {
+        match self.projection {
+            Projection::Dense => self.inputs,
+            Projection::Current => 1,
+        }
+    }
+
+    fn recurrent_weights(&mut self) -> &mut K::Values {
+        &mut self.recurrent.as_mut().expect("a recurrent layer").weights
+    }
+}

@@ -1,0 +1,154 @@
+//! Streaming: the state between two pieces of a sequence.
+
+use super::core::Core;
+use super::parameters::widen;
+use super::plan::Sequence;
+use crate::error::{Error, Result};
+use crate::kernels::*;
+
+/// State of a layer after a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NeuronState<F = f32> {
+    /// V, `[B, units]`.
+    pub potential: Vec<F>,
+    /// I, `[B, units]`.
+    pub current: Vec<F>,
+    /// S of the last two steps, the older first, `[2, B, units]`; empty for a readout.
+    pub spikes: Vec<F>,
+}
+
+/// State of a network between two pieces of a sequence: step by step equals the whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<F = f32> {
+    /// Samples B.
+    pub batch: usize,
+    /// The last two steps of the input, the older first, `[2, B, inputs]`.
+    pub input: Vec<F>,
+    /// Each layer.
+    pub layers: Vec<NeuronState<F>>,
+}
+
+impl<K: Kernels> Core<K> {
+    /// The state after the last forward pass or stream.
+    ///
+    /// # Errors
+    /// [`Error::Input`] before the first one.
+    pub fn state(&mut self) -> Result<State<K::Real>> {
+        if let Some(state) = &self.carried {
+            return Ok(state.clone());
+        }
+        let index = self.last_plan()?;
+        let sequence = self.plans[index].sequence;
+        let (steps, batch) = (sequence.steps, sequence.batch);
+        let rows = steps..steps + HISTORY;
+        let input = self.kernels.read_activity(&self.plans[index].input, rows.clone())?;
+        let input = super::parameters::narrow(&input, self.network.inputs);
+        let mut layers = Vec::new();
+        for l in 0..self.layers.len() {
+            let units = self.layers[l].units;
+            let spikes = match &self.plans[index].layers[l].spikes {
+                Some(spikes) => super::parameters::narrow(&self.kernels.read_activity(spikes, rows.clone())?, units),
+                None => Vec::new(),
+            };
+            layers.push(NeuronState {
+                potential: self.read_plane(index, l, plane::POTENTIAL)?,
+                current: self.read_plane(index, l, plane::CURRENT)?,
+                spikes,
+            });
+        }
+        Ok(State { batch, input, layers })
+    }
+
+    /// Sets the state that the next [`Core::stream`] starts from.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it does not fit the network.
+    pub fn set_state(&mut self, state: State<K::Real>) -> Result<()> {
+        let fits = state.input.len() == HISTORY * state.batch * self.network.inputs
+            && state.layers.len() == self.layers.len()
+            && state.layers.iter().zip(&self.layers).all(|(state_of, layer)| {
+                let len = state.batch * layer.units;
+                state_of.potential.len() == len
+                    && state_of.current.len() == len
+                    && state_of.spikes.len() == if layer.model.spiking { HISTORY * len } else { 0 }
+            });
+        if !fits {
+            return Err(Error::Input("the state belongs to another network or another number of samples".into()));
+        }
+        self.carried = Some(state);
+        Ok(())
+    }
+
+    /// The next [`Core::stream`] starts from the network's start values.
+    pub fn reset_state(&mut self) {
+        self.carried = None;
+        self.last = None;
+    }
+
+    pub(super) fn last_plan(&self) -> Result<usize> {
+        self.last
+            .and_then(|sequence| self.plans.iter().position(|plan| plan.sequence == sequence))
+            .ok_or_else(|| Error::Input("there is no forward pass to go on from".into()))
+    }
+
+    /// The state that a stream of this size must be written into its plan; None where the plan holds it already.
+    pub(super) fn take_state(&mut self, sequence: Sequence) -> Result<Option<State<K::Real>>> {
+        let state = match (self.carried.take(), self.last) {
+            (Some(state), _) => state,
+            (None, None) => return Ok(None),
+            (None, Some(last)) if last == sequence => return Ok(None),
+            (None, Some(_)) => self.state()?,
+        };
+        if state.batch != sequence.batch {
+            let (old, new) = (state.batch, sequence.batch);
+            return Err(Error::Input(format!(
+                "the stream has {old} samples, this piece {new}: call reset_state to start a new stream"
+            )));
+        }
+        Ok(Some(state))
+    }
+
+    /// Start values of the network.
+    pub(super) fn reset(&mut self, index: usize) {
+        let plan = &mut self.plans[index];
+        let zero = K::Real::from_f64(0.0);
+        for (layer, own) in plan.layers.iter_mut().zip(&self.network.layers) {
+            let shape = layer.shape;
+            let neuron = &own.neuron;
+            self.kernels.fill_plane(shape, &mut layer.planes, plane::POTENTIAL, neuron.initial_potential);
+            self.kernels.fill_plane(shape, &mut layer.planes, plane::CURRENT, neuron.initial_current);
+            if let (true, Some(spikes)) = (plan.streamed, &mut layer.spikes) {
+                self.kernels.write_history(spikes, &vec![zero; shape.len(HISTORY)]);
+            }
+        }
+        if plan.streamed {
+            let Sequence { steps, batch, .. } = plan.sequence;
+            let shape = Shape { steps, batch, units: self.network.inputs };
+            self.kernels.write_history(&mut plan.input, &vec![zero; shape.len(HISTORY)]);
+        }
+        plan.streamed = false;
+    }
+
+    /// The last two steps become the history.
+    pub(super) fn advance(&mut self, index: usize) {
+        self.kernels.advance(&mut self.plans[index].input);
+        for layer in &mut self.plans[index].layers {
+            if let Some(spikes) = &mut layer.spikes {
+                self.kernels.advance(spikes);
+            }
+        }
+    }
+
+    pub(super) fn write_state(&mut self, index: usize, state: &State<K::Real>) {
+        for (l, state) in state.layers.iter().enumerate() {
+            self.write_plane(index, l, plane::POTENTIAL, &state.potential);
+            self.write_plane(index, l, plane::CURRENT, &state.current);
+            let units = self.layers[l].units;
+            if let Some(spikes) = &mut self.plans[index].layers[l].spikes {
+                self.kernels.write_history(spikes, &widen(&state.spikes, units));
+            }
+        }
+        let rows = widen(&state.input, self.network.inputs);
+        self.kernels.write_history(&mut self.plans[index].input, &rows);
+    }
+}

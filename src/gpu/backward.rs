@@ -1,0 +1,278 @@
+//! `backward` in its three forms. Stepwise takes two dispatches: the tiled product `χ R^T`, then one step of the scan.
+
+use super::buffers::Array;
+use super::form::{Geometry, slices};
+use super::forward::{reduction, reset};
+use super::product::{Product, product};
+use super::recorder::{read, write};
+use super::{FLAT, Gpu, Permutation, Prepared};
+use crate::kernels::{Backward, Form, Learned, Model};
+use crate::network::{Reset, SurrogateKind};
+use std::ops::Range;
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Params {
+    steps: u32,
+    batch: u32,
+    row: u32,
+    units: u32,
+    begin: u32,
+    end: u32,
+    emit_lag: u32,
+    recurrent_lag: u32,
+    counts: u32,
+    reduction: u32,
+    learned: u32,
+    normalised: f32,
+    slope: f32,
+    scale: f32,
+    reset_potential: f32,
+}
+
+/// The define of a surrogate.
+fn surrogate(kind: SurrogateKind) -> &'static str {
+    match kind {
+        SurrogateKind::FastSigmoid => "FAST_SIGMOID",
+        SurrogateKind::Sigmoid => "SIGMOID",
+        SurrogateKind::Triangle => "TRIANGLE",
+        SurrogateKind::Exponential => "EXPONENTIAL",
+        SurrogateKind::Atan => "ATAN",
+        SurrogateKind::Boxcar => "BOXCAR",
+        SurrogateKind::Gaussian => "GAUSSIAN",
+        SurrogateKind::StraightThrough => "STRAIGHT_THROUGH",
+    }
+}
+
+/// The compile-time axes.
+#[derive(Clone, Copy)]
+struct Axes {
+    reset: Reset,
+    detached: bool,
+    synapse: bool,
+    lagged: bool,
+    keeps_current: bool,
+    /// None: it does not spike.
+    surrogate: Option<SurrogateKind>,
+    spike_gradient: bool,
+    potential_gradient: bool,
+    reduced: bool,
+}
+
+impl Axes {
+    fn of(call: &Backward<Gpu>) -> Axes {
+        let Model { reset, detach, synapse, lag, spiking, surrogate, .. } = call.model;
+        Axes {
+            reset,
+            detached: detach,
+            synapse,
+            lagged: lag == 1,
+            keeps_current: call.model.keeps_current(),
+            surrogate: spiking.then_some(surrogate.kind),
+            spike_gradient: call.gradient_spikes.is_some(),
+            potential_gradient: call.gradient_potential.is_some(),
+            reduced: call.reduce.is_some(),
+        }
+    }
+
+    fn of_kernel(self, name: &'static str) -> Permutation {
+        Permutation::new(name)
+            .define(reset(self.reset), true)
+            .define("DETACHED", self.detached)
+            .define("SYNAPSE", self.synapse)
+            .define("LAGGED", self.lagged)
+            .define("KEEPS_CURRENT", self.keeps_current)
+            .define("SPIKING", self.surrogate.is_some())
+            .define(self.surrogate.map_or("", surrogate), self.surrogate.is_some())
+            .define("SPIKE_GRADIENT", self.spike_gradient)
+            .define("POTENTIAL_GRADIENT", self.potential_gradient)
+            .define("REDUCED", self.reduced)
+    }
+
+    fn scan(self, recurrent: bool) -> Permutation {
+        self.of_kernel("backward").define("RECURRENT", recurrent).constant("SIZE", FLAT)
+    }
+
+    fn resident(self, geometry: Geometry, row: usize, lag: usize) -> Permutation {
+        self.of_kernel("backward_resident")
+            .constant("SIZE", geometry.size)
+            .constant("PER", geometry.per)
+            .constant("TILE", geometry.tile)
+            .constant("ROW", row)
+            .constant("SLOTS", lag + 1)
+    }
+}
+
+pub(super) fn backward(gpu: &mut Gpu, call: Backward<Gpu>) {
+    let (row, lag) = (call.shape.row(), call.model.recurrent_lag);
+    let Some((_, prepared)) = call.recurrent else {
+        return scan(gpu, &call);
+    };
+    let resident = match call.form {
+        Form::Resident { tile, quantum } => {
+            let geometry = Geometry::backward(&gpu.recorder.device.limits, row, tile, lag);
+            geometry.map(|geometry| (geometry, quantum.max(1)))
+        }
+        Form::Scan | Form::Stepwise => None,
+    };
+    match resident {
+        Some((geometry, quantum)) => resident_steps(gpu, &call, prepared, geometry, quantum),
+        None => stepwise(gpu, &call, prepared),
+    }
+}
+
+fn params(call: &Backward<Gpu>, range: &Range<usize>) -> Params {
+    let Learned { tau_syn, tau_mem, threshold, bias } = call.model.learned;
+    let learned = [tau_syn, tau_mem, threshold, bias].iter().rev().fold(0, |bits, &on| bits << 1 | u32::from(on));
+    Params {
+        steps: call.shape.steps as u32,
+        batch: call.shape.batch as u32,
+        row: call.shape.row() as u32,
+        units: call.shape.units as u32,
+        begin: range.start as u32,
+        end: range.end as u32,
+        emit_lag: call.model.emit_lag as u32,
+        recurrent_lag: call.model.recurrent_lag as u32,
+        counts: call.counts.into(),
+        reduction: reduction(call.reduce),
+        learned,
+        normalised: if call.model.normalised { 1.0 } else { 0.0 },
+        slope: call.model.surrogate.slope as f32,
+        scale: call.model.surrogate.scale as f32,
+        reset_potential: call.model.reset_potential as f32,
+    }
+}
+
+/// One piece of the range in one dispatch. `last` is what the form binds besides.
+fn record(
+    gpu: &mut Gpu,
+    permutation: &Permutation,
+    call: &Backward<Gpu>,
+    last: Option<&Array>,
+    piece: Range<usize>,
+    groups: usize,
+    work: u64,
+) {
+    let mut bindings = vec![
+        read(1, &call.constants.array),
+        write(2, &call.planes.array),
+        read(3, &call.tape.array),
+        write(4, &call.chi.array),
+    ];
+    if call.model.spiking {
+        bindings.extend(call.spikes.map(|spikes| read(5, &spikes.array)));
+    }
+    bindings.extend(call.gradient_spikes.map(|gradient| read(6, &gradient.array)));
+    bindings.extend(call.gradient_potential.map(|gradient| read(7, &gradient.array)));
+    bindings.extend(last.map(|array| read(8, array)));
+    let params = params(call, &piece);
+    gpu.dispatch(permutation.clone(), &params, &bindings, groups, work * piece.len() as u64);
+}
+
+/// `range` in pieces of `length` steps, the last first; a shorter piece comes at the end, at the earliest steps.
+fn descending(range: &Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
+    let Range { start, end } = *range;
+    (0..range.len().div_ceil(length)).map(move |i| {
+        let last = end - i * length;
+        last.saturating_sub(length).max(start)..last
+    })
+}
+
+fn scan(gpu: &mut Gpu, call: &Backward<Gpu>) {
+    let cells = call.shape.len(1);
+    let work = 32 * cells as u64;
+    let longest = slices(call.range.len(), work, 1).next().map_or(1, |piece| piece.len());
+    let permutation = Axes::of(call).scan(false);
+    for piece in descending(&call.range, longest) {
+        record(gpu, &permutation, call, None, piece, cells.div_ceil(FLAT), work);
+    }
+}
+
+/// With a recurrent lag of 2, two steps at a time: both see only χ of earlier dispatches.
+fn stepwise(gpu: &mut Gpu, call: &Backward<Gpu>, prepared: &Prepared) {
+    let (batch, row, lag) = (call.shape.batch, call.shape.row(), call.model.recurrent_lag);
+    let Some(feedback) = gpu.recorder.scratch("recurrent feedback", lag * batch * row) else { return };
+    let permutation = Axes::of(call).scan(true);
+    for piece in descending(&call.range, lag) {
+        product(
+            gpu,
+            Product {
+                a: &call.chi.array,
+                row,
+                first: (piece.start + lag) * batch,
+                b: &prepared.array,
+                inner: call.shape.units,
+                bias: None,
+                out: &feedback,
+                first_out: 0,
+                rows: piece.len() * batch,
+                columns: row,
+                accumulate: false,
+            },
+        );
+        let cells = call.shape.len(1);
+        record(gpu, &permutation, call, Some(&feedback), piece, cells.div_ceil(FLAT), 32 * cells as u64);
+    }
+}
+
+fn resident_steps(gpu: &mut Gpu, call: &Backward<Gpu>, prepared: &Prepared, geometry: Geometry, quantum: usize) {
+    let groups = call.shape.batch.div_ceil(geometry.tile);
+    let work = (call.shape.len(1) * (32 + call.shape.units)) as u64;
+    let permutation = Axes::of(call).resident(geometry, call.shape.row(), call.model.recurrent_lag);
+    for piece in descending(&call.range, quantum) {
+        record(gpu, &permutation, call, Some(&prepared.array), piece, groups, work);
+    }
+}
+
+pub(super) fn permutations() -> Vec<Permutation> {
+    let mut all = Vec::new();
+    let switches = [false, true];
+    let blank = Axes {
+        reset: Reset::None,
+        detached: true,
+        synapse: true,
+        lagged: false,
+        keeps_current: true,
+        surrogate: Some(SurrogateKind::FastSigmoid),
+        spike_gradient: true,
+        potential_gradient: false,
+        reduced: false,
+    };
+    let geometry = Geometry { size: 96, per: 1, tile: 2 };
+    for reset in Reset::ALL {
+        for bits in 0..16 {
+            let on = |bit: u32| bits >> bit & 1 == 1;
+            let (detached, synapse, lagged, keeps_current) = (on(0), on(1), on(2), on(3));
+            let axes = Axes { reset, detached, synapse, lagged, keeps_current, ..blank };
+            all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1)]);
+        }
+    }
+    for kind in SurrogateKind::ALL {
+        let axes = Axes { surrogate: Some(kind), ..blank };
+        all.extend([axes.scan(false), axes.resident(geometry, 96, 2)]);
+    }
+    for (spike_gradient, potential_gradient) in switches.into_iter().flat_map(|a| switches.map(|b| (a, b))) {
+        let axes = Axes { spike_gradient, potential_gradient, ..blank };
+        all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1)]);
+        for reduced in switches {
+            for keeps_current in switches {
+                let readout = Axes { surrogate: None, spike_gradient: false, potential_gradient, reduced, ..blank };
+                all.push(Axes { keeps_current, ..readout }.scan(false));
+            }
+        }
+    }
+    all.extend([1, 2].map(|lag| blank.resident(Geometry { size: 224, per: 3, tile: 1 }, 640, lag)));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_go_from_the_last_step_to_the_first() {
+        assert_eq!(descending(&(3..10), 3).collect::<Vec<_>>(), [7..10, 4..7, 3..4]);
+        assert_eq!(descending(&(0..4), 9).collect::<Vec<_>>(), [0..4]);
+        assert_eq!(descending(&(4..4), 2).count(), 0);
+    }
+}

@@ -1,0 +1,90 @@
+//! `drive`: event-driven for bits, a tiled matrix product for analogue values, an entry-wise product for a current encoder.
+
+use super::form::slices;
+use super::product::{Product, product};
+use super::recorder::{read, write};
+use super::{Gpu, Permutation, flat};
+use crate::kernels::{Drive, HISTORY, Projection};
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Params {
+    rows: u32,
+    first_source: u32,
+    first_out: u32,
+    row: u32,
+    words: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct CurrentParams {
+    rows: u32,
+    first_source: u32,
+    first_out: u32,
+    row: u32,
+    units: u32,
+    source_row: u32,
+    inputs: u32,
+}
+
+pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
+    let (batch, row) = (call.shape.batch, call.shape.row());
+    let rows = call.range.len() * batch;
+    let first_out = call.range.start * batch;
+    let first_source = (call.range.start + HISTORY - call.lag) * batch;
+    let (source, source_row) = (call.source, call.source.row());
+    let (weights, constants, out) = (&call.weights.array, &call.constants.array, &call.out.array);
+    match (call.projection, source.is_raster()) {
+        (Projection::Dense, true) => {
+            // At most a few in a hundred inputs are active; for the split, assume one in ten.
+            let work = (row * (4 + call.inputs / 10)) as u64;
+            for slice in slices(rows, work, 1) {
+                let params = Params {
+                    rows: slice.len() as u32,
+                    first_source: (first_source + slice.start) as u32,
+                    first_out: (first_out + slice.start) as u32,
+                    row: row as u32,
+                    words: source_row as u32,
+                };
+                let bindings = [read(1, &source.array), read(2, weights), read(3, constants), write(4, out)];
+                let work = slice.len() as u64 * work;
+                gpu.flat(Permutation::new("drive"), &params, &bindings, slice.len() * row, work);
+            }
+        }
+        (Projection::Dense, false) => product(
+            gpu,
+            Product {
+                a: &source.array,
+                row: source_row,
+                first: first_source,
+                b: weights,
+                inner: call.inputs,
+                bias: Some(constants),
+                out,
+                first_out,
+                rows,
+                columns: row,
+                accumulate: false,
+            },
+        ),
+        (Projection::Current, raster) => {
+            let params = CurrentParams {
+                rows: rows as u32,
+                first_source: first_source as u32,
+                first_out: first_out as u32,
+                row: row as u32,
+                units: call.shape.units as u32,
+                source_row: source_row as u32,
+                inputs: call.inputs as u32,
+            };
+            let bindings = [read(1, &source.array), read(2, weights), read(3, constants), write(4, out)];
+            let permutation = Permutation::new("drive_current").define("SOURCE_BITS", raster);
+            gpu.flat(permutation, &params, &bindings, rows * row, (rows * row) as u64);
+        }
+    }
+}
+
+pub(super) fn permutations() -> Vec<Permutation> {
+    vec![flat("drive"), flat("drive_current"), flat("drive_current").define("SOURCE_BITS", true)]
+}

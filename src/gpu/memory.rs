@@ -1,0 +1,88 @@
+//! Arrays between host and device, and `fill`.
+
+use super::recorder::write as bind_write;
+use super::{Activity, Gpu, Permutation, Values, Words};
+use crate::error::Result;
+use crate::kernels::{ActivityData, ActivityKind, HISTORY, Shape};
+use std::ops::Range;
+
+pub(super) fn activity(gpu: &mut Gpu, role: &str, kind: ActivityKind, shape: Shape) -> Result<Activity> {
+    let row = match kind {
+        ActivityKind::Raster => crate::spikes::words(shape.units),
+        ActivityKind::Values => shape.row(),
+    };
+    let array = gpu.recorder.array(role, (HISTORY + shape.steps) * shape.batch * row)?;
+    Ok(Activity { array, kind, shape })
+}
+
+pub(super) fn write(gpu: &mut Gpu, values: &Values, offset: usize, data: &[f32]) {
+    assert!(offset + data.len() <= values.len, "entries {offset} + {} of {}", data.len(), values.len);
+    gpu.recorder.write(&values.array, offset as u64 * 4, bytemuck::cast_slice(data));
+}
+
+pub(super) fn read(gpu: &mut Gpu, values: &Values, range: Range<usize>) -> Result<Vec<f32>> {
+    assert!(range.end <= values.len, "entries {range:?} of {}", values.len);
+    floats(gpu.recorder.read(&values.array, range.start as u64 * 4, range.len() as u64 * 4)?)
+}
+
+fn floats(bytes: Vec<u8>) -> Result<Vec<f32>> {
+    Ok(bytemuck::pod_collect_to_vec(&bytes))
+}
+
+pub(super) fn write_words(gpu: &mut Gpu, words: &Words, data: &[u32]) {
+    assert!(data.len() <= words.len, "{} words of {}", data.len(), words.len);
+    gpu.recorder.write(&words.array, 0, bytemuck::cast_slice(data));
+}
+
+/// Entries of one step.
+fn step(activity: &Activity) -> usize {
+    activity.shape.batch * activity.row()
+}
+
+pub(super) fn write_activity(gpu: &mut Gpu, activity: &Activity, data: ActivityData<f32>) {
+    let bytes: &[u8] = match (&data, activity.kind) {
+        (ActivityData::Raster(words), ActivityKind::Raster) => bytemuck::cast_slice(words),
+        (ActivityData::Values(values), ActivityKind::Values) => bytemuck::cast_slice(values),
+        _ => panic!("bits go into a raster and numbers into values"),
+    };
+    assert!(bytes.len() <= activity.shape.steps * step(activity) * 4, "more data than the activity has steps");
+    gpu.recorder.write(&activity.array, (HISTORY * step(activity)) as u64 * 4, bytes);
+}
+
+pub(super) fn read_activity(gpu: &mut Gpu, activity: &Activity, range: Range<usize>) -> Result<Vec<f32>> {
+    assert!(range.end <= HISTORY + activity.shape.steps, "rows {range:?} of {}", HISTORY + activity.shape.steps);
+    let step = step(activity) as u64 * 4;
+    let bytes = gpu.recorder.read(&activity.array, range.start as u64 * step, range.len() as u64 * step)?;
+    if !activity.is_raster() {
+        return floats(bytes);
+    }
+    let words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes);
+    Ok(words.iter().flat_map(|word| (0..32).map(move |bit| (word >> bit & 1) as f32)).collect())
+}
+
+pub(super) fn write_history(gpu: &mut Gpu, activity: &Activity, data: &[f32]) {
+    let row = activity.shape.row();
+    assert_eq!(data.len(), HISTORY * activity.shape.batch * row, "the history has two rows a sample");
+    if activity.is_raster() {
+        let pack = |bits: &[f32]| bits.iter().enumerate().fold(0u32, |word, (i, &s)| word | u32::from(s != 0.0) << i);
+        let words: Vec<u32> = data.chunks_exact(32).map(pack).collect();
+        gpu.recorder.write(&activity.array, 0, bytemuck::cast_slice(&words));
+    } else {
+        gpu.recorder.write(&activity.array, 0, bytemuck::cast_slice(data));
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct FillParams {
+    begin: u32,
+    end: u32,
+    value: f32,
+}
+
+pub(super) fn fill(gpu: &mut Gpu, values: &Values, range: Range<usize>, value: f64) {
+    assert!(range.end <= values.len, "entries {range:?} of {}", values.len);
+    let params = FillParams { begin: range.start as u32, end: range.end as u32, value: value as f32 };
+    let len = range.len();
+    gpu.flat(Permutation::new("fill"), &params, &[bind_write(1, &values.array)], len, len as u64);
+}

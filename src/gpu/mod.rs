@@ -1,0 +1,269 @@
+//! The contract on wgpu: WGSL kernels in `shaders/`, one file a kernel, named as the method of [`Kernels`].
+//!
+//! The only folder that says `wgpu::`. A method plans its dispatches and records them; nothing waits until something is
+//! read. Every kernel works within WebGPU's floor: 8 storage buffers, 16 KiB of workgroup memory, 256 invocations a
+//! workgroup, 65535 groups a dimension. A failure on the way is kept and returned by the next read.
+
+mod advance;
+mod backward;
+mod buffers;
+mod constants;
+mod control;
+mod count;
+mod cross_entropy;
+mod device;
+mod drive;
+mod drive_backward;
+mod form;
+mod forward;
+mod memory;
+mod neuron_gradient;
+mod planes;
+mod prepare;
+mod product;
+mod recorder;
+mod regularise;
+mod shader;
+mod square_sum;
+mod table;
+mod total;
+mod update;
+mod weight_gradient;
+
+pub use buffers::{Activity, Prepared, Values, Words};
+pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
+pub use recorder::Created;
+pub use shader::{Permutation, Shader, find};
+pub use table::permutations;
+
+use crate::error::Result;
+use crate::kernels::*;
+use recorder::{Binding, Dispatch, Recorder};
+use std::ops::Range;
+
+/// Invocations of a workgroup in kernels that take one entry for each invocation.
+const FLAT: usize = 128;
+/// Invocations of a workgroup in kernels that sum in a tree.
+const TREE: usize = 256;
+
+/// A GPU as a backend.
+pub struct Gpu {
+    recorder: Recorder,
+    options: Options,
+}
+
+impl Gpu {
+    /// Opens an adapter: `None` takes the best GPU that is not a software rasteriser, `Some(n)` that adapter whatever it
+    /// is; a [`Choice`] says more.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where there is none, or where it refuses, with what to do about it.
+    pub fn new(choice: impl Into<Choice>) -> Result<Gpu> {
+        let choice = choice.into();
+        let recorder = Recorder::new(device::Device::open(&choice)?);
+        Ok(Gpu { recorder, options: choice.options })
+    }
+
+    /// Any adapter, a software rasteriser where there is nothing else, with shader checks and with the drive fused
+    /// whatever the size; None where there is nothing at all.
+    pub fn for_tests() -> Option<Gpu> {
+        let options = Options { checked: true, fuse: 0, ..Options::default() };
+        let open = |adapter| Gpu::new(Choice { adapter, options: options.clone() });
+        open(None).or_else(|_| open(Some(0))).ok()
+    }
+
+    /// The adapter that was opened.
+    pub fn adapter(&self) -> &AdapterInfo {
+        &self.recorder.device.info
+    }
+
+    /// How many pipelines, bind groups and buffers were created so far: in a steady loop none.
+    pub fn created(&self) -> Created {
+        self.recorder.created
+    }
+
+    /// Records a dispatch of `groups` workgroups; its parameters stay the same from step to step.
+    fn dispatch<P: bytemuck::Pod>(
+        &mut self,
+        permutation: Permutation,
+        params: &P,
+        bindings: &[Binding],
+        groups: usize,
+        work: u64,
+    ) {
+        let params = bytemuck::bytes_of(params);
+        let groups = groups as u64;
+        self.recorder.dispatch(Dispatch { permutation, params, changing: false, bindings, groups, work });
+    }
+
+    /// The same with one invocation for each of `entries`, [`FLAT`] in a workgroup.
+    fn flat<P: bytemuck::Pod>(
+        &mut self,
+        permutation: Permutation,
+        params: &P,
+        bindings: &[Binding],
+        entries: usize,
+        work: u64,
+    ) {
+        let permutation = permutation.constant("SIZE", FLAT);
+        self.dispatch(permutation, params, bindings, entries.div_ceil(FLAT), work);
+    }
+}
+
+/// The permutation of a kernel that takes one entry for each invocation, as [`Gpu::flat`] asks for it.
+fn flat(name: &'static str) -> Permutation {
+    Permutation::new(name).constant("SIZE", FLAT)
+}
+
+/// The permutation of a kernel that sums in a tree.
+fn tree(name: &'static str) -> Permutation {
+    Permutation::new(name).constant("SIZE", TREE)
+}
+
+impl Kernels for Gpu {
+    type Real = f32;
+    type Values = Values;
+    type Words = Words;
+    type Activity = Activity;
+    type Prepared = Prepared;
+
+    fn values(&mut self, role: &str, len: usize) -> Result<Values> {
+        Ok(Values { array: self.recorder.array(role, len)?, len })
+    }
+
+    fn words(&mut self, role: &str, len: usize) -> Result<Words> {
+        Ok(Words { array: self.recorder.array(role, len)?, len })
+    }
+
+    fn activity(&mut self, role: &str, kind: ActivityKind, shape: Shape) -> Result<Activity> {
+        memory::activity(self, role, kind, shape)
+    }
+
+    fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Prepared> {
+        let len = crate::spikes::pad(rows) * crate::spikes::pad(columns);
+        Ok(Prepared { array: self.recorder.array(role, len)?, rows, columns })
+    }
+
+    fn write(&mut self, values: &mut Values, offset: usize, data: &[f32]) {
+        memory::write(self, values, offset, data);
+    }
+
+    fn read(&mut self, values: &Values, range: Range<usize>) -> Result<Vec<f32>> {
+        memory::read(self, values, range)
+    }
+
+    fn fill(&mut self, values: &mut Values, range: Range<usize>, value: f64) {
+        memory::fill(self, values, range, value);
+    }
+
+    fn write_words(&mut self, words: &mut Words, data: &[u32]) {
+        memory::write_words(self, words, data);
+    }
+
+    fn write_activity(&mut self, activity: &mut Activity, data: ActivityData<f32>) {
+        memory::write_activity(self, activity, data);
+    }
+
+    fn read_activity(&mut self, activity: &Activity, range: Range<usize>) -> Result<Vec<f32>> {
+        memory::read_activity(self, activity, range)
+    }
+
+    fn write_history(&mut self, activity: &mut Activity, data: &[f32]) {
+        memory::write_history(self, activity, data);
+    }
+
+    fn advance(&mut self, activity: &mut Activity) {
+        advance::advance(self, activity);
+    }
+
+    fn copy_plane(&mut self, shape: Shape, planes: &mut Values, from: usize, to: usize) {
+        planes::copy(self, shape, planes, from, to);
+    }
+
+    fn fill_plane(&mut self, shape: Shape, planes: &mut Values, plane: usize, value: f64) {
+        planes::fill(self, shape, planes, plane, value);
+    }
+
+    fn constants(&mut self, model: Model, units: usize, dt: f64, parameters: &Values, out: &mut Values) {
+        constants::constants(self, model, units, dt, parameters, out);
+    }
+
+    fn prepare(&mut self, weights: &Values, rows: usize, columns: usize, out: &mut Prepared) {
+        prepare::prepare(self, weights, rows, columns, out);
+    }
+
+    fn drive(&mut self, call: Drive<Self>) {
+        drive::drive(self, call);
+    }
+
+    fn forward(&mut self, drive: &Values, call: Forward<Self>) {
+        forward::forward(self, forward::Input::Drive(drive), call);
+    }
+
+    fn layer_forward(&mut self, drive: Drive<Self>, forward: Forward<Self>) {
+        forward::layer_forward(self, drive, forward);
+    }
+
+    fn backward(&mut self, call: Backward<Self>) {
+        backward::backward(self, call);
+    }
+
+    fn drive_backward(&mut self, call: DriveBackward<Self>) {
+        drive_backward::drive_backward(self, call);
+    }
+
+    fn weight_gradient(&mut self, call: WeightGradient<Self>) {
+        weight_gradient::weight_gradient(self, call);
+    }
+
+    fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
+        neuron_gradient::neuron_gradient(self, call);
+    }
+
+    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity, planes: &mut Values) {
+        count::count(self, shape, emit_lag, spikes, planes);
+    }
+
+    fn total(&mut self, shape: Shape, planes: &Values, plane: usize, metrics: &mut Values, slot: usize) {
+        total::total(self, shape, planes, plane, metrics, slot);
+    }
+
+    fn cross_entropy(&mut self, call: CrossEntropy<Self>) {
+        cross_entropy::cross_entropy(self, call);
+    }
+
+    fn regularise(&mut self, call: Regularise<Self>) {
+        regularise::regularise(self, call);
+    }
+
+    fn square_sum(&mut self, values: &Values, len: usize, metrics: &mut Values, slot: usize) {
+        square_sum::square_sum(self, values, len, metrics, slot);
+    }
+
+    fn control(
+        &mut self,
+        metrics: &Values,
+        squares: Range<usize>,
+        loss: usize,
+        max_norm: Option<f64>,
+        control: &mut Values,
+    ) {
+        control::control(self, metrics, squares, loss, max_norm, control);
+    }
+
+    fn update(&mut self, call: Update<Self>) {
+        update::update(self, call);
+    }
+
+    fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form) {
+        form::form(&self.recorder.device.limits, shape, recurrent)
+    }
+
+    fn submit(&mut self) {
+        self.recorder.submit();
+    }
+
+    fn allocated(&self) -> u64 {
+        self.recorder.allocated()
+    }
+}

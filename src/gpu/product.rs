@@ -1,0 +1,66 @@
+//! The tiled matrix product behind the drive of analogue values, `drive_backward`, and the stepwise backward pass.
+
+use super::buffers::Array;
+use super::form::slices;
+use super::recorder::{read, write};
+use super::{Gpu, Permutation};
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Params {
+    rows: u32,
+    columns: u32,
+    inner: u32,
+    row: u32,
+    first: u32,
+    first_out: u32,
+    accumulate: u32,
+}
+
+/// Side of a tile of the result, as in the shader.
+const TILE: usize = 64;
+
+/// `C = A B`, `+ bias` from the constants, or `+ C`. All row lengths are multiples of 32.
+pub(super) struct Product<'a> {
+    /// A, its row length and its first row.
+    pub a: &'a Array,
+    pub row: usize,
+    pub first: usize,
+    /// B `[inner][columns]`.
+    pub b: &'a Array,
+    pub inner: usize,
+    /// Constants `[5][columns]` whose bias is added.
+    pub bias: Option<&'a Array>,
+    /// C, its first row, rows and columns.
+    pub out: &'a Array,
+    pub first_out: usize,
+    pub rows: usize,
+    pub columns: usize,
+    /// Whether to add to C.
+    pub accumulate: bool,
+}
+
+pub(super) fn product(gpu: &mut Gpu, product: Product) {
+    let Product { a, row, first, b, inner, bias, out, first_out, rows, columns, accumulate } = product;
+    let work = (inner * columns) as u64;
+    for slice in slices(rows, work, TILE) {
+        let params = Params {
+            rows: slice.len() as u32,
+            columns: columns as u32,
+            inner: inner as u32,
+            row: row as u32,
+            first: (first + slice.start) as u32,
+            first_out: (first_out + slice.start) as u32,
+            accumulate: accumulate.into(),
+        };
+        let mut bindings = vec![read(1, a), read(2, b), write(4, out)];
+        bindings.extend(bias.map(|constants| read(3, constants)));
+        let permutation = Permutation::new("product").define("BIAS", bias.is_some());
+        let groups = slice.len().div_ceil(TILE) * columns.div_ceil(TILE);
+        gpu.dispatch(permutation, &params, &bindings, groups, slice.len() as u64 * work);
+    }
+}
+
+pub(super) fn permutations() -> Vec<Permutation> {
+    vec![Permutation::new("product"), Permutation::new("product").define("BIAS", true)]
+}

@@ -1,0 +1,87 @@
+//! The table of shaders: every kernel's file with the size of its parameter block, and the pieces that files import.
+
+use super::shader::{Permutation, Shader};
+use super::*;
+use std::mem::size_of;
+
+macro_rules! shader {
+    ($name:literal, $params:ty) => {
+        Shader {
+            name: $name,
+            text: include_str!(concat!("../../shaders/", $name, ".wgsl")),
+            params: size_of::<$params>(),
+        }
+    };
+}
+
+macro_rules! piece {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../shaders/", $name, ".wgsl")))
+    };
+}
+
+/// All kernels.
+pub(super) static SHADERS: &[Shader] = &[
+    shader!("advance", advance::Params),
+    shader!("backward", backward::Params),
+    shader!("backward_resident", backward::Params),
+    shader!("constants", constants::Params),
+    shader!("control", control::Params),
+    shader!("count", count::Params),
+    shader!("cross_entropy", cross_entropy::Params),
+    shader!("drive", drive::Params),
+    shader!("drive_current", drive::CurrentParams),
+    shader!("drive_backward_current", drive_backward::CurrentParams),
+    shader!("fill", memory::FillParams),
+    shader!("finish", total::FinishParams),
+    shader!("forward", forward::Params),
+    shader!("forward_resident", forward::Params),
+    shader!("neuron_gradient", neuron_gradient::Params),
+    shader!("planes", planes::Params),
+    shader!("prepare", prepare::Params),
+    shader!("product", product::Params),
+    shader!("regularise", regularise::Params),
+    shader!("regularise_l2", regularise::L2Params),
+    shader!("square_sum", square_sum::Params),
+    shader!("sum_chunks", weight_gradient::SumParams),
+    shader!("total", total::Params),
+    shader!("update", update::Params),
+    shader!("weight_gradient", weight_gradient::Params),
+    shader!("weight_gradient_current", weight_gradient::CurrentParams),
+    shader!("weight_gradient_dense", weight_gradient::Params),
+];
+
+/// All pieces.
+pub(super) static PIECES: &[(&str, &str)] = &[
+    piece!("neuron/adjoint"),
+    piece!("neuron/backward"),
+    piece!("neuron/forward"),
+    piece!("neuron/lif"),
+    piece!("neuron/lif_constants"),
+    piece!("shared/exponential"),
+    piece!("shared/finite"),
+    piece!("shared/grid"),
+    piece!("shared/rows"),
+    piece!("shared/source"),
+    piece!("shared/tree"),
+    piece!("surrogate/surrogate"),
+];
+
+/// Every shader in every combination of compile-time choices that the kernels ask for; sizes of the resident kernels by
+/// examples.
+pub fn permutations() -> Vec<Permutation> {
+    let flats = ["advance", "constants", "count", "drive_backward_current", "fill"];
+    let trees = ["cross_entropy", "finish", "regularise", "regularise_l2", "square_sum", "total"];
+    let mut all: Vec<Permutation> = flats.map(flat).to_vec();
+    all.extend(trees.map(tree));
+    all.extend(["control", "prepare"].map(Permutation::new));
+    all.extend(drive::permutations());
+    all.extend(neuron_gradient::permutations());
+    all.extend(planes::permutations());
+    all.extend(product::permutations());
+    all.extend(update::permutations());
+    all.extend(weight_gradient::permutations());
+    all.extend(forward::permutations());
+    all.extend(backward::permutations());
+    all
+}

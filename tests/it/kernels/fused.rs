@@ -1,0 +1,122 @@
+//! `layer_forward` equals `drive`, then `forward`, from the same source and weights.
+
+use super::drive::{Case as Projected, draw as draw_projection, draw_source};
+use super::forward::compare;
+use super::*;
+use crate::naive::{self, Trace};
+use spikegrad::kernels::*;
+
+#[derive(Clone, Debug)]
+struct Case {
+    drive: Projected,
+    neuron: super::forward::Case,
+}
+
+fn draw(random: &mut Random) -> Case {
+    let drive = draw_projection(random);
+    let neuron = super::forward::draw(random);
+    let cuts = cuts(random, drive.shape.steps);
+    Case { neuron: super::forward::Case { shape: drive.shape, cuts, ..neuron }, drive }
+}
+
+/// Numbers on a grid of 1/64: their sums have no rounding, so that every order of summing gives the same drive.
+fn on_a_grid(value: f64) -> f64 {
+    (value * 64.0).round() / 64.0
+}
+
+/// Draws until no potential comes near its threshold.
+fn set_up(case: &Case) -> (naive::Layer, naive::Grid, Vec<f64>, Trace) {
+    let Projected { projection, kind, inputs, shape, lag, .. } = case.drive;
+    let model = case.neuron.model;
+    for attempt in 0..200 {
+        let random = &mut Random::new(case.drive.seed, attempt);
+        let mut layer = draw_layer(random, model, shape.units, case.neuron.recurrent);
+        let mut source = draw_source(random, kind, inputs, shape);
+        source.values.iter_mut().for_each(|value| *value = on_a_grid(*value));
+        let active = source.values.iter().filter(|&&value| value != 0.0).count() as f64 / source.values.len() as f64;
+        let scale = if projection == Projection::Dense { (active * inputs as f64).max(1.0).sqrt() } else { 1.0 };
+        let constants = &mut layer.constants;
+        let count = if projection == Projection::Dense { inputs } else { 1 };
+        let mut weights = vec![0.0; count * shape.units];
+        for (at, weight) in weights.iter_mut().enumerate() {
+            let j = at % shape.units;
+            *weight = on_a_grid(random.normal() / scale * (1.0 - constants.alpha[j]) / constants.gamma[j]);
+        }
+        constants.bias.iter_mut().for_each(|bias| *bias = on_a_grid(*bias));
+        if let Some(recurrent) = &mut layer.recurrent {
+            recurrent.iter_mut().for_each(|weight| *weight = on_a_grid(*weight));
+        }
+        let drive = naive::drive(projection, shape, &source, lag, &weights, &layer.constants.bias);
+        let mut trace = draw_start(random, &layer, shape);
+        naive::forward(&layer, &drive, &mut trace, None);
+        let near = |(t, b, j)| (trace.potential.get(t, b, j) - layer.constants.theta[j]).abs() < 2e-5;
+        if !model.spiking || !drive.places(drive.steps.clone()).any(near) {
+            return (layer, source, weights, trace);
+        }
+    }
+    panic!("no potentials away from the threshold");
+}
+
+fn check<K: Kernels>(kernels: &mut K, case: &Case) {
+    let Projected { projection, kind, inputs, shape, lag, .. } = case.drive;
+    let (model, reduce) = (case.neuron.model, case.neuron.reduce);
+    let (layer, source, weights, trace) = set_up(case);
+    let source = activity(kernels, kind, &source);
+    let weights = rows(kernels, shape.units, &weights);
+    let constants = super::constants(kernels, model, &layer.constants);
+    let recurrent = recurrent(kernels, &layer);
+    let form = case.neuron.form.unwrap_or_else(|| kernels.form(shape, case.neuron.recurrent).0);
+    for fused in [false, true] {
+        let mut x = kernels.values("drive", shape.len(shape.steps)).unwrap();
+        let mut unwritten = trace.spikes.clone();
+        unwritten.values[2 * shape.batch * shape.units..].fill(1.0);
+        let mut spikes = model.spiking.then(|| activity(kernels, ActivityKind::Raster, &unwritten));
+        let mut tape = case.neuron.tape.then(|| kernels.values("tape", 2 * shape.len(shape.steps)).unwrap());
+        let mut planes = start(kernels, shape, &trace);
+        let mut from = 0;
+        for &to in &case.neuron.cuts {
+            let drive = Drive {
+                projection,
+                inputs,
+                shape,
+                range: from..to,
+                source: &source,
+                lag,
+                weights: &weights,
+                constants: &constants,
+                out: &mut x,
+            };
+            let forward = Forward {
+                model,
+                shape,
+                range: from..to,
+                form,
+                constants: &constants,
+                recurrent: recurrent.as_ref().map(|(weights, prepared)| (weights, prepared)),
+                spikes: spikes.as_mut(),
+                tape: tape.as_mut(),
+                planes: &mut planes,
+                reduce,
+            };
+            if fused {
+                kernels.layer_forward(drive, forward);
+            } else {
+                kernels.drive(drive);
+                kernels.forward(&x, forward);
+            }
+            from = to;
+        }
+        let outcome = super::forward::Outcome {
+            spikes: spikes.map(|spikes| read_activity(kernels, "spikes", shape, &spikes)),
+            potential: tape.as_ref().map(|tape| read_grid(kernels, "tape of V", shape, tape, 0)),
+            current: None,
+            planes: [plane::POTENTIAL, plane::CURRENT, plane::ACTIVATION, plane::STEP]
+                .map(|plane| read_plane(kernels, shape, &planes, plane))
+                .to_vec(),
+        };
+        println!("fused: {fused}");
+        compare(&case.neuron, &outcome, &trace, tolerance::<K>(1e-5));
+    }
+}
+
+on_every_backend!(equals_drive_then_forward, 60, draw, check);

@@ -1,0 +1,201 @@
+//! Counts, totals, the loss, and the regularisers.
+
+use super::drive::draw_source;
+use super::*;
+use crate::naive::{self, Grid};
+use spikegrad::kernels::*;
+use spikegrad::network::{Reduce, Regulariser};
+
+#[derive(Clone, Debug)]
+struct Case {
+    seed: u64,
+    shape: Shape,
+}
+
+fn draw(random: &mut Random) -> Case {
+    Case { seed: random.bits(), shape: shape(random) }
+}
+
+fn check_count<K: Kernels>(kernels: &mut K, case: &Case) {
+    let shape = case.shape;
+    for emit_lag in [0, 1] {
+        let random = &mut Random::new(case.seed, 1);
+        let spikes = draw_source(random, ActivityKind::Raster, shape.units, shape);
+        let expected = naive::count(&spikes, emit_lag);
+        let stale = vec![STALE; expected.len()];
+        let mut planes = planes(kernels, shape, &[(plane::COUNT, &stale), (plane::COUNT - 1, &stale)]);
+        let spikes = activity(kernels, ActivityKind::Raster, &spikes);
+        kernels.count(shape, emit_lag, &spikes, &mut planes);
+        assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT), expected, "emit lag {emit_lag}");
+        assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT - 1), stale, "the plane before");
+    }
+}
+
+on_every_backend!(counts, 40, draw, check_count);
+
+fn check_total<K: Kernels>(kernels: &mut K, case: &Case) {
+    let shape = case.shape;
+    let values = draw_plane(&mut Random::new(case.seed, 1), shape);
+    let mut planes = planes(kernels, shape, &[(plane::COUNT, &values)]);
+    // padding is not part of the sum: fill_plane sets it too
+    kernels.fill_plane(shape, &mut planes, plane::COUNT_GRADIENT, 0.5);
+    let mut metrics = array(kernels, &[STALE; 4]);
+    kernels.total(shape, &planes, plane::COUNT, &mut metrics, 1);
+    kernels.total(shape, &planes, plane::COUNT_GRADIENT, &mut metrics, 2);
+    let got = read(kernels, &metrics, 4);
+    let size: f64 = values.iter().map(|value| value.abs()).sum();
+    assert!((got[1] - values.iter().sum::<f64>()).abs() <= tolerance::<K>(1e-6) * size, "{got:?}");
+    assert_eq!(got[2], 0.5 * values.len() as f64);
+    assert_eq!((got[0], got[3]), (STALE, STALE));
+}
+
+on_every_backend!(totals, 30, draw, check_total);
+
+#[derive(Clone, Debug)]
+struct Loss {
+    seed: u64,
+    shape: Shape,
+    scale: f64,
+}
+
+fn draw_loss(random: &mut Random) -> Loss {
+    let units = one_of(random, &[1, 2, 3, 10, 20, 31, 32, 33, 300]);
+    let batch = one_of(random, &[1, 2, 5, 33, 257]);
+    Loss { seed: random.bits(), shape: Shape { steps: 1, batch, units }, scale: one_of(random, &[0.01, 1.0, 50.0]) }
+}
+
+fn check_loss<K: Kernels>(kernels: &mut K, case: &Loss) {
+    let (shape, random) = (case.shape, &mut Random::new(case.seed, 1));
+    let mut activation: Vec<f64> = draw_plane(random, shape).iter().map(|a| single(a * case.scale)).collect();
+    let labels: Vec<u32> = (0..shape.batch).map(|_| random.below(shape.units) as u32).collect();
+    // some samples have several equal largest activations; the first is the answer
+    for sample in activation.chunks_mut(shape.units).step_by(3) {
+        let largest = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let at = random.below(sample.len());
+        sample[at] = largest;
+    }
+    let (gradient, loss, correct) = naive::cross_entropy(&activation, &labels);
+
+    let stale = vec![STALE; activation.len()];
+    let mut planes = planes(kernels, shape, &[(plane::ACTIVATION, &activation), (plane::ACTIVATION_GRADIENT, &stale)]);
+    let mut words = kernels.words("labels", shape.batch).unwrap();
+    kernels.write_words(&mut words, &labels);
+    let mut metrics = array(kernels, &[STALE; 5]);
+    kernels.cross_entropy(CrossEntropy { shape, labels: &words, planes: &mut planes, metrics: &mut metrics, slot: 2 });
+    let got = read_plane(kernels, shape, &planes, plane::ACTIVATION_GRADIENT);
+    let floor = 1.0 / shape.batch as f64;
+    for (got, want) in got.iter().zip(&gradient) {
+        assert!((got - want).abs() <= tolerance::<K>(1e-5) * floor, "gradient {got}, not {want}");
+    }
+    let metrics = read(kernels, &metrics, 5);
+    assert!((metrics[2] - loss).abs() <= tolerance::<K>(1e-5) * loss.max(1.0), "loss {}, not {loss}", metrics[2]);
+    assert_eq!(metrics[3], correct, "samples answered right");
+    assert_eq!((metrics[1], metrics[4]), (STALE, STALE));
+    assert_eq!(read_plane(kernels, shape, &planes, plane::ACTIVATION), activation);
+}
+
+on_every_backend!(cross_entropy, 40, draw_loss, check_loss);
+
+/// A loss stays finite where one class is certain, right or wrong.
+fn check_certain<K: Kernels>(kernels: &mut K, case: &Loss) {
+    let shape = Shape { units: case.shape.units.max(2), ..case.shape };
+    let mut activation = vec![0.0; shape.batch * shape.units];
+    activation.iter_mut().step_by(shape.units).for_each(|a| *a = 1e4);
+    let labels: Vec<u32> = (0..shape.batch as u32).map(|b| b % 2).collect();
+    let (gradient, loss, correct) = naive::cross_entropy(&activation, &labels);
+    let mut planes = planes(kernels, shape, &[(plane::ACTIVATION, &activation)]);
+    let mut words = kernels.words("labels", shape.batch).unwrap();
+    kernels.write_words(&mut words, &labels);
+    let mut metrics = array(kernels, &[0.0; 2]);
+    kernels.cross_entropy(CrossEntropy { shape, labels: &words, planes: &mut planes, metrics: &mut metrics, slot: 0 });
+    let got = read_plane(kernels, shape, &planes, plane::ACTIVATION_GRADIENT);
+    assert_close("gradient", &got, &gradient, tolerance::<K>(1e-6));
+    assert_close("metrics", &read(kernels, &metrics, 2), &[loss, correct], tolerance::<K>(1e-6));
+}
+
+on_every_backend!(cross_entropy_of_certainty, 6, draw_loss, check_certain);
+
+#[derive(Clone, Debug)]
+struct Activity {
+    seed: u64,
+    shape: Shape,
+    terms: Vec<Regulariser>,
+}
+
+fn draw_activity(random: &mut Random) -> Activity {
+    let term = |random: &mut Random| {
+        let (strength, target) = (between(random, 0.1, 2.0), between(random, 0.5, 3.0));
+        match random.below(5) {
+            0 => Regulariser::Lower { strength, target },
+            1 => Regulariser::Upper { strength, target, exponent: 1 },
+            2 => Regulariser::Upper { strength, target, exponent: 2 },
+            3 => Regulariser::L1 { strength },
+            _ => Regulariser::L2 { strength },
+        }
+    };
+    let terms = (0..1 + random.below(3)).map(|_| term(random)).collect();
+    Activity { seed: random.bits(), shape: shape(random), terms }
+}
+
+fn check_regularisers<K: Kernels>(kernels: &mut K, case: &Activity) {
+    let (shape, random) = (case.shape, &mut Random::new(case.seed, 1));
+    // each sample has an activity of its own, so that targets lie above some and below others
+    let most: Vec<usize> = (0..shape.batch).map(|_| 1 + random.below(8)).collect();
+    let counts: Vec<f64> =
+        (0..shape.batch * shape.units).map(|at| random.below(most[at / shape.units]) as f64).collect();
+    let mut gradient = draw_plane(random, shape);
+    let mut planes = planes(kernels, shape, &[(plane::COUNT, &counts), (plane::COUNT_GRADIENT, &gradient)]);
+    let mut metrics = array(kernels, &[STALE; 3]);
+    let mut value = STALE;
+    for &regulariser in &case.terms {
+        kernels.regularise(Regularise { regulariser, shape, planes: &mut planes, metrics: &mut metrics, slot: 1 });
+        let (more, cost) = naive::regularise(regulariser, &counts, shape.batch);
+        gradient.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        value += cost;
+    }
+    let got = read_plane(kernels, shape, &planes, plane::COUNT_GRADIENT);
+    assert_close("dL/dζ", &got, &gradient, tolerance::<K>(1e-5));
+    assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT), counts);
+    assert_close("metrics", &read(kernels, &metrics, 3), &[STALE, value, STALE], tolerance::<K>(1e-5));
+}
+
+on_every_backend!(regularisers, 60, draw_activity, check_regularisers);
+
+/// The naive gradients are the slopes of the naive values: what the other tests stand on.
+#[test]
+fn naive_gradients_are_slopes() {
+    let random = &mut Random::new(1, 1);
+    let h = 1e-5;
+    let slope = |values: &[f64], value: &dyn Fn(&[f64]) -> f64| -> Vec<f64> {
+        let moved = |at: usize, by: f64| {
+            let mut moved = values.to_vec();
+            moved[at] += by;
+            value(&moved)
+        };
+        (0..values.len()).map(|at| (moved(at, h) - moved(at, -h)) / (2.0 * h)).collect()
+    };
+    let shape = Shape { steps: 1, batch: 3, units: 4 };
+    let counts: Vec<f64> = draw_plane(random, shape).iter().map(|x| 2.0 + x).collect();
+    for seed in 0..20 {
+        for regulariser in draw_activity(&mut Random::new(seed, 2)).terms {
+            let (gradient, _) = naive::regularise(regulariser, &counts, 3);
+            let expected = slope(&counts, &|counts| naive::regularise(regulariser, counts, 3).1);
+            assert_close(&format!("{regulariser:?}"), &gradient, &expected, 1e-8);
+        }
+    }
+    let (labels, activation) = ([1, 0, 3], draw_plane(random, shape));
+    let (gradient, ..) = naive::cross_entropy(&activation, &labels);
+    let mean = |activation: &[f64]| naive::cross_entropy(activation, &labels).1 / 3.0;
+    assert_close("cross-entropy", &gradient, &slope(&activation, &mean), 1e-8);
+    let trace = Grid::drawn(-1..5, 1, 1, || normal(random));
+    for reduce in [Reduce::Max, Reduce::Sum, Reduce::Mean, Reduce::Last] {
+        let step = naive::reduce(reduce, &trace).1[0];
+        let gradient: Vec<f64> =
+            (-1..5).map(|t| if t < 0 { 0.0 } else { naive::reduction_gradient(reduce, t, 5, step) }).collect();
+        let activation = |values: &[f64]| {
+            let trace = Grid { values: values.to_vec(), ..trace.clone() };
+            naive::reduce(reduce, &trace).0[0]
+        };
+        assert_close(&format!("{reduce:?}"), &gradient, &slope(&trace.values, &activation), 1e-8);
+    }
+}

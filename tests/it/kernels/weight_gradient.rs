@@ -1,0 +1,41 @@
+//! The gradient of the weights of a projection, the recurrent one (source = the layer's own spikes) included.
+
+use super::drive::{Case, draw, draw_source};
+use super::*;
+use crate::naive::{self, Grid};
+use spikegrad::kernels::*;
+
+fn check<K: Kernels>(kernels: &mut K, case: &Case) {
+    let Case { projection, kind, inputs, shape, lag, .. } = *case;
+    let random = &mut Random::new(case.seed, 1);
+    let source = draw_source(random, kind, inputs, shape);
+    // the future rows of χ are not part of the sum
+    let chi = Grid::drawn(0..shape.steps as isize + 2, shape.batch, shape.units, || normal(random));
+    let expected = naive::weight_gradient(projection, shape, &source, lag, &chi);
+
+    let mut out = rows(kernels, shape.units, &vec![STALE; expected.len()]);
+    let call = WeightGradient {
+        projection,
+        inputs,
+        shape,
+        source: &activity(kernels, kind, &source),
+        lag,
+        chi: &rows(kernels, shape.units, &chi.values),
+        out: &mut out,
+    };
+    kernels.weight_gradient(call);
+    let got = read(kernels, &out, expected.len() / shape.units * shape.row());
+    let got = stripped("gradient of the weights", shape.units, &got);
+    assert_close("gradient of the weights", &got, &expected, tolerance::<K>(1e-5));
+}
+
+on_every_backend!(equals_naive, 60, draw, check);
+
+fn recurrent(random: &mut Random) -> Case {
+    let shape = shape(random);
+    let (projection, kind) = (Projection::Dense, ActivityKind::Raster);
+    let lag = 1 + random.below(2);
+    Case { seed: random.bits(), projection, kind, inputs: shape.units, shape, lag, range: 0..shape.steps }
+}
+
+on_every_backend!(of_recurrent_weights, 20, recurrent, check);
