@@ -18,7 +18,39 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// A line or more for each adapter that this build can see.
+/// Lines on each adapter that this build can see.
+#[cfg(feature = "gpu")]
 fn adapters() -> Vec<String> {
-    Vec::new()
+    use spikegrad::gpu::{AdapterKind, adapters};
+    let found = adapters();
+    if found.is_empty() {
+        return vec!["no adapter with a Vulkan, Metal or DX12 driver".into()];
+    }
+    let mut lines = Vec::new();
+    for adapter in found {
+        let kind = match adapter.kind {
+            AdapterKind::Discrete => "discrete",
+            AdapterKind::Integrated => "integrated",
+            AdapterKind::Other => "virtual or unknown",
+            AdapterKind::Software => "software rasteriser, never chosen by itself",
+        };
+        lines.push(format!("gpu:{} {} ({}, {kind}), {}", adapter.index, adapter.name, adapter.backend, adapter.driver));
+        let has = |name: &str, there: bool| if there { format!(", {name}") } else { String::new() };
+        lines.push(format!(
+            "      arrays to {} MiB, workgroup memory {} KiB, {} invocations{}{}{}",
+            adapter.largest_array >> 20,
+            adapter.workgroup_memory >> 10,
+            adapter.invocations,
+            has("f16", adapter.half),
+            has("subgroups", adapter.subgroups),
+            has("timestamps", adapter.timestamps)
+        ));
+    }
+    lines
+}
+
+/// This build sees none.
+#[cfg(not(feature = "gpu"))]
+fn adapters() -> Vec<String> {
+    vec!["built without the feature gpu".into()]
 }

@@ -155,24 +155,14 @@ impl Recipe {
 
     /// The whole run as TOML, every switch written out; reading it gives the same recipe.
     pub fn to_toml(&self) -> String {
-        let mut table = Table::try_from(&self.network).expect("a network is plain data");
-        if let Some(Value::Array(layers)) = table.get_mut("layer") {
-            for (layer, described) in layers.iter_mut().zip(&self.network.layers) {
-                // What is left out comes from the preset, so that having no synapse has to be said.
-                if let (None, Some(Value::Table(neuron))) = (&described.neuron.tau_syn, layer.get_mut("neuron"))
-                    && !described.neuron.spiking()
-                {
-                    neuron.insert("tau_syn".into(), Value::Boolean(false));
-                }
-            }
-        }
-        table.insert("train".into(), Value::try_from(&self.train).expect("plain data"));
         let data = match &self.data {
-            Task::Randman(task) => Value::try_from(task),
-            Task::Braille(task) => Value::try_from(task),
+            Task::Randman(task) => toml::to_string(task),
+            Task::Braille(task) => toml::to_string(task),
         };
-        table.insert("data".into(), data.expect("plain data"));
-        toml::to_string(&table).expect("plain data")
+        let mut tables = Table::new();
+        tables.insert("train".into(), Value::try_from(&self.train).expect("plain data"));
+        let train = toml::to_string(&tables).expect("plain data");
+        format!("{}\n{train}\n[data]\n{}", self.network.to_toml(), data.expect("plain data"))
     }
 
     /// Checks what the types do not; [`Recipe::from_toml`] has done it.

@@ -1,9 +1,13 @@
 //! Integration tests, one binary.
 
+#[cfg(feature = "cli")]
+mod cli;
+mod data;
 mod determinism;
 mod golden;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod gradient_audit;
 mod kernels;
+mod learn;
 mod naive;

@@ -3,6 +3,7 @@
 use super::*;
 use spikegrad::engine::Input;
 use spikegrad::learn::{Trainer, select};
+use spikegrad::network::Reduce;
 use spikegrad::spikes::{Raster, Trace};
 
 /// What a picture of a sample shows.
@@ -14,6 +15,7 @@ struct Sample {
     predicted: usize,
     /// Milliseconds of a step.
     dt: f64,
+    reduce: Reduce,
 }
 
 /// Draws a test sample, with the parameters that are on the device.
@@ -31,7 +33,7 @@ pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
     };
     let title = format!("{}: a test sample of {verdict}", recipe.train.name);
     let subtitle = "Each mark is a spike. Hidden neurons are sorted by their first spike; silent ones are at the top.";
-    let height = 66 + 190 + 230 * sample.hidden.len() as u32 + 260;
+    let height = 66 + 180 + 240 * sample.hidden.len() as u32 + 260;
     render(path, (1200, height), |area| {
         let body = heading(area, &title, subtitle)?;
         let mut rest = body;
@@ -45,7 +47,7 @@ pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
             Input::Values(trace) => analogue(&input, trace, sample.dt)?,
         }
         for (name, raster) in &sample.hidden {
-            let (panel, below) = rest.split_vertically(px(230));
+            let (panel, below) = rest.split_vertically(px(240));
             rest = below;
             spikes(&panel, name, raster, &by_first_spike(raster), BLUE, sample.dt)?;
         }
@@ -77,7 +79,7 @@ fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
     // The first largest, as the engine counts it.
     let best = activation.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let predicted = activation.iter().position(|&value| value == best).unwrap_or(0);
-    Ok(Some(Sample { input: batch.input, hidden, readout, class, predicted, dt: network.dt }))
+    Ok(Some(Sample { input: batch.input, hidden, readout, class, predicted, dt: network.dt, reduce: network.readout.reduce }))
 }
 
 /// Neurons in the order of their first spikes, silent ones last.
@@ -88,13 +90,13 @@ fn by_first_spike(raster: &Raster) -> Vec<usize> {
     order
 }
 
-/// Axes of a panel: time in ms below, `name` at the side.
+/// Axes of a panel: time in ms below (named under the last panel only), `name` at the side.
 macro_rules! axes {
-    ($area:expr, $name:expr, $end:expr, $range:expr, $labels:expr, $format:expr) => {{
+    ($area:expr, $name:expr, $end:expr, $range:expr, $labels:expr, $last:expr, $format:expr) => {{
         let mut chart = ChartBuilder::on($area)
             .margin(px(6))
-            .margin_right(px(110))
-            .x_label_area_size(px(34))
+            .margin_right(px(124))
+            .x_label_area_size(px(if $last { 36 } else { 20 }))
             .y_label_area_size(px(58))
             .build_cartesian_2d(0.0..$end, $range)?;
         chart
@@ -107,7 +109,7 @@ macro_rules! axes {
             .axis_desc_style(text(12, &INK))
             .x_labels(11)
             .y_labels($labels)
-            .x_desc("time (ms)")
+            .x_desc(if $last { "time (ms)" } else { "" })
             .y_desc($name)
             .x_label_formatter(&|time| format!("{time:.0}"))
             .y_label_formatter(&$format)
@@ -119,10 +121,10 @@ macro_rules! axes {
 fn spikes(area: &Drawing, name: &str, raster: &Raster, order: &[usize], colour: RGBColor, dt: f64) -> Drawn {
     let (steps, units) = (raster.steps(), raster.units());
     let end = steps as f64 * dt;
-    let mut chart = axes!(area, name, end, 0.0..units as f64, 4, |n: &f64| format!("{n:.0}"));
-    // A mark is as wide as three pixels, and no wider than a step.
-    let width = (3.0 * end / 1000.0).min(dt);
-    let inset = if units > 60 { 0.05 } else { 0.18 };
+    let mut chart = axes!(area, name, end, 0.0..units as f64, 4, false, |n: &f64| format!("{n:.0}"));
+    // A mark is as wide as four pixels, and no wider than a step.
+    let width = (4.0 * end / 1000.0).min(dt);
+    let inset = if units > 40 { 0.0 } else { 0.15 };
     let mut marks = Vec::new();
     for t in 0..steps {
         for (row, &n) in order.iter().enumerate() {
@@ -141,7 +143,7 @@ fn spikes(area: &Drawing, name: &str, raster: &Raster, order: &[usize], colour: 
 fn analogue(area: &Drawing, trace: &Trace, dt: f64) -> Drawn {
     let end = trace.steps as f64 * dt;
     let (low, high) = bounds(&trace.values);
-    let mut chart = axes!(area, "input (standardised)", end, low..high, 4, |value: &f64| format!("{value:.0}"));
+    let mut chart = axes!(area, "input (standardised)", end, low..high, 4, false, |value: &f64| format!("{value:.0}"));
     let colours = [BLUE, ORANGE, GREEN, RED, INK, FAINT];
     let mut names = Vec::new();
     for channel in 0..trace.units {
@@ -160,7 +162,7 @@ fn readout(area: &Drawing, sample: &Sample, name: &dyn Fn(usize) -> String) -> D
     let end = trace.steps as f64 * sample.dt;
     let (low, high) = bounds(&trace.values);
     let format = |value: &f64| format!("{value:.1}");
-    let mut chart = axes!(area, "readout potential", end, low..high, 5, format);
+    let mut chart = axes!(area, "readout potential", end, low..high, 5, true, format);
     let line = |class: usize| -> Vec<(f64, f64)> {
         (0..trace.steps).map(|t| (t as f64 * sample.dt, f64::from(trace.get(t, 0, class)))).collect()
     };
@@ -177,6 +179,14 @@ fn readout(area: &Drawing, sample: &Sample, name: &dyn Fn(usize) -> String) -> D
     let label = if wrong { "true" } else { "true, predicted" };
     names.insert(0, (format!("{label}: {}", name(sample.class)), GREEN));
     chart.draw_series(LineSeries::new(line(sample.class), GREEN.stroke_width(px(2))))?;
+    if sample.reduce == Reduce::Max {
+        // The loss and the decision look at the maximum of each trace.
+        for (class, colour) in [(sample.predicted, if wrong { RED } else { GREEN }), (sample.class, GREEN)] {
+            let top = line(class).into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
+            chart.draw_series(top.map(|point| Circle::new(point, px(4), colour.filled())))?;
+        }
+        names.push(("● maximum".into(), if wrong { RED } else { GREEN }));
+    }
     names.push(("other classes".into(), FAINT));
     side(area, &names)
 }
@@ -185,7 +195,7 @@ fn readout(area: &Drawing, sample: &Sample, name: &dyn Fn(usize) -> String) -> D
 fn side(area: &Drawing, notes: &[(String, RGBColor)]) -> Drawn {
     let (width, _) = area.dim_in_pixel();
     for (row, (note, colour)) in notes.iter().enumerate() {
-        let place = ((width - px(110)) as i32, (px(10) + px(17) * row as u32) as i32);
+        let place = ((width - px(116)) as i32, (px(10) + px(17) * row as u32) as i32);
         area.draw_text(note, &text(12, colour), place)?;
     }
     Ok(())
