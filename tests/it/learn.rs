@@ -246,9 +246,11 @@ fn timeless(mut metrics: EpochMetrics) -> EpochMetrics {
 
 #[test]
 fn a_run_that_is_resumed_goes_on_to_the_same_bits() {
-    for optimiser in
-        ["kind = \"adam\", rate = 0.02", "kind = \"smorms3\", rate = 0.02", "kind = \"sgd\", rate = 0.1, momentum = 0.9"]
-    {
+    for optimiser in [
+        "kind = \"adam\", rate = 0.02",
+        "kind = \"smorms3\", rate = 0.02",
+        "kind = \"sgd\", rate = 0.1, momentum = 0.9",
+    ] {
         let text = SMALL.replace("kind = \"adam\", rate = 0.02", optimiser);
         let recipe = Recipe::from_toml(&text, "run").unwrap();
         let mut unbroken = trainer(&recipe);
