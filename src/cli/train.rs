@@ -137,7 +137,11 @@ fn introduce(trainer: &Trainer, directory: &RunDirectory) {
     let recipe = trainer.recipe();
     let split = trainer.split();
     say(&format!("device   {}", trainer.device()));
-    say(&format!("network  {}, {} learned parameters", report::layers(&recipe.network), learned_parameters(&recipe.network)));
+    say(&format!(
+        "network  {}, {} learned parameters",
+        report::layers(&recipe.network),
+        learned_parameters(&recipe.network)
+    ));
     say(&format!(
         "data     {}: {} training, {} validation and {} test samples of {} steps",
         recipe.data.name(),

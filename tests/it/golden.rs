@@ -172,9 +172,9 @@ fn check<K: Kernels>(kernels: K, case: &Case, tolerance: f64) -> f64 {
             compare(&format!("grad.{key}"), ours, &Golden { shape: golden.shape.clone(), values });
         } else {
             // One value for the layer: the sum over its neurons, which may nearly cancel, on the scale of its summands.
-            let (sum, scale) = ours.iter().fold((0.0, 0.0), |(sum, scale), value| {
-                (sum + value.to_f64(), scale + value.to_f64().abs())
-            });
+            let (sum, scale) = ours
+                .iter()
+                .fold((0.0, 0.0), |(sum, scale), value| (sum + value.to_f64(), scale + value.to_f64().abs()));
             let difference = (sum - values[0]).abs() / scale.max(values[0].abs());
             assert!(difference <= tolerance, "{name}: grad.{key} is {sum}, not {}", values[0]);
         }

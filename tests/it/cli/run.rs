@@ -99,7 +99,11 @@ fn a_run_that_is_killed_is_resumed_to_the_same_bits() {
     assert_eq!(bits(&broken), bits(&at.join("whole")));
     let metrics = |name: &str| {
         let run = RunDirectory::open(&at.join(name)).unwrap();
-        run.metrics(40).unwrap().into_iter().map(|line| (line.epoch, line.train_loss, line.valid_accuracy)).collect::<Vec<_>>()
+        run.metrics(40)
+            .unwrap()
+            .into_iter()
+            .map(|line| (line.epoch, line.train_loss, line.valid_accuracy))
+            .collect::<Vec<_>>()
     };
     assert_eq!(metrics("broken"), metrics("whole"));
 }
