@@ -1,9 +1,12 @@
 // The adjoint of a recurrent layer over many steps in one dispatch (contract: `Backward`, form Resident): a workgroup
 // owns TILE samples and all neurons, PER neurons for each invocation.
 //
+// A tile is 1, 2 or 4 samples (TILE_1, TILE_2, TILE_4).
+//
 // chi of the last steps lives in SLOTS = recurrent lag + 1 rotating arrays: step t reads t + lag and writes t, never the
 // same, so one barrier a step is enough. A row of R^T is read once for all samples of the tile, neighbouring invocations
-// reading neighbouring entries.
+// reading neighbouring entries, and one load from workgroup memory brings chi of all samples.
+#import shared/grid
 #import neuron/lif_constants
 #import surrogate/surrogate
 #import neuron/adjoint
@@ -11,73 +14,139 @@
 
 @group(0) @binding(8) var<storage, read> transposed: array<f32>;
 
-const ARRAY = TILE * ROW;
-var<workgroup> recent: array<f32, SLOTS * ARRAY>;
+// A number for each sample of the tile.
+#ifdef TILE_1
+alias Samples = f32;
+#endif
+#ifdef TILE_2
+alias Samples = vec2<f32>;
+#endif
+#ifdef TILE_4
+alias Samples = vec4<f32>;
+#endif
 
-// Column k of this invocation. One past the row stands in for the last, so that its loads stay inside.
-fn column_of(k: u32, local: u32) -> u32 {
-    return min(k * SIZE + local, ROW - 1u);
+// Entries [slot][neuron]: the invocation of a neuron writes all its samples at once, and one load serves them all.
+var<workgroup> recent: array<Samples, SLOTS * ROW>;
+
+fn sample_of(x: Samples, s: u32) -> f32 {
+#ifdef TILE_1
+    return x;
+#else
+    return x[s];
+#endif
 }
 
-// Cell i = sample * PER + neuron of this invocation; one that does not exist stands in for the last.
-fn owned(i: u32, first_sample: u32, local: u32) -> Cell {
-    return Cell(min(first_sample + i / PER, params.batch - 1u), column_of(i % PER, local));
+fn with_sample(x: Samples, s: u32, value: f32) -> Samples {
+#ifdef TILE_1
+    return value;
+#else
+    var y = x;
+    y[s] = value;
+    return y;
+#endif
 }
 
-fn is_owned(i: u32, first_sample: u32, local: u32) -> bool {
-    return first_sample + i / PER < params.batch && (i % PER) * SIZE + local < ROW;
+// Column n of this invocation. One past the row stands in for the last, so that its loads stay inside.
+fn column_of(n: u32, local: u32) -> u32 {
+    return min(n * SIZE + local, ROW - 1u);
+}
+
+// Sample s of the tile and column n of this invocation; one that does not exist stands in for the last.
+fn owned(s: u32, n: u32, first_sample: u32, local: u32) -> Cell {
+    return Cell(min(first_sample + s, params.batch - 1u), column_of(n, local));
+}
+
+fn is_owned(s: u32, n: u32, first_sample: u32, local: u32) -> bool {
+    return first_sample + s < params.batch && n * SIZE + local < ROW;
 }
 
 @compute @workgroup_size(SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let first_sample = group.x * TILE;
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let first_sample = flat_group(group, groups) * TILE;
     let lag = SLOTS - 1u;
     var adjoints: array<Adjoint, PER * TILE>;
-    for (var i = 0u; i < PER * TILE; i++) {
-        adjoints[i] = load_adjoint(owned(i, first_sample, local));
-    }
-    // chi of the steps after the range. Entries [sample][neuron].
-    for (var i = local; i < ARRAY; i += SIZE) {
-        let sample = min(first_sample + i / ROW, params.batch - 1u);
+#repeat n PER
+#repeat s TILE
+    adjoints[n * TILE + s] = load_adjoint(owned(s, n, first_sample, local));
+#end
+#end
+    // chi of the steps after the range.
+    for (var column = local; column < ROW; column += SIZE) {
         for (var ahead = 0u; ahead < lag; ahead++) {
             let step = params.end + ahead;
-            recent[(step % SLOTS) * ARRAY + i] = chi[(step * params.batch + sample) * ROW + i % ROW];
+            var x = Samples();
+#repeat s TILE
+            let sample = min(first_sample + s, params.batch - 1u);
+            x = with_sample(x, s, chi[at_step(step, Cell(sample, column))]);
+#end
+            recent[(step % SLOTS) * ROW + column] = x;
         }
     }
     workgroupBarrier();
     for (var t = params.end; t > params.begin; t--) {
         let step = t - 1u;
-        let now = (step % SLOTS) * ARRAY;
-        let source = ((step + lag) % SLOTS) * ARRAY;
-        var feedback = array<f32, PER * TILE>();
-        // Rows past the units are 0 in R^T and in chi: four rows at a time need no check.
-        for (var k = 0u; k < params.units; k += 4u) {
-            for (var n = 0u; n < PER; n++) {
-                let base = k * ROW + column_of(n, local);
-                let r0 = transposed[base];
-                let r1 = transposed[base + ROW];
-                let r2 = transposed[base + 2u * ROW];
-                let r3 = transposed[base + 3u * ROW];
-                for (var s = 0u; s < TILE; s++) {
-                    let x = source + s * ROW + k;
-                    let i = s * PER + n;
-                    feedback[i] = fma(r3, recent[x + 3u], fma(r2, recent[x + 2u], fma(r1, recent[x + 1u], fma(r0, recent[x], feedback[i]))));
-                }
-            }
+        let now = (step % SLOTS) * ROW;
+        let source = ((step + lag) % SLOTS) * ROW;
+        var feedback = array<Samples, PER>();
+        // Rows past the units are 0 in R^T and in chi: eight rows at a time need no check. Eight loads are under way.
+        for (var k = 0u; k < params.units; k += 8u) {
+            let x0 = recent[source + k];
+            let x1 = recent[source + k + 1u];
+            let x2 = recent[source + k + 2u];
+            let x3 = recent[source + k + 3u];
+            let x4 = recent[source + k + 4u];
+            let x5 = recent[source + k + 5u];
+            let x6 = recent[source + k + 6u];
+            let x7 = recent[source + k + 7u];
+#repeat n PER
+            let base = k * ROW + column_of(n, local);
+            let r0 = transposed[base];
+            let r1 = transposed[base + ROW];
+            let r2 = transposed[base + 2u * ROW];
+            let r3 = transposed[base + 3u * ROW];
+            let r4 = transposed[base + 4u * ROW];
+            let r5 = transposed[base + 5u * ROW];
+            let r6 = transposed[base + 6u * ROW];
+            let r7 = transposed[base + 7u * ROW];
+            var sum = feedback[n];
+            sum = fma(Samples(r0), x0, sum);
+            sum = fma(Samples(r1), x1, sum);
+            sum = fma(Samples(r2), x2, sum);
+            sum = fma(Samples(r3), x3, sum);
+            sum = fma(Samples(r4), x4, sum);
+            sum = fma(Samples(r5), x5, sum);
+            sum = fma(Samples(r6), x6, sum);
+            sum = fma(Samples(r7), x7, sum);
+            feedback[n] = sum;
+#end
         }
-        for (var i = 0u; i < PER * TILE; i++) {
-            let cell = owned(i, first_sample, local);
-            adjoints[i] = adjoint_at(step, cell, constants_of(cell.column), feedback[i], adjoints[i]);
-            if (is_owned(i, first_sample, local)) {
-                chi[at_step(step, cell)] = adjoints[i].mu;
-                recent[now + (i / PER) * ROW + cell.column] = adjoints[i].mu;
-            }
+#repeat n PER
+        let c = constants_of(column_of(n, local));
+        var mine = Samples();
+#repeat s TILE
+        let cell = owned(s, n, first_sample, local);
+        let adjoint = adjoint_at(step, cell, c, sample_of(feedback[n], s), adjoints[n * TILE + s]);
+        adjoints[n * TILE + s] = adjoint;
+        mine = with_sample(mine, s, adjoint.mu);
+        if (is_owned(s, n, first_sample, local)) {
+            chi[at_step(step, cell)] = adjoint.mu;
         }
+#end
+        if (n * SIZE + local < ROW) {
+            recent[now + n * SIZE + local] = mine;
+        }
+#end
         workgroupBarrier();
     }
-    for (var i = 0u; i < PER * TILE; i++) {
-        if (is_owned(i, first_sample, local)) {
-            store_adjoint(owned(i, first_sample, local), adjoints[i]);
-        }
+#repeat n PER
+#repeat s TILE
+    if (is_owned(s, n, first_sample, local)) {
+        store_adjoint(owned(s, n, first_sample, local), adjoints[n * TILE + s]);
     }
+#end
+#end
 }

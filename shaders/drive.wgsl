@@ -19,6 +19,14 @@ struct Params {
 @group(0) @binding(3) var<storage, read> constants: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
+fn bits_at(index: u32) -> u32 {
+    return source[index];
+}
+
+fn weight_at(index: u32) -> f32 {
+    return weights[index];
+}
+
 @compute @workgroup_size(SIZE)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -31,10 +39,7 @@ fn main(
     }
     let row = cell / params.row;
     let column = cell % params.row;
-    let base = (params.first_source + row) * params.words;
-    var x = constants[CONSTANT_BIAS * params.row + column];
-    for (var word = 0u; word < params.words; word++) {
-        x = add_rows(x, source[base + word], word * 32u, column);
-    }
-    out[params.first_out * params.row + cell] = x;
+    let bias = constants[CONSTANT_BIAS * params.row + column];
+    out[params.first_out * params.row + cell] =
+        add_active_rows(bias, (params.first_source + row) * params.words, params.words, column);
 }

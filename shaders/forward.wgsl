@@ -1,6 +1,6 @@
 // The neuron over a range of steps (contract: `Forward`): each invocation walks one neuron of one sample.
 //
-// FUSED: the drive of a spiking source is computed here, four steps at a time, and never stored.
+// FUSED: the drive of a spiking source is computed here and never stored.
 // RECURRENT: the form Stepwise. The range is then at most the recurrent lag, so that the spikes read from the raster
 // were written by earlier dispatches.
 //
@@ -18,55 +18,49 @@
 #endif
 #ifdef RECURRENT
 @group(0) @binding(5) var<storage, read> recurrent: array<f32>;
+#import shared/rows
 #endif
 
 var<workgroup> fired: array<u32, SIZE>;
 
 #ifdef FUSED
-// X of four steps from t on; steps past the range see no input.
-fn fused_drive(t: u32, cell: Cell) -> vec4<f32> {
+fn bits_at(index: u32) -> u32 {
+    return source[index];
+}
+
+fn weight_at(index: u32) -> f32 {
+    return weights[index];
+}
+
+// X of step t.
+fn input_at(t: u32, cell: Cell) -> f32 {
     let bias = constants[CONSTANT_BIAS * params.row + cell.column];
-    let stride = params.batch * params.source_words;
-    let base = ((t + params.source_offset) * params.batch + cell.sample) * params.source_words;
-    let length = params.end - t;
-    var x = vec4<f32>(bias);
-    for (var word = 0u; word < params.source_words; word++) {
-        var bits = vec4<u32>();
-        bits.x = source[base + word];
-        if (length > 1u) {
-            bits.y = source[base + stride + word];
-        }
-        if (length > 2u) {
-            bits.z = source[base + 2u * stride + word];
-        }
-        if (length > 3u) {
-            bits.w = source[base + 3u * stride + word];
-        }
-        let first = word * 32u;
-        x.x = add_rows(x.x, bits.x, first, cell.column);
-        x.y = add_rows(x.y, bits.y, first, cell.column);
-        x.z = add_rows(x.z, bits.z, first, cell.column);
-        x.w = add_rows(x.w, bits.w, first, cell.column);
-    }
-    return x;
+    let row = (t + params.source_offset) * params.batch + cell.sample;
+    return add_active_rows(bias, row * params.source_words, params.source_words, cell.column);
+}
+#else
+#ifdef RECURRENT
+fn bits_at(index: u32) -> u32 {
+    return spikes[index];
+}
+
+fn weight_at(index: u32) -> f32 {
+    return recurrent[index];
+}
+
+// X of step t, completed by the recurrent rows of the neurons that spiked recurrent_lag steps before.
+fn input_at(t: u32, cell: Cell) -> f32 {
+    let x = drive[(t * params.batch + cell.sample) * params.row + cell.column];
+    let words = params.row / 32u;
+    let row = (t + HISTORY - params.recurrent_lag) * params.batch + cell.sample;
+    return add_active_rows(x, row * words, words, cell.column);
+}
+#else
+// X of step t.
+fn input_at(t: u32, cell: Cell) -> f32 {
+    return drive[(t * params.batch + cell.sample) * params.row + cell.column];
 }
 #endif
-
-#ifdef RECURRENT
-// Adds the recurrent rows of the neurons that spiked recurrent_lag steps before t.
-fn add_recurrent(start: f32, t: u32, cell: Cell) -> f32 {
-    let words = params.row / 32u;
-    let base = ((t + HISTORY - params.recurrent_lag) * params.batch + cell.sample) * words;
-    var sum = start;
-    for (var word = 0u; word < words; word++) {
-        var bits = spikes[base + word];
-        while (bits != 0u) {
-            sum += recurrent[(word * 32u + firstTrailingBit(bits)) * params.row + cell.column];
-            bits &= bits - 1u;
-        }
-    }
-    return sum;
-}
 #endif
 
 @compute @workgroup_size(SIZE)
@@ -84,27 +78,12 @@ fn main(
 #ifdef REDUCED
     var readout = load_readout(cell);
 #endif
-#ifdef FUSED
-    var x = vec4<f32>();
-#endif
     for (var block = params.begin; block < params.end; block += 32u) {
         let length = min(32u, params.end - block);
         var bits = 0u;
         for (var k = 0u; k < length; k++) {
             let t = block + k;
-#ifdef FUSED
-            if (k % 4u == 0u) {
-                x = fused_drive(t, cell);
-            }
-            let input = x.x;
-            x = x.yzwx;
-#else
-            var input = drive[(t * params.batch + cell.sample) * params.row + cell.column];
-#endif
-#ifdef RECURRENT
-            input = add_recurrent(input, t, cell);
-#endif
-            state = lif_step(c, state, input);
+            state = lif_step(c, state, input_at(t, cell));
             bits |= u32(state.spike) << k;
             if (live) {
                 store_tape(t, cell, state);

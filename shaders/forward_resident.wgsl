@@ -3,7 +3,9 @@
 // workgroup has to be waited for.
 //
 // Spikes of the last steps live as bits in SLOTS = recurrent lag + 2 rotating arrays: step t reads t - lag, sets bits in
-// t and clears t + 1, all different, so one barrier a step is enough.
+// t and clears t + 1, all different. The neurons that spiked are listed in ascending order before their rows are added,
+// four loads under way at once: two barriers a step and sample.
+#import shared/grid
 #import neuron/lif
 #import neuron/forward
 
@@ -12,15 +14,56 @@
 
 const ARRAY = TILE * WORDS;
 var<workgroup> recent: array<atomic<u32>, SLOTS * ARRAY>;
+// Offsets of the rows of the neurons that spiked.
+var<workgroup> spiked: array<u32, WORDS * 32u>;
+
+// Lists the set bits of WORDS words from `first` on, in ascending order; gives their number. Ends with a barrier.
+fn list_active(first: u32, local: u32) -> u32 {
+    var total = 0u;
+    for (var word = 0u; word < WORDS; word++) {
+        let bits = atomicLoad(&recent[first + word]);
+        for (var k = 0u; k < PER; k++) {
+            // The place of a neuron is the number of bits before its own.
+            let neuron = k * SIZE + local;
+            let bit = neuron % 32u;
+            if (neuron / 32u == word && ((bits >> bit) & 1u) != 0u) {
+                spiked[total + countOneBits(bits & ((1u << bit) - 1u))] = neuron * params.row;
+            }
+        }
+        total += countOneBits(bits);
+    }
+    workgroupBarrier();
+    return total;
+}
+
+// Column k of this invocation. One past the row stands in for the last, so that its loads stay inside.
+fn column_of(k: u32, local: u32) -> u32 {
+    return min(k * SIZE + local, params.row - 1u);
+}
+
+// Sample s of the tile and column k of this invocation; one that does not exist stands in for the last.
+fn owned(s: u32, k: u32, first_sample: u32, local: u32) -> Cell {
+    return Cell(min(first_sample + s, params.batch - 1u), column_of(k, local));
+}
+
+fn is_owned(s: u32, k: u32, first_sample: u32, local: u32) -> bool {
+    return first_sample + s < params.batch && k * SIZE + local < params.row;
+}
 
 @compute @workgroup_size(SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let first_sample = group.x * TILE;
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let first_sample = flat_group(group, groups) * TILE;
     let lag = SLOTS - 2u;
     var states: array<State, PER * TILE>;
-    for (var i = 0u; i < PER * TILE; i++) {
-        states[i] = load_state(owned(i, first_sample, local));
-    }
+#repeat k PER
+#repeat s TILE
+    states[s * PER + k] = load_state(owned(s, k, first_sample, local));
+#end
+#end
     // Steps before the range come from the raster, the slot of the first step starts empty.
     for (var i = local; i < ARRAY; i += SIZE) {
         let sample = min(first_sample + i / WORDS, params.batch - 1u);
@@ -36,34 +79,51 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let now = (row % SLOTS) * ARRAY;
         let source = ((row - lag) % SLOTS) * ARRAY;
         let next = ((row + 1u) % SLOTS) * ARRAY;
-        for (var s = 0u; s < TILE; s++) {
-            var input: array<f32, PER>;
-            for (var k = 0u; k < PER; k++) {
-                let cell = owned(s * PER + k, first_sample, local);
-                input[k] = drive[(t * params.batch + cell.sample) * params.row + cell.column];
-            }
-            for (var word = 0u; word < WORDS; word++) {
-                var bits = atomicLoad(&recent[source + s * WORDS + word]);
-                while (bits != 0u) {
-                    let base = (word * 32u + firstTrailingBit(bits)) * params.row;
-                    bits &= bits - 1u;
-                    for (var k = 0u; k < PER; k++) {
-                        input[k] += recurrent[base + column_of(k, local)];
-                    }
-                }
-            }
-            for (var k = 0u; k < PER; k++) {
-                let i = s * PER + k;
-                let cell = owned(i, first_sample, local);
-                states[i] = lif_step(constants_of(cell.column), states[i], input[k]);
-                if (is_owned(i, first_sample, local)) {
-                    store_tape(t, cell, states[i]);
-                    if (states[i].spike > 0.0) {
-                        atomicOr(&recent[now + s * WORDS + cell.column / 32u], 1u << (cell.column % 32u));
-                    }
-                }
+#repeat s TILE
+        // X of this step is on its way while the list is made.
+        var input: array<f32, PER>;
+#repeat k PER
+        let cell = owned(s, k, first_sample, local);
+        input[k] = drive[(t * params.batch + cell.sample) * params.row + cell.column];
+#end
+        if (s > 0u) {
+            // The list of the sample before is still being read.
+            workgroupBarrier();
+        }
+        let count = list_active(source + s * WORDS, local);
+        var i = 0u;
+        for (; i + 4u <= count; i += 4u) {
+            let r0 = spiked[i];
+            let r1 = spiked[i + 1u];
+            let r2 = spiked[i + 2u];
+            let r3 = spiked[i + 3u];
+#repeat k PER
+            let column = column_of(k, local);
+            let a = recurrent[r0 + column];
+            let b = recurrent[r1 + column];
+            let c = recurrent[r2 + column];
+            let d = recurrent[r3 + column];
+            input[k] = (((input[k] + a) + b) + c) + d;
+#end
+        }
+        for (; i < count; i++) {
+            let r = spiked[i];
+#repeat k PER
+            input[k] += recurrent[r + column_of(k, local)];
+#end
+        }
+#repeat k PER
+        let cell = owned(s, k, first_sample, local);
+        let state = lif_step(constants_of(cell.column), states[s * PER + k], input[k]);
+        states[s * PER + k] = state;
+        if (is_owned(s, k, first_sample, local)) {
+            store_tape(t, cell, state);
+            if (state.spike > 0.0) {
+                atomicOr(&recent[now + s * WORDS + cell.column / 32u], 1u << (cell.column % 32u));
             }
         }
+#end
+#end
         for (var i = local; i < ARRAY; i += SIZE) {
             atomicStore(&recent[next + i], 0u);
         }
@@ -76,23 +136,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
         }
     }
-    for (var i = 0u; i < PER * TILE; i++) {
-        if (is_owned(i, first_sample, local)) {
-            store_state(owned(i, first_sample, local), states[i]);
-        }
+#repeat k PER
+#repeat s TILE
+    if (is_owned(s, k, first_sample, local)) {
+        store_state(owned(s, k, first_sample, local), states[s * PER + k]);
     }
-}
-
-// Column k of this invocation. One past the row stands in for the last, so that its loads stay inside.
-fn column_of(k: u32, local: u32) -> u32 {
-    return min(k * SIZE + local, params.row - 1u);
-}
-
-// Cell i = sample * PER + neuron of this invocation; one that does not exist stands in for the last.
-fn owned(i: u32, first_sample: u32, local: u32) -> Cell {
-    return Cell(min(first_sample + i / PER, params.batch - 1u), column_of(i % PER, local));
-}
-
-fn is_owned(i: u32, first_sample: u32, local: u32) -> bool {
-    return first_sample + i / PER < params.batch && (i % PER) * SIZE + local < params.row;
+#end
+#end
 }

@@ -1,21 +1,36 @@
-// Adds the rows of `weights` that the set bits of `word` name, from row `first` on, in ascending order.
-// The importing file has `weights`, rows of `params.row` numbers.
-fn add_rows(start: f32, word: u32, first: u32, column: u32) -> f32 {
+// Adds the weight rows of the active neurons of one row of bits, in ascending order. The importing file says where bits
+// and weights are: `bits_at(index)`, `weight_at(index)`; rows of weights have `params.row` numbers.
+//
+// Rows are collected until four loads can be under way at once: one after the other, each would wait for its memory.
+fn add_active_rows(start: f32, first_word: u32, words: u32, column: u32) -> f32 {
     var sum = start;
-    var bits = word;
-    while (bits != 0u) {
-        let one = first + firstTrailingBit(bits);
-        bits &= bits - 1u;
-        // Two loads under way at once, where there are two.
-        if (bits != 0u) {
-            let two = first + firstTrailingBit(bits);
+    // The newest at the end.
+    var rows = vec4<u32>();
+    var count = 0u;
+    for (var word = 0u; word < words; word++) {
+        var bits = bits_at(first_word + word);
+        while (bits != 0u) {
+            rows = vec4<u32>(rows.yzw, (word * 32u + firstTrailingBit(bits)) * params.row + column);
             bits &= bits - 1u;
-            let a = weights[one * params.row + column];
-            let b = weights[two * params.row + column];
-            sum = (sum + a) + b;
-        } else {
-            sum += weights[one * params.row + column];
+            count++;
+            if (count == 4u) {
+                let a = weight_at(rows.x);
+                let b = weight_at(rows.y);
+                let c = weight_at(rows.z);
+                let d = weight_at(rows.w);
+                sum = (((sum + a) + b) + c) + d;
+                count = 0u;
+            }
         }
+    }
+    if (count == 3u) {
+        sum += weight_at(rows.y);
+    }
+    if (count >= 2u) {
+        sum += weight_at(rows.z);
+    }
+    if (count >= 1u) {
+        sum += weight_at(rows.w);
     }
     return sum;
 }

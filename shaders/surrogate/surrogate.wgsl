@@ -4,8 +4,7 @@
 // The importing file has `params.slope` and `params.scale`.
 
 fn surrogate(x: f32) -> f32 {
-    let z = clamp(params.slope * x, -1e18, 1e18);
-    let size = abs(z);
+    let size = min(params.slope * min(abs(x), 1e18), 1e18);
 #ifdef FAST_SIGMOID
     let d = 1.0 + size;
     let f = select(1.0 / (d * d), 0.0, size >= 1e18);

@@ -71,106 +71,100 @@ unsafe fn gather<F: Float, S: Simd, const V: usize>(
     V * lanes
 }
 
-/// `rows[e][from..from + len] += value_e · chi` for each event, `chi` of length `len`, rows `width` apart.
-///
-/// # Safety
-/// Every event has a row of `width` numbers at `rows`, `from + len ≤ width`, and nobody else touches these columns.
+/// `out += Σ_r from[r][column..]` over `rows` in their order, `from` `[…][width]`, as many columns as `out` has.
 #[inline(always)]
-pub unsafe fn scatter_rows<F: Float, S: Simd>(
-    simd: S,
-    chi: &[F],
-    rows: *mut F,
-    width: usize,
-    from: usize,
-    events: &Events<F>,
-) {
+pub fn sum_rows<F: Float, S: Simd>(simd: S, out: &mut [F], from: &[F], width: usize, column: usize, rows: &[u32]) {
+    assert!(column + out.len() <= width);
+    assert!(rows.iter().all(|&row| (row as usize + 1) * width <= from.len()));
     let mut at = 0;
-    while at < chi.len() {
-        let vectors = (chi.len() - at) / F::lanes::<S>();
-        // SAFETY: by the caller.
+    while at < out.len() {
+        let vectors = (out.len() - at) / F::lanes::<S>();
+        // SAFETY: every row lies in `from` and every strip in its row, checked above.
         at += unsafe {
+            let (out, from) = (out.as_mut_ptr().add(at), from.as_ptr().add(column + at));
             match vectors {
-                8.. => scatter::<F, S, 8>(simd, &chi[at..], rows, width, from + at, events),
-                4.. => scatter::<F, S, 4>(simd, &chi[at..], rows, width, from + at, events),
-                2.. => scatter::<F, S, 2>(simd, &chi[at..], rows, width, from + at, events),
-                _ => scatter::<F, S, 1>(simd, &chi[at..], rows, width, from + at, events),
+                8.. => sum_strip::<F, S, 8>(simd, out, from, width, rows),
+                4.. => sum_strip::<F, S, 4>(simd, out, from, width, rows),
+                2.. => sum_strip::<F, S, 2>(simd, out, from, width, rows),
+                _ => sum_strip::<F, S, 1>(simd, out, from, width, rows),
             }
         };
     }
 }
 
+/// One strip of `sum_rows`, V vectors wide; returns its width.
 #[inline(always)]
-unsafe fn scatter<F: Float, S: Simd, const V: usize>(
+unsafe fn sum_strip<F: Float, S: Simd, const V: usize>(
     simd: S,
-    chi: &[F],
-    rows: *mut F,
+    out: *mut F,
+    from: *const F,
     width: usize,
-    from: usize,
-    events: &Events<F>,
+    rows: &[u32],
 ) -> usize {
     let lanes = F::lanes::<S>();
-    // SAFETY: by the caller of `scatter_rows`.
+    // SAFETY: by the caller.
     unsafe {
-        let chi: [F::Vector<S>; V] = std::array::from_fn(|v| load::<F, S>(chi.as_ptr().add(v * lanes)));
-        if events.graded {
-            for (&index, &value) in events.index.iter().zip(&events.value) {
-                let row = rows.add(index as usize * width + from);
-                let value = F::splat(simd, value);
-                for (v, &chi) in chi.iter().enumerate() {
-                    let at = row.add(v * lanes);
-                    store::<F, S>(at, F::mul_add(simd, value, chi, load::<F, S>(at)));
-                }
+        let mut sum: [F::Vector<S>; V] = std::array::from_fn(|v| load::<F, S>(out.add(v * lanes)));
+        for &row in rows {
+            let row = from.add(row as usize * width);
+            for (v, sum) in sum.iter_mut().enumerate() {
+                *sum = F::add_vectors(simd, *sum, load::<F, S>(row.add(v * lanes)));
             }
-        } else {
-            for &index in &events.index {
-                let row = rows.add(index as usize * width + from);
-                for (v, &chi) in chi.iter().enumerate() {
-                    let at = row.add(v * lanes);
-                    store::<F, S>(at, F::add_vectors(simd, load::<F, S>(at), chi));
-                }
-            }
+        }
+        for (v, sum) in sum.into_iter().enumerate() {
+            store::<F, S>(out.add(v * lanes), sum);
         }
     }
     V * lanes
 }
 
-/// Columns of a panel of packed weights.
-const PANEL: usize = 32;
-
-/// W^T of weights W `[rows][np]`, packed for [`Packed::product`]: panel p holds, for each k, the entries
-/// `W[32 p + l][k]`, l = 0..32; rows past the last are 0.
+/// W^T of weights W `[rows][np]`, packed for [`Packed::product`]: panel p of P columns holds, for each k, the entries
+/// `W[P p + l][k]`, l = 0..P; rows past the last are 0. P is two vectors of this machine.
 #[derive(Clone, Debug)]
 pub struct Packed<F> {
     rows: usize,
     columns: usize,
+    panel: usize,
     data: Vec<F>,
 }
+
+/// Two vectors, for the widest instruction set of this machine.
+struct PanelWidth<F>(std::marker::PhantomData<F>);
+
+impl<F: Float> Work for PanelWidth<F> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) -> usize {
+        2 * F::lanes::<S>()
+    }
+}
+
+/// Depth of a product that is summed before the next rows: a panel of this depth stays in the first-level cache.
+const DEPTH: usize = 256;
 
 impl<F: Float> Packed<F> {
     /// Room for weights of `rows` × `columns`.
     pub fn new(rows: usize, columns: usize) -> Self {
-        Packed { rows, columns, data: vec![F::ZERO; rows.div_ceil(PANEL) * PANEL * columns] }
-    }
-
-    /// Bytes that it takes.
-    pub fn bytes(&self) -> usize {
-        self.data.len() * size_of::<F>()
+        let panel = dispatch(PanelWidth::<F>(std::marker::PhantomData));
+        Packed { rows, columns, panel, data: vec![F::ZERO; rows.div_ceil(panel) * panel * columns] }
     }
 
     /// Packs `weights` `[rows][width]`.
     pub fn pack(&mut self, weights: &[F], width: usize) {
-        for (p, panel) in self.data.chunks_exact_mut(PANEL * self.columns).enumerate() {
-            for l in 0..PANEL.min(self.rows - p * PANEL) {
-                let row = &weights[(p * PANEL + l) * width..][..self.columns];
+        let width_of = self.panel;
+        for (p, panel) in self.data.chunks_exact_mut(width_of * self.columns).enumerate() {
+            for l in 0..width_of.min(self.rows - p * width_of) {
+                let row = &weights[(p * width_of + l) * width..][..self.columns];
                 for (k, &weight) in row.iter().enumerate() {
-                    panel[k * PANEL + l] = weight;
+                    panel[k * width_of + l] = weight;
                 }
             }
         }
     }
 
     /// `out[m] = Σ_k a[m][k] W[:][k]` (added to `out` where `accumulate`): `a` holds `count` rows `lda` apart, `out` rows
-    /// `ldo` apart of at least `pad(rows)` numbers; k runs over `columns`.
+    /// `ldo` apart of at least `pad(rows)` numbers; k runs over `columns`, in ascending order with one accumulator.
     #[inline(always)]
     pub fn product<S: Simd>(
         &self,
@@ -185,45 +179,40 @@ impl<F: Float> Packed<F> {
         if count == 0 {
             return;
         }
-        let panels = self.rows.div_ceil(PANEL);
+        let (width, panels) = (self.panel, self.rows.div_ceil(self.panel));
+        assert_eq!(width, 2 * F::lanes::<S>(), "packed for another instruction set");
         assert!((count - 1) * lda + self.columns <= a.len() && self.columns <= lda);
-        assert!((count - 1) * ldo + panels * PANEL <= out.len() && panels * PANEL <= ldo);
-        let step = 2 * F::lanes::<S>();
-        for p in 0..panels {
-            let panel = &self.data[p * PANEL * self.columns..][..PANEL * self.columns];
-            let mut column = 0;
-            while column < PANEL {
-                let wide = step <= PANEL;
+        assert!((count - 1) * ldo + panels * width <= out.len() && panels * width <= ldo);
+        for (p, panel) in self.data.chunks_exact(width * self.columns).enumerate() {
+            for from in (0..self.columns).step_by(DEPTH) {
+                let depth = DEPTH.min(self.columns - from);
+                let accumulate = accumulate || from > 0;
                 let mut m = 0;
                 while m < count {
-                    let tall = count - m;
                     // SAFETY: rows m.. of a and out and the columns of the panel were checked above.
                     m += unsafe {
-                        let a = a.as_ptr().add(m * lda);
-                        let b = panel.as_ptr().add(column);
-                        let out = out.as_mut_ptr().add(m * ldo + p * PANEL + column);
-                        let k = self.columns;
-                        match (wide, tall) {
-                            (true, 8..) if S::REGISTER_COUNT >= 32 => {
-                                tile::<F, S, 8, 2>(simd, a, lda, b, k, out, ldo, accumulate)
+                        let a = a.as_ptr().add(m * lda + from);
+                        let b = panel.as_ptr().add(from * width);
+                        let out = out.as_mut_ptr().add(m * ldo + p * width);
+                        match count - m {
+                            12.. if S::REGISTER_COUNT >= 32 => {
+                                tile::<F, S, 12>(simd, a, lda, b, depth, out, ldo, accumulate)
                             }
-                            (true, 4..) => tile::<F, S, 4, 2>(simd, a, lda, b, k, out, ldo, accumulate),
-                            (true, 2..) => tile::<F, S, 2, 2>(simd, a, lda, b, k, out, ldo, accumulate),
-                            (true, _) => tile::<F, S, 1, 2>(simd, a, lda, b, k, out, ldo, accumulate),
-                            (false, _) => tile::<F, S, 1, 1>(simd, a, lda, b, k, out, ldo, accumulate),
+                            6.. => tile::<F, S, 6>(simd, a, lda, b, depth, out, ldo, accumulate),
+                            4.. => tile::<F, S, 4>(simd, a, lda, b, depth, out, ldo, accumulate),
+                            2.. => tile::<F, S, 2>(simd, a, lda, b, depth, out, ldo, accumulate),
+                            _ => tile::<F, S, 1>(simd, a, lda, b, depth, out, ldo, accumulate),
                         }
                     };
                 }
-                column += if wide { step } else { F::lanes::<S>() };
             }
         }
     }
 }
 
-/// M rows × V vectors of a product; returns M.
+/// M rows × two vectors of a product; returns M.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn tile<F: Float, S: Simd, const M: usize, const V: usize>(
+unsafe fn tile<F: Float, S: Simd, const M: usize>(
     simd: S,
     a: *const F,
     lda: usize,
@@ -236,23 +225,24 @@ unsafe fn tile<F: Float, S: Simd, const M: usize, const V: usize>(
     let lanes = F::lanes::<S>();
     // SAFETY: by the caller.
     unsafe {
-        let mut sum: [[F::Vector<S>; V]; M] = [[F::splat(simd, F::ZERO); V]; M];
+        let mut sum: [[F::Vector<S>; 2]; M] = [[F::splat(simd, F::ZERO); 2]; M];
+        if accumulate {
+            for (m, sum) in sum.iter_mut().enumerate() {
+                *sum = [load::<F, S>(out.add(m * ldo)), load::<F, S>(out.add(m * ldo + lanes))];
+            }
+        }
         for k in 0..depth {
-            let row = b.add(k * PANEL);
-            let b: [F::Vector<S>; V] = std::array::from_fn(|v| load::<F, S>(row.add(v * lanes)));
+            let row = b.add(k * 2 * lanes);
+            let b = [load::<F, S>(row), load::<F, S>(row.add(lanes))];
             for (m, sum) in sum.iter_mut().enumerate() {
                 let a = F::splat(simd, *a.add(m * lda + k));
-                for (sum, &b) in sum.iter_mut().zip(&b) {
-                    *sum = F::mul_add(simd, a, b, *sum);
-                }
+                sum[0] = F::mul_add(simd, a, b[0], sum[0]);
+                sum[1] = F::mul_add(simd, a, b[1], sum[1]);
             }
         }
         for (m, sum) in sum.into_iter().enumerate() {
-            for (v, sum) in sum.into_iter().enumerate() {
-                let at = out.add(m * ldo + v * lanes);
-                let sum = if accumulate { F::add_vectors(simd, load::<F, S>(at), sum) } else { sum };
-                store::<F, S>(at, sum);
-            }
+            store::<F, S>(out.add(m * ldo), sum[0]);
+            store::<F, S>(out.add(m * ldo + lanes), sum[1]);
         }
     }
     M

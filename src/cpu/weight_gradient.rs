@@ -1,13 +1,14 @@
 //! Gradient of a projection's weights. See [`crate::kernels::WeightGradient`].
 //!
-//! From spikes: threads split the columns of dW and each walks all rows of χ, adding its strip of a row to the rows of dW of
-//! the active inputs. No partial copies, dW stays in the cache, and the order of the sum (t down, b up) is fixed.
+//! From spikes: the events of a chunk of rows are sorted by input, then each input's row of dW is held in registers while
+//! the rows of χ at its events are added. Threads split the columns of dW, so there are no partial copies, and the order of
+//! each sum (t down, b up) is the same whatever the chunks and the threads.
 
 use super::Cpu;
 use super::drive::product;
 use super::float::Float;
-use super::linear::{Work, dispatch, scatter_rows};
-use super::memory::{Activity, Data, Events, Shared};
+use super::linear::{Work, dispatch, sum_rows};
+use super::memory::{Data, Events, Shared};
 use crate::kernels::{HISTORY, Projection, WeightGradient};
 use crate::spikes::pad;
 use pulp::Simd;
@@ -15,32 +16,70 @@ use rayon::prelude::*;
 
 /// dW, overwritten.
 pub fn weight_gradient<F: Float>(call: WeightGradient<Cpu<F>>) {
-    let width = call.shape.row();
     match (call.projection, &call.source.data) {
         (Projection::Current, _) => current(call),
         (Projection::Dense, Data::Values(_)) => dense(call),
-        (Projection::Dense, Data::Raster(_)) => {
-            let out = &mut call.out[..call.inputs * width];
-            out.fill(F::ZERO);
-            let strip = strip(width);
-            let out = Shared::new(out);
-            (0..width.div_ceil(strip)).into_par_iter().for_each(|index| {
-                let from = index * strip;
-                dispatch(Strip {
-                    source: call.source,
-                    lag: call.lag,
-                    chi: call.chi,
-                    width,
-                    steps: call.shape.steps,
-                    batch: call.shape.batch,
-                    from,
-                    columns: strip.min(width - from),
-                    rows: call.inputs,
-                    out: &out,
-                });
-            });
+        (Projection::Dense, Data::Raster(_)) => sparse(call),
+    }
+}
+
+/// Rows of χ whose events are sorted together: a strip of so many stays in the second-level cache.
+const CHUNK: usize = 512;
+
+/// The events of a chunk of rows, sorted by input.
+struct Chunk {
+    /// Inputs with events, and the end of each one's events in `rows`.
+    inputs: Vec<(u32, u32)>,
+    /// Rows `t · B + b`, in the order of the sum.
+    rows: Vec<u32>,
+}
+
+/// Sorts the events of the rows `from..to` of the sum: row r is step `T − 1 − r / B`, sample `r mod B`.
+fn sort<F: Float>(call: &WeightGradient<Cpu<F>>, from: usize, to: usize) -> Chunk {
+    let (steps, batch) = (call.shape.steps, call.shape.batch);
+    let mut events = Events::default();
+    let mut pairs: Vec<(u32, u32)> = Vec::new();
+    let mut counts = vec![0u32; call.inputs + 1];
+    for r in from..to {
+        let (t, b) = (steps - 1 - r / batch, r % batch);
+        call.source.events(HISTORY + t - call.lag, b, &mut events);
+        for &input in &events.index {
+            counts[input as usize + 1] += 1;
+            pairs.push((input, (t * batch + b) as u32));
         }
     }
+    for input in 0..call.inputs {
+        counts[input + 1] += counts[input];
+    }
+    let inputs = (0..call.inputs)
+        .filter(|&input| counts[input + 1] > counts[input])
+        .map(|input| (input as u32, counts[input + 1]))
+        .collect();
+    let mut rows = vec![0; pairs.len()];
+    for (input, row) in pairs {
+        let at = &mut counts[input as usize];
+        rows[*at as usize] = row;
+        *at += 1;
+    }
+    Chunk { inputs, rows }
+}
+
+fn sparse<F: Float>(call: WeightGradient<Cpu<F>>) {
+    let width = call.shape.row();
+    let total = call.shape.steps * call.shape.batch;
+    let chunks: Vec<Chunk> = (0..total.div_ceil(CHUNK))
+        .into_par_iter()
+        .map(|chunk| sort(&call, chunk * CHUNK, (chunk * CHUNK + CHUNK).min(total)))
+        .collect();
+    let out = &mut call.out[..call.inputs * width];
+    out.fill(F::ZERO);
+    let strip = strip(width);
+    let out = Shared::new(out);
+    (0..width.div_ceil(strip)).into_par_iter().for_each(|index| {
+        let from = index * strip;
+        let columns = strip.min(width - from);
+        dispatch(Strip { chunks: &chunks, chi: call.chi, width, from, columns, out: &out });
+    });
 }
 
 /// Columns of a task: as wide as lets every thread have one, in whole words.
@@ -49,16 +88,12 @@ fn strip(width: usize) -> usize {
     words.div_ceil(rayon::current_num_threads()).clamp(1, 8) * 32
 }
 
-struct Strip<'a, F: Float> {
-    source: &'a Activity<F>,
-    lag: usize,
+struct Strip<'a, F> {
+    chunks: &'a [Chunk],
     chi: &'a [F],
     width: usize,
-    steps: usize,
-    batch: usize,
     from: usize,
     columns: usize,
-    rows: usize,
     out: &'a Shared<'a, F>,
 }
 
@@ -67,16 +102,13 @@ impl<F: Float> Work for Strip<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let mut events = Events::default();
-        // SAFETY: an empty slice; only its address is used, and this task alone touches its columns.
-        let rows = unsafe { self.out.slice(0, 0) }.as_mut_ptr();
-        for t in (0..self.steps).rev() {
-            for b in 0..self.batch {
-                self.source.events(HISTORY + t - self.lag, b, &mut events);
-                let chi = &self.chi[(t * self.batch + b) * self.width + self.from..][..self.columns];
-                assert!(events.index.last().is_none_or(|&last| (last as usize) < self.rows));
-                // SAFETY: every event has a row, and the columns are this task's own.
-                unsafe { scatter_rows(simd, chi, rows, self.width, self.from, &events) };
+        for chunk in self.chunks {
+            let mut start = 0;
+            for &(input, end) in &chunk.inputs {
+                // SAFETY: this task alone touches these columns.
+                let out = unsafe { self.out.slice(input as usize * self.width + self.from, self.columns) };
+                sum_rows(simd, out, self.chi, self.width, self.from, &chunk.rows[start as usize..end as usize]);
+                start = end;
             }
         }
     }

@@ -173,6 +173,11 @@ impl<K: Kernels> Core<K> {
         &mut self.kernels
     }
 
+    /// The backend, for another network.
+    pub fn into_kernels(self) -> K {
+        self.kernels
+    }
+
     /// Bytes that all arrays take on the device.
     pub fn allocated(&self) -> u64 {
         self.kernels.allocated()

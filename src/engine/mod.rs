@@ -28,12 +28,12 @@ use crate::kernels::Rule;
 use crate::network::Network;
 use crate::spikes::{Raster, Trace};
 
-#[cfg(any())]
+#[cfg(feature = "gpu")]
 type Gpu = crate::gpu::Gpu;
 
 enum Inner {
     Cpu(Box<Core<Cpu<f32>>>),
-    #[cfg(any())]
+    #[cfg(feature = "gpu")]
     Gpu(Box<Core<Gpu>>),
 }
 
@@ -42,7 +42,7 @@ macro_rules! each {
     ($inner:expr, $core:ident => $body:expr) => {
         match $inner {
             Inner::Cpu($core) => $body,
-            #[cfg(any())]
+            #[cfg(feature = "gpu")]
             Inner::Gpu($core) => $body,
         }
     };
@@ -83,7 +83,7 @@ impl Engine {
     /// [`crate::Error::Memory`] where the parameters do not fit.
     pub fn new(network: Network, device: Device, budget: Budget) -> Result<Engine> {
         network.validate()?;
-        #[cfg(any())]
+        #[cfg(feature = "gpu")]
         {
             let gpu = match device {
                 Device::Cpu => None,
@@ -91,11 +91,12 @@ impl Engine {
                 Device::Auto => Gpu::new(None).ok(),
             };
             if let Some(gpu) = gpu {
-                let device = format!("gpu: {}", gpu.describe());
+                let adapter = gpu.adapter();
+                let device = format!("gpu: {} ({})", adapter.name, adapter.backend);
                 return Ok(Engine { inner: Inner::Gpu(Box::new(Core::new(network, gpu, budget)?)), device });
             }
         }
-        #[cfg(not(any()))]
+        #[cfg(not(feature = "gpu"))]
         if let Device::Gpu(_) = device {
             return Err(crate::Error::Device("this build has no GPU backend: build it with the feature gpu".into()));
         }

@@ -19,8 +19,10 @@ const CORE_BANDWIDTH: f64 = 6e10;
 const RESIDENT_STEP: f64 = 2e-6;
 /// Seconds from one dispatch to the next that depends on it.
 const DISPATCH_GAP: f64 = 6e-6;
-/// Multiply-adds a second of the tiled product.
+/// Multiply-adds a second of the tiled product, and seconds that a slab of 16 inner entries takes at least: with few rows
+/// there are few tiles, and each walks the whole inner dimension alone.
 const PRODUCT: f64 = 3e12;
+const SLAB: f64 = 0.5e-6;
 /// Bytes a second that the whole device loads in the event-driven kernels.
 const BANDWIDTH: f64 = 5e11;
 /// Share of neurons that spike in a step, for planning.
@@ -51,24 +53,27 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// For rows of `row` neurons and at most `tile` samples, where a sample takes `bytes` of workgroup memory; None where
-    /// not even one sample fits.
-    pub fn new(limits: &Limits, row: usize, tile: usize, bytes: usize) -> Option<Geometry> {
+    /// For rows of `row` neurons and at most `tile` samples, where the workgroup takes `fixed` bytes of memory and
+    /// each sample `bytes` more; None where not even one sample fits.
+    fn new(limits: &Limits, row: usize, tile: usize, fixed: usize, bytes: usize) -> Option<Geometry> {
         let most = (limits.invocations as usize).min(INVOCATIONS) / 32 * 32;
         let per = row.div_ceil(most);
         let size = row.div_ceil(per).next_multiple_of(32);
-        let fits = (limits.workgroup_memory as usize / bytes).min(CELLS / per);
+        let memory = (limits.workgroup_memory as usize).saturating_sub(fixed);
+        let fits = (memory / bytes).min(CELLS / per);
         (fits > 0).then(|| Geometry { size, per, tile: tile.clamp(1, fits) })
     }
 
-    /// Of the forward kernel: `lag + 2` arrays of bits.
+    /// Of the forward kernel: a list of neurons, and `lag + 2` arrays of bits a sample.
     pub fn forward(limits: &Limits, row: usize, tile: usize, lag: usize) -> Option<Geometry> {
-        Geometry::new(limits, row, tile, (lag + 2) * row / 8)
+        Geometry::new(limits, row, tile, row * 4, (lag + 2) * row / 8)
     }
 
-    /// Of the backward kernel: `lag + 1` arrays of numbers.
+    /// Of the backward kernel: `lag + 1` arrays of numbers a sample; tiles of 1, 2 or 4.
     pub fn backward(limits: &Limits, row: usize, tile: usize, lag: usize) -> Option<Geometry> {
-        Geometry::new(limits, row, tile, (lag + 1) * row * 4)
+        let geometry = Geometry::new(limits, row, tile, 0, (lag + 1) * row * 4)?;
+        let tile = [4, 2, 1].into_iter().find(|&tile| tile <= geometry.tile)?;
+        Some(Geometry { tile, ..geometry })
     }
 }
 
@@ -79,23 +84,28 @@ pub(super) fn form(limits: &Limits, shape: Shape, recurrent: bool) -> (Form, For
     }
     let row = shape.row();
     let (batch, weights) = (shape.batch as f64, (row * row) as f64 * 4.0);
-    let waves = |tile: usize| (shape.batch.div_ceil(tile) as f64 / CORES).max(1.0).ceil();
+    // Small workgroups share a core: they wait at the same time, but load one after the other.
+    let resident_step = |geometry: Geometry, bytes: f64| {
+        let groups = shape.batch.div_ceil(geometry.tile) as f64;
+        let beside = (1024 / geometry.size) as f64;
+        let waves = (groups / (CORES * beside)).ceil();
+        waves * RESIDENT_STEP + (groups / CORES).max(1.0) * bytes / CORE_BANDWIDTH
+    };
     let resident = |tile: usize, seconds: f64| Form::Resident { tile, quantum: ((QUANTUM / seconds) as usize).max(1) };
 
     // Forward, event-driven: a tile would save nothing, since each sample reads its own rows.
     let stepwise = DISPATCH_GAP + batch * ACTIVE * weights / BANDWIDTH;
-    let seconds = waves(1) * (RESIDENT_STEP + ACTIVE * weights / CORE_BANDWIDTH);
-    let forward = match Geometry::forward(limits, row, 1, 2) {
-        Some(_) if seconds <= stepwise => resident(1, seconds),
+    let forward = match Geometry::forward(limits, row, 1, 2).map(|g| resident_step(g, ACTIVE * weights)) {
+        Some(seconds) if seconds <= stepwise => resident(1, seconds),
         _ => Form::Stepwise,
     };
 
     // Backward, dense: a row of R^T serves all samples of the tile. Stepwise takes two dispatches a step.
-    let stepwise = 2.0 * DISPATCH_GAP + batch * weights / 4.0 / PRODUCT;
-    let best = [1, 2, 4, 8]
+    let stepwise = 2.0 * DISPATCH_GAP + (batch * weights / 4.0 / PRODUCT).max(row as f64 / 16.0 * SLAB);
+    let best = [1, 2, 4]
         .into_iter()
         .filter_map(|tile| Geometry::backward(limits, row, tile, 2).filter(|geometry| geometry.tile == tile))
-        .map(|geometry| (geometry.tile, waves(geometry.tile) * (RESIDENT_STEP + weights / CORE_BANDWIDTH)))
+        .map(|geometry| (geometry.tile, resident_step(geometry, weights)))
         .min_by(|(_, a), (_, b)| a.total_cmp(b));
     let backward = match best {
         Some((tile, seconds)) if seconds <= stepwise => resident(tile, seconds),

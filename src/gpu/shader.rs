@@ -1,7 +1,9 @@
 //! Shaders: the table of files, the preprocessor, and every permutation that the kernels can ask for.
 //!
-//! A file is WGSL with four lines of its own: `#import name` (once, however often it is named), `#ifdef NAME`,
-//! `#else`, `#endif`. In front of it stand the contract's numbers and the constants of the permutation.
+//! A file is WGSL with lines of its own: `#import name` (once, however often it is named); `#ifdef NAME`, `#else`,
+//! `#endif`; `#repeat i COUNT`, `#end` (a block for each i below that constant: what a register array is indexed with must
+//! be known to the driver's compiler, or the array lands in memory). In front of it stand the contract's numbers and the
+//! constants of the permutation.
 
 use crate::kernels::{FUTURE, HISTORY, constant, plane, row};
 use std::collections::HashSet;
@@ -58,8 +60,10 @@ impl Permutation {
         for (name, value) in &self.constants {
             let _ = writeln!(out, "const {name}: u32 = {value}u;");
         }
-        expand(self.name, shader.text, &self.defines, &mut HashSet::new(), &mut out)?;
-        Ok(out)
+        let (defines, constants) = (&self.defines, &self.constants);
+        let mut expansion = Expansion { defines, constants, imported: HashSet::new(), out };
+        expansion.expand(self.name, &shader.text.lines().collect::<Vec<_>>(), 1)?;
+        Ok(expansion.out)
     }
 }
 
@@ -107,61 +111,107 @@ fn prelude() -> String {
     text
 }
 
-/// Appends `text` to `out`, with imports in place and the branches of `defines` only.
-fn expand(
-    name: &str,
-    text: &'static str,
-    defines: &[&str],
-    imported: &mut HashSet<&'static str>,
-    out: &mut String,
-) -> Result<(), String> {
-    // For each open #ifdef: whether its present branch is taken, and whether #else was seen.
-    let mut branches: Vec<(bool, bool)> = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let mistake = |what: &str| format!("{name}.wgsl:{}: {what}", number + 1);
-        let taken = branches.iter().all(|(taken, _)| *taken);
-        let mut words = line.split_whitespace();
-        match words.next() {
-            Some("#ifdef") => {
-                let define = words.next().ok_or_else(|| mistake("#ifdef needs a name"))?;
-                branches.push((defines.contains(&define), false));
-            }
-            Some("#else") => match branches.last_mut() {
-                Some((taken, seen @ false)) => (*taken, *seen) = (!*taken, true),
-                _ => return Err(mistake("#else without #ifdef")),
-            },
-            Some("#endif") => {
-                branches.pop().ok_or_else(|| mistake("#endif without #ifdef"))?;
-            }
-            Some("#import") if taken => {
-                let wanted = words.next().ok_or_else(|| mistake("#import needs a name"))?;
-                let (piece, text) = super::table::PIECES
-                    .iter()
-                    .find(|(piece, _)| *piece == wanted)
-                    .ok_or_else(|| mistake("no such piece to import"))?;
-                if imported.insert(piece) {
-                    expand(piece, text, defines, imported, out)?;
+/// The preprocessor at work on one permutation.
+struct Expansion<'a> {
+    defines: &'a [&'static str],
+    constants: &'a [(&'static str, u32)],
+    imported: HashSet<&'static str>,
+    out: String,
+}
+
+impl Expansion<'_> {
+    /// Appends the lines of a file from number `first` on: imports in place, branches of the defines only, loops unrolled.
+    fn expand(&mut self, file: &str, lines: &[&'static str], first: usize) -> Result<(), String> {
+        // For each open #ifdef: whether its present branch is taken, and whether #else was seen.
+        let mut branches: Vec<(bool, bool)> = Vec::new();
+        let mut at = 0;
+        while let Some(&line) = lines.get(at) {
+            let mistake = |what: &str| format!("{file}.wgsl:{}: {what}", first + at);
+            let taken = branches.iter().all(|(taken, _)| *taken);
+            let mut words = line.split_whitespace();
+            match words.next() {
+                Some("#ifdef") => {
+                    let define = words.next().ok_or_else(|| mistake("#ifdef needs a name"))?;
+                    branches.push((self.defines.contains(&define), false));
                 }
+                Some("#else") => match branches.last_mut() {
+                    Some((taken, seen @ false)) => (*taken, *seen) = (!*taken, true),
+                    _ => return Err(mistake("#else without #ifdef")),
+                },
+                Some("#endif") => {
+                    branches.pop().ok_or_else(|| mistake("#endif without #ifdef"))?;
+                }
+                Some("#import") => {
+                    let wanted = words.next().ok_or_else(|| mistake("#import needs a name"))?;
+                    let piece = super::table::PIECES.iter().find(|(piece, _)| *piece == wanted);
+                    let (piece, text) = piece.ok_or_else(|| mistake("no such piece to import"))?;
+                    if taken && self.imported.insert(piece) {
+                        self.expand(piece, &text.lines().collect::<Vec<_>>(), 1)?;
+                    }
+                }
+                Some("#repeat") => {
+                    let (Some(name), Some(constant)) = (words.next(), words.next()) else {
+                        return Err(mistake("#repeat needs a name and a constant"));
+                    };
+                    let count = self.constants.iter().find(|(name, _)| *name == constant);
+                    let body = &lines[at + 1..];
+                    let length = repeated(body).ok_or_else(|| mistake("#repeat without #end"))?;
+                    if taken {
+                        let (_, count) = count.ok_or_else(|| mistake("no such constant"))?;
+                        for i in 0..*count {
+                            let _ = writeln!(self.out, "{{ const {name}: u32 = {i}u;");
+                            self.expand(file, &body[..length], first + at + 1)?;
+                            self.out.push_str("}\n");
+                        }
+                    }
+                    at += 1 + length;
+                }
+                Some(word) if word.starts_with('#') => return Err(mistake("unknown directive, or one out of place")),
+                _ if taken => {
+                    self.out.push_str(line);
+                    self.out.push('\n');
+                }
+                _ => {}
             }
-            Some("#import") => {}
-            Some(word) if word.starts_with('#') => return Err(mistake("unknown directive")),
-            _ if taken => {
-                out.push_str(line);
-                out.push('\n');
-            }
+            at += 1;
+        }
+        if branches.is_empty() { Ok(()) } else { Err(format!("{file}.wgsl: #ifdef without #endif")) }
+    }
+}
+
+/// Lines before the `#end` that belongs to the `#repeat` above them.
+fn repeated(body: &[&str]) -> Option<usize> {
+    let mut depth = 1;
+    body.iter().position(|line| {
+        match line.split_whitespace().next() {
+            Some("#repeat") => depth += 1,
+            Some("#end") => depth -= 1,
             _ => {}
         }
-    }
-    if branches.is_empty() { Ok(()) } else { Err(format!("{name}.wgsl: #ifdef without #endif")) }
+        depth == 0
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn run(text: &'static str, defines: &[&str]) -> Result<String, String> {
-        let mut out = String::new();
-        expand("test", text, defines, &mut HashSet::new(), &mut out).map(|()| out)
+    fn run(text: &'static str, defines: &[&'static str]) -> Result<String, String> {
+        let constants = &[("TWO", 2)];
+        let mut expansion =
+            Expansion { defines: &Vec::from(defines), constants, imported: HashSet::new(), out: String::new() };
+        expansion.expand("test", &text.lines().collect::<Vec<_>>(), 1)?;
+        Ok(expansion.out)
+    }
+
+    #[test]
+    fn a_repeated_block_has_its_number_as_a_constant() {
+        let text = "#repeat i TWO\na\n#repeat j TWO\nb\n#end\n#ifdef A\nc\n#endif\n#end\nd";
+        let inner = "{ const j: u32 = 0u;\nb\n}\n{ const j: u32 = 1u;\nb\n}\n";
+        let expected = format!("{{ const i: u32 = 0u;\na\n{inner}}}\n{{ const i: u32 = 1u;\na\n{inner}}}\nd\n");
+        assert_eq!(run(text, &[]).unwrap(), expected);
+        assert_eq!(run("#repeat i TWO\na", &[]).unwrap_err(), "test.wgsl:1: #repeat without #end");
+        assert_eq!(run("a\n#repeat i THREE\n#end", &[]).unwrap_err(), "test.wgsl:2: no such constant");
     }
 
     #[test]
@@ -178,7 +228,7 @@ mod tests {
         assert_eq!(run("a\n#else", &[]).unwrap_err(), "test.wgsl:2: #else without #ifdef");
         assert_eq!(run("#ifdef A", &[]).unwrap_err(), "test.wgsl: #ifdef without #endif");
         assert_eq!(run("#import nowhere", &[]).unwrap_err(), "test.wgsl:1: no such piece to import");
-        assert_eq!(run("#define A", &[]).unwrap_err(), "test.wgsl:1: unknown directive");
+        assert_eq!(run("#define A", &[]).unwrap_err(), "test.wgsl:1: unknown directive, or one out of place");
     }
 
     #[test]

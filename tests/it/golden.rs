@@ -91,6 +91,11 @@ fn difference<F: Real>(ours: &[F], golden: &[f64]) -> f64 {
 }
 
 fn check<K: Kernels>(kernels: K, case: &Case, tolerance: f64) -> f64 {
+    check_on(kernels, case, tolerance).1
+}
+
+/// Checks a case and gives the backend back, so that what it compiled serves the next one.
+fn check_on<K: Kernels>(kernels: K, case: &Case, tolerance: f64) -> (K, f64) {
     let name = &case.name;
     let network = case.network.clone();
     let (dt, layers) = (network.dt, network.layers.clone());
@@ -179,7 +184,7 @@ fn check<K: Kernels>(kernels: K, case: &Case, tolerance: f64) -> f64 {
             assert!(difference <= tolerance, "{name}: grad.{key} is {sum}, not {}", values[0]);
         }
     }
-    worst
+    (core.into_kernels(), worst)
 }
 
 fn cases(per: Per) -> Vec<Case> {
@@ -212,6 +217,17 @@ fn f64_equals_every_library() {
 fn f32_equals_every_library() {
     for case in cases(Per::Neuron) {
         let worst = check(Cpu::<f32>::new(), &case, single(&case));
+        println!("{:40} {worst:.1e}", case.name);
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn gpu_equals_every_library() {
+    let Some(mut gpu) = crate::kernels::gpu() else { return };
+    for case in cases(Per::Neuron) {
+        let worst;
+        (gpu, worst) = check_on(gpu, &case, single(&case));
         println!("{:40} {worst:.1e}", case.name);
     }
 }

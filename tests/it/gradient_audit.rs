@@ -101,9 +101,9 @@ struct Network {
     input_history: Vec<f64>,
     hidden_start: Trace,
     readout_start: Trace,
-    /// Coefficients of the loss.
-    on_potential: Grid,
-    on_counts: Vec<f64>,
+    /// Coefficients of the loss; the hidden potential and the counts are part of some losses only.
+    on_potential: Option<Grid>,
+    on_counts: Option<Vec<f64>>,
     on_readout: Grid,
 }
 
@@ -169,8 +169,8 @@ fn draw(switches: Switches, seed: u64) -> (Network, Tensors) {
         input_history: (0..HISTORY * BATCH * INPUTS).map(|_| random.normal()).collect(),
         hidden_start,
         readout_start,
-        on_potential: draw_grid(random, shape(HIDDEN)),
-        on_counts: draw_plane(random, shape(HIDDEN)),
+        on_potential: chance(random, 0.5).then(|| draw_grid(random, shape(HIDDEN))),
+        on_counts: chance(random, 0.5).then(|| draw_plane(random, shape(HIDDEN))),
         on_readout: draw_grid(random, shape(OUTPUTS)),
     };
     let mut normals = |count: usize, scale: f64| (0..count).map(|_| random.normal() * scale).collect::<Vec<f64>>();
@@ -208,9 +208,14 @@ impl Network {
 
     fn loss(&self, run: &Run) -> f64 {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        dot(&self.on_potential.values, &run.potential.part(0..STEPS as isize, 0).values)
-            + dot(&self.on_counts, &naive::count(&run.spikes, self.hidden.emit_lag))
-            + dot(&self.on_readout.values, &run.readout.part(0..STEPS as isize, 0).values)
+        let mut loss = dot(&self.on_readout.values, &run.readout.part(0..STEPS as isize, 0).values);
+        if let Some(on_potential) = &self.on_potential {
+            loss += dot(&on_potential.values, &run.potential.part(0..STEPS as isize, 0).values);
+        }
+        if let Some(on_counts) = &self.on_counts {
+            loss += dot(on_counts, &naive::count(&run.spikes, self.hidden.emit_lag));
+        }
+        loss
     }
 
     /// Both layers by the naive equations; `frozen` stands for S in the reset.
@@ -331,13 +336,14 @@ impl<K: Kernels> OnDevice<K> {
     fn backward(
         &mut self,
         kernels: &mut K,
-        gradient_potential: &Grid,
+        gradient_potential: Option<&Grid>,
         gradient_spikes: Option<&K::Values>,
+        counts: bool,
     ) -> (K::Values, [Vec<f64>; 2]) {
         let mut chi = kernels.values("chi", self.shape.len(STEPS + FUTURE)).unwrap();
         let recurrent = self.recurrent.as_ref().map(|(weights, prepared)| (weights, prepared));
         let form = kernels.form(self.shape, recurrent.is_some()).1;
-        let gradient_potential = rows(kernels, self.shape.units, &gradient_potential.values);
+        let gradient_potential = gradient_potential.map(|grid| rows(kernels, self.shape.units, &grid.values));
         kernels.backward(Backward {
             model: self.model,
             shape: self.shape,
@@ -348,8 +354,8 @@ impl<K: Kernels> OnDevice<K> {
             spikes: self.spikes.as_ref(),
             tape: &self.tape,
             gradient_spikes,
-            gradient_potential: Some(&gradient_potential),
-            counts: self.model.spiking,
+            gradient_potential: gradient_potential.as_ref(),
+            counts,
             reduce: None,
             planes: &mut self.planes,
             chi: &mut chi,
@@ -454,17 +460,18 @@ impl Network {
     /// Every gradient by the contract's backward pass, and those of neuron parameters with one value for the layer.
     fn gradients<K: Kernels>(&self, kernels: &mut K, production: Production<K>) -> (Tensors, [Vec<f64>; 2]) {
         let Production { input, mut hidden, mut readout } = production;
-        let (chi, [readout_neurons, readout_shared]) = readout.backward(kernels, &self.on_readout, None);
+        let (chi, [readout_neurons, readout_shared]) = readout.backward(kernels, Some(&self.on_readout), None, false);
         let spikes = hidden.spikes.as_ref().unwrap();
         let lag = self.readout_lag();
         let readout_weights = readout.weight_gradient(kernels, Projection::Dense, HIDDEN, spikes, lag, &chi);
         let from_above = readout.drive_backward(kernels, Projection::Dense, HIDDEN, lag, &chi);
 
         let at = |b: usize| (b * plane::PLANES + plane::COUNT_GRADIENT) * hidden.shape.row();
-        for (b, sample) in self.on_counts.chunks(HIDDEN).enumerate() {
+        for (b, sample) in self.on_counts.iter().flat_map(|counts| counts.chunks(HIDDEN)).enumerate() {
             kernels.write(&mut hidden.planes, at(b), &sample.iter().map(|&x| Real::from_f64(x)).collect::<Vec<_>>());
         }
-        let (chi, [neurons, shared]) = hidden.backward(kernels, &self.on_potential, Some(&from_above));
+        let (chi, [neurons, shared]) =
+            hidden.backward(kernels, self.on_potential.as_ref(), Some(&from_above), self.on_counts.is_some());
         let spikes = hidden.spikes.as_ref().unwrap();
         let r = self.hidden.recurrent_lag;
         let recurrent = hidden.weight_gradient(kernels, Projection::Dense, HIDDEN, spikes, r, &chi);

@@ -1,4 +1,9 @@
-//! What only the GPU backend can get wrong: shaders, reuse, forms, limits. The kernels' numbers are tested for every
-//! backend elsewhere.
+//! What only the GPU backend can get wrong: shaders, reuse, order of work, limits. The kernels' numbers are tested for
+//! every backend in `kernels`.
 
+mod layer;
+mod limits;
+mod long;
+mod order;
+mod reuse;
 mod shaders;

@@ -36,8 +36,12 @@ pub fn width(random: &mut Random) -> usize {
     if wide { 1000 } else { one_of(random, &[1, 3, 7, 31, 32, 33, 40, 64, 65, 100, 257, 300]) }
 }
 
-/// T from 1 to 12, B odd (or 2), any width.
+/// T from 1 to 12, B odd (or 2), any width; now and then a batch that is split into several tasks.
 pub fn shape(random: &mut Random) -> Shape {
+    if chance(random, 0.1) {
+        let (steps, batch, units) = (1 + random.below(6), one_of(random, &[67, 131]), one_of(random, &[1, 33, 65]));
+        return Shape { steps, batch, units };
+    }
     let units = width(random);
     let steps = if units > 300 { one_of(random, &[1, 4]) } else { 1 + random.below(12) };
     Shape { steps, batch: one_of(random, &[1, 1, 2, 3, 5]), units }

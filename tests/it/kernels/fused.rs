@@ -120,3 +120,14 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
 }
 
 on_every_backend!(equals_drive_then_forward, 60, draw, check);
+
+/// The same where the GPU fuses layers of any size; without this only large ones are fused.
+#[cfg(feature = "gpu")]
+#[test]
+fn gpu_that_always_fuses() {
+    use spikegrad::gpu::{Choice, Gpu, Options};
+    if let Some(plain) = gpu() {
+        let (adapter, options) = (Some(plain.adapter().index), Options { fuse: 0, ..Options::default() });
+        on_drawn(&mut Gpu::new(Choice { adapter, options }).unwrap(), 30, draw, check);
+    }
+}
