@@ -7,6 +7,8 @@
 //     zero after        V_t = S_{t-1} ? 0 : fma(beta, V_{t-1}, d)
 //     none              V_t = fma(beta, V_{t-1}, d)
 //
+// (DX12 has no exact fma in f32: there the driver may round twice, and a spike at the threshold may differ by one step.)
+//
 // The importing file has `params.reset_potential` and `params.inclusive`.
 
 #import neuron/lif_constants

@@ -19,8 +19,10 @@ const CORE_BANDWIDTH: f64 = 6e10;
 const RESIDENT_STEP: f64 = 2e-6;
 /// Seconds from one dispatch to the next that depends on it.
 const DISPATCH_GAP: f64 = 6e-6;
-/// Multiply-adds a second of the tiled product.
+/// Multiply-adds a second of the tiled product, and seconds that a slab of 16 inner entries takes at least: with few rows
+/// there are few tiles, and each walks the whole inner dimension alone.
 const PRODUCT: f64 = 3e12;
+const SLAB: f64 = 0.5e-6;
 /// Bytes a second that the whole device loads in the event-driven kernels.
 const BANDWIDTH: f64 = 5e11;
 /// Share of neurons that spike in a step, for planning.
@@ -99,7 +101,7 @@ pub(super) fn form(limits: &Limits, shape: Shape, recurrent: bool) -> (Form, For
     };
 
     // Backward, dense: a row of R^T serves all samples of the tile. Stepwise takes two dispatches a step.
-    let stepwise = 2.0 * DISPATCH_GAP + batch * weights / 4.0 / PRODUCT;
+    let stepwise = 2.0 * DISPATCH_GAP + (batch * weights / 4.0 / PRODUCT).max(row as f64 / 16.0 * SLAB);
     let best = [1, 2, 4]
         .into_iter()
         .filter_map(|tile| Geometry::backward(limits, row, tile, 2).filter(|geometry| geometry.tile == tile))

@@ -267,3 +267,15 @@ impl Kernels for Gpu {
         self.recorder.allocated()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_can_be_handed_to_another_thread() {
+        fn sendable<T: Send>(_: Option<T>) {}
+        // Whether there is a GPU does not matter here.
+        sendable(Gpu::new(None).ok());
+    }
+}

@@ -154,9 +154,8 @@ fn complete_layer(layer: &mut Table, preset: Preset, dt: f64, last: bool, place:
     };
     time_constant(neuron, "beta", "tau_mem", dt, place)?;
     time_constant(neuron, "alpha", "tau_syn", dt, place)?;
-    let no_synapse = neuron.get("tau_syn") == Some(&Value::Boolean(false));
     fill(neuron, Table::try_from(preset.neuron(kind, recurrent)).expect("plain data"));
-    if no_synapse {
+    if neuron.get("tau_syn") == Some(&Value::Boolean(false)) {
         neuron.remove("tau_syn");
     }
     if kind != NeuronKind::Li {

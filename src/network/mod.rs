@@ -13,6 +13,7 @@ mod surrogate;
 mod validate;
 
 pub use builder::Builder;
+pub(crate) use file::{syntax, typed, with_line};
 pub use initialise::Init;
 pub use neuron::{Comparison, Gain, Neuron, NeuronKind, Parameter, Per, Reset};
 pub use preset::Preset;

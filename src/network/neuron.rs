@@ -223,6 +223,14 @@ impl<'de> Deserialize<'de> for Parameter {
     }
 }
 
+/// None is written as `false`: what is left out of a file comes from its preset.
+fn or_false<S: Serializer>(parameter: &Option<Parameter>, serializer: S) -> Result<S::Ok, S::Error> {
+    match parameter {
+        Some(parameter) => parameter.serialize(serializer),
+        None => serializer.serialize_bool(false),
+    }
+}
+
 /// One neuron of the family: switches and parameters. Times are in ms, potentials in units of the threshold's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -231,8 +239,9 @@ pub struct Neuron {
     pub kind: NeuronKind,
     /// Membrane time constant τ_mem, ms; `β = exp(−dt/τ_mem)`. (A file may give `beta` in its place.)
     pub tau_mem: Parameter,
-    /// Synaptic time constant τ_syn, ms; `α = exp(−dt/τ_syn)`. None: no synapse. (A file may give `alpha` in its place.)
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Synaptic time constant τ_syn, ms; `α = exp(−dt/τ_syn)`. None, in a file `false`: no synapse. (A file may give
+    /// `alpha` in its place.)
+    #[serde(serialize_with = "or_false")]
     pub tau_syn: Option<Parameter>,
     /// Threshold θ; None for a neuron that does not spike.
     #[serde(skip_serializing_if = "Option::is_none")]

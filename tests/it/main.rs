@@ -1,5 +1,8 @@
 //! Integration tests, one binary.
 
+#[cfg(feature = "cli")]
+mod cli;
+mod data;
 mod determinism;
 mod engine;
 mod golden;
@@ -7,4 +10,5 @@ mod golden;
 mod gpu;
 mod gradient_audit;
 mod kernels;
+mod learn;
 mod naive;

@@ -7,7 +7,7 @@ mod training;
 use spikegrad::cpu::Cpu;
 use spikegrad::engine::{Batch, Budget, Core, Optimiser};
 use spikegrad::kernels::Rule;
-use spikegrad::network::Network;
+use spikegrad::network::{Init, Network};
 use spikegrad::spikes::{Random, Raster};
 
 /// Spikes with probability `rate`.
@@ -42,7 +42,16 @@ pub fn cpu(network: Network) -> Core<Cpu<f32>> {
 
 /// A recurrent network that is quick to run.
 pub fn small() -> Network {
-    Network::builder(20).recurrent(40, |layer| layer.bias = true).hidden(33, |_| {}).readout(4).build().unwrap()
+    let wide = Init::Uniform { gain: 6.0 };
+    Network::builder(20)
+        .recurrent(40, |layer| {
+            layer.bias = true;
+            layer.init = wide;
+        })
+        .hidden(33, |layer| layer.init = wide)
+        .readout(4)
+        .build()
+        .unwrap()
 }
 
 pub fn small_batch(seed: u64) -> Batch {

@@ -1,0 +1,93 @@
+//! What can be asked for.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Train spiking neural networks by surrogate gradients, on any GPU and without one.
+#[derive(Debug, Parser)]
+#[command(name = "spikegrad", version, about, arg_required_else_help = true, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network and write a run directory
+    Train(Train),
+    /// Measure a run on its validation and test sets
+    Eval(Eval),
+    /// List what can compute here, and what would be used
+    Devices,
+    /// One forward and backward pass from files to a file, to check the numbers (docs/grad.md)
+    Grad(Grad),
+}
+
+#[derive(Debug, Args)]
+pub struct Train {
+    /// A recipe (randman, randman-code, braille) or a training file (.toml)
+    pub recipe: Option<String>,
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Passes over the training set
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Samples of a batch
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// Seed of weights, data and order
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Learning rate
+    #[arg(long)]
+    pub lr: Option<f64>,
+    /// Run directory [default: runs/<recipe>-<seed>]
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Go on with a run: RUN, or --out, or the newest run of the recipe
+    #[arg(long, num_args = 0..=1, value_name = "RUN")]
+    pub resume: Option<Option<PathBuf>>,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Eval {
+    /// Run directory
+    pub run: PathBuf,
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Grad {
+    /// Network file
+    pub network: PathBuf,
+    /// Input spikes or values and labels (.safetensors)
+    #[arg(long)]
+    pub input: PathBuf,
+    /// Parameters under the names of a checkpoint (.safetensors)
+    #[arg(long)]
+    pub params: PathBuf,
+    /// Where the results go (.safetensors)
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Number type; f64 runs on the CPU
+    #[arg(long, value_enum, default_value_t = Dtype::F32)]
+    pub dtype: Dtype,
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Dtype {
+    F32,
+    F64,
+}

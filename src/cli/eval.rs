@@ -1,0 +1,42 @@
+//! `spikegrad eval`.
+
+use super::arguments::Eval;
+use super::{say, train};
+use spikegrad::engine::Device;
+use spikegrad::io::{Checkpoint, RunDirectory};
+use spikegrad::learn::Trainer;
+use spikegrad::{Error, Result};
+
+pub fn run(arguments: Eval) -> Result<()> {
+    let device: Device = arguments.device.parse()?;
+    let directory = RunDirectory::open(&arguments.run)?;
+    let mut recipe = train::stored(&directory)?;
+    if let Some(data) = train::data_directory(arguments.data.as_deref()) {
+        recipe.data.set_directory(data);
+    }
+    let path = directory.checkpoint();
+    if !path.exists() {
+        return Err(Error::file(path, "not there: the run has not been trained"));
+    }
+    let checkpoint = Checkpoint::load(&path)?;
+    let split = recipe.data.load(recipe.train.seed)?;
+    let mut trainer = Trainer::new(recipe, split, device)?;
+    trainer.restore(checkpoint)?;
+    say(&format!("device   {}", trainer.device()));
+    let parameters = trainer.use_best()?;
+    say(&format!("run      {}, parameters: {parameters}", directory.path().display()));
+    let (valid, test) = (trainer.split().valid.clone(), trainer.split().test.clone());
+    for (name, data) in [("valid", valid), ("test", test)] {
+        if !data.is_empty() {
+            let result = trainer.evaluate(&data)?;
+            say(&format!(
+                "{name:<8} accuracy {:.2} %, loss {:.4}, {:.1} hidden spikes a sample, {} samples",
+                100.0 * result.accuracy,
+                result.loss,
+                result.spikes_per_sample,
+                data.len()
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! One sample on its way through the network: input, hidden spikes, readout traces.
+
+use super::*;
+use spikegrad::engine::Input;
+use spikegrad::learn::{Trainer, select};
+use spikegrad::network::Reduce;
+use spikegrad::spikes::{Raster, Trace};
+
+/// What a picture of a sample shows.
+struct Sample {
+    input: Input,
+    hidden: Vec<(String, Raster)>,
+    readout: Trace,
+    class: usize,
+    predicted: usize,
+    /// Milliseconds of a step.
+    dt: f64,
+    reduce: Reduce,
+}
+
+/// Draws a test sample, with the parameters that are on the device.
+///
+/// # Errors
+/// [`Error::File`] where the picture cannot be written, [`Error::Device`] where the device was lost.
+pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
+    let Some(sample) = look(trainer)? else { return Ok(()) };
+    let recipe = trainer.recipe();
+    let name = |class: usize| recipe.data.class_name(class);
+    let verdict = if sample.class == sample.predicted {
+        format!("class {}, recognised", name(sample.class))
+    } else {
+        format!("class {}, taken for {}", name(sample.class), name(sample.predicted))
+    };
+    let title = format!("{}: a test sample of {verdict}", recipe.train.name);
+    let subtitle = "Each mark is a spike. Hidden neurons are sorted by their first spike; silent ones are at the top.";
+    let height = 66 + 180 + 240 * sample.hidden.len() as u32 + 260;
+    render(path, (1200, height), |area| {
+        let body = heading(area, &title, subtitle)?;
+        let mut rest = body;
+        let (input, below) = rest.split_vertically(px(180));
+        rest = below;
+        match &sample.input {
+            Input::Spikes(raster) => {
+                let order: Vec<usize> = (0..raster.units()).collect();
+                spikes(&input, "input channel", raster, &order, INK, sample.dt)?;
+            }
+            Input::Values(trace) => analogue(&input, trace, sample.dt)?,
+        }
+        for (name, raster) in &sample.hidden {
+            let (panel, below) = rest.split_vertically(px(240));
+            rest = below;
+            spikes(&panel, name, raster, &by_first_spike(raster), BLUE, sample.dt)?;
+        }
+        readout(&rest, &sample, &name)
+    })
+}
+
+/// Runs one test sample: the first one of the middle class.
+fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
+    let data = &trainer.split().test;
+    let middle = data.classes() / 2;
+    let Some(index) = (0..data.len()).find(|&index| data.labels()[index] as usize == middle).or(data.labels().first().map(|_| 0))
+    else {
+        return Ok(None);
+    };
+    let class = data.labels()[index] as usize;
+    let batch = select(data, &[index]);
+    let network = trainer.recipe().network.clone();
+    let mut outputs = trainer.engine().forward(&batch)?;
+    let activation = outputs.activation()?;
+    let mut hidden = Vec::new();
+    for (layer, described) in network.layers.iter().enumerate() {
+        if described.neuron.spiking() {
+            let name = format!("layer {layer}: {} neurons", described.units);
+            hidden.push((name, outputs.spikes(layer)?));
+        }
+    }
+    let readout = outputs.potential(network.layers.len() - 1)?;
+    // The first largest, as the engine counts it.
+    let best = activation.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let predicted = activation.iter().position(|&value| value == best).unwrap_or(0);
+    Ok(Some(Sample { input: batch.input, hidden, readout, class, predicted, dt: network.dt, reduce: network.readout.reduce }))
+}
+
+/// Neurons in the order of their first spikes, silent ones last.
+fn by_first_spike(raster: &Raster) -> Vec<usize> {
+    let first = |n: usize| (0..raster.steps()).find(|&t| raster.get(t, 0, n)).unwrap_or(usize::MAX);
+    let mut order: Vec<usize> = (0..raster.units()).collect();
+    order.sort_by_key(|&n| (first(n), n));
+    order
+}
+
+/// Axes of a panel: time in ms below (named under the last panel only), `name` at the side.
+macro_rules! axes {
+    ($area:expr, $name:expr, $end:expr, $range:expr, $labels:expr, $last:expr, $format:expr) => {{
+        let mut chart = ChartBuilder::on($area)
+            .margin(px(6))
+            .margin_right(px(124))
+            .x_label_area_size(px(if $last { 36 } else { 20 }))
+            .y_label_area_size(px(58))
+            .build_cartesian_2d(0.0..$end, $range)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID.stroke_width(SCALE))
+            .disable_y_mesh()
+            .axis_style(FAINT.stroke_width(SCALE))
+            .label_style(text(11, &INK))
+            .axis_desc_style(text(12, &INK))
+            .x_labels(11)
+            .y_labels($labels)
+            .x_desc(if $last { "time (ms)" } else { "" })
+            .y_desc($name)
+            .x_label_formatter(&|time| format!("{time:.0}"))
+            .y_label_formatter(&$format)
+            .draw()?;
+        chart
+    }};
+}
+
+fn spikes(area: &Drawing, name: &str, raster: &Raster, order: &[usize], colour: RGBColor, dt: f64) -> Drawn {
+    let (steps, units) = (raster.steps(), raster.units());
+    let end = steps as f64 * dt;
+    let mut chart = axes!(area, name, end, 0.0..units as f64, 4, false, |n: &f64| format!("{n:.0}"));
+    // A mark is as wide as four pixels, and no wider than a step.
+    let width = (4.0 * end / 1000.0).min(dt);
+    let inset = if units > 40 { 0.0 } else { 0.15 };
+    let mut marks = Vec::new();
+    for t in 0..steps {
+        for (row, &n) in order.iter().enumerate() {
+            if raster.get(t, 0, n) {
+                let (from, low) = (t as f64 * dt, row as f64);
+                let corners = [(from, low + inset), (from + width, low + 1.0 - inset)];
+                marks.push(Rectangle::new(corners, colour.filled()));
+            }
+        }
+    }
+    chart.draw_series(marks)?;
+    let mean = raster.count() as f64 / units as f64;
+    side(area, &[(format!("{} spikes", raster.count()), INK), (format!("{mean:.2} a neuron"), FAINT)])
+}
+
+fn analogue(area: &Drawing, trace: &Trace, dt: f64) -> Drawn {
+    let end = trace.steps as f64 * dt;
+    let (low, high) = bounds(&trace.values);
+    let mut chart = axes!(area, "input (standardised)", end, low..high, 4, false, |value: &f64| format!("{value:.0}"));
+    let colours = [BLUE, ORANGE, GREEN, RED, INK, FAINT];
+    let mut names = Vec::new();
+    for channel in 0..trace.units {
+        let colour = colours[channel % colours.len()];
+        let points = (0..trace.steps).map(|t| (t as f64 * dt, f64::from(trace.get(t, 0, channel))));
+        chart.draw_series(LineSeries::new(points, colour.stroke_width(px(2))))?;
+        if channel < 6 {
+            names.push((format!("channel {channel}"), colour));
+        }
+    }
+    side(area, &names)
+}
+
+fn readout(area: &Drawing, sample: &Sample, name: &dyn Fn(usize) -> String) -> Drawn {
+    let trace = &sample.readout;
+    let end = trace.steps as f64 * sample.dt;
+    let (low, high) = bounds(&trace.values);
+    let format = |value: &f64| format!("{value:.1}");
+    let mut chart = axes!(area, "readout potential", end, low..high, 5, true, format);
+    let line = |class: usize| -> Vec<(f64, f64)> {
+        (0..trace.steps).map(|t| (t as f64 * sample.dt, f64::from(trace.get(t, 0, class)))).collect()
+    };
+    let pale = FAINT.mix(0.55);
+    for class in (0..trace.units).filter(|&class| class != sample.class && class != sample.predicted) {
+        chart.draw_series(LineSeries::new(line(class), pale.stroke_width(px(1))))?;
+    }
+    let wrong = sample.class != sample.predicted;
+    let mut names = Vec::new();
+    if wrong {
+        names.push((format!("predicted: {}", name(sample.predicted)), RED));
+        chart.draw_series(LineSeries::new(line(sample.predicted), RED.stroke_width(px(2))))?;
+    }
+    let label = if wrong { "true" } else { "true, predicted" };
+    names.insert(0, (format!("{label}: {}", name(sample.class)), GREEN));
+    chart.draw_series(LineSeries::new(line(sample.class), GREEN.stroke_width(px(2))))?;
+    if sample.reduce == Reduce::Max {
+        // The loss and the decision look at the maximum of each trace.
+        for (class, colour) in [(sample.predicted, if wrong { RED } else { GREEN }), (sample.class, GREEN)] {
+            let top = line(class).into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
+            chart.draw_series(top.map(|point| Circle::new(point, px(4), colour.filled())))?;
+        }
+        names.push(("● maximum".into(), if wrong { RED } else { GREEN }));
+    }
+    names.push(("other classes".into(), FAINT));
+    side(area, &names)
+}
+
+/// Notes at the right of a panel, one below the other.
+fn side(area: &Drawing, notes: &[(String, RGBColor)]) -> Drawn {
+    let (width, _) = area.dim_in_pixel();
+    for (row, (note, colour)) in notes.iter().enumerate() {
+        let place = ((width - px(116)) as i32, (px(10) + px(17) * row as u32) as i32);
+        area.draw_text(note, &text(12, colour), place)?;
+    }
+    Ok(())
+}
+
+/// The range of the values, a little wider.
+fn bounds(values: &[f32]) -> (f64, f64) {
+    let low = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if !(low.is_finite() && high.is_finite() && high > low) {
+        return (-1.0, 1.0);
+    }
+    let room = 0.05 * f64::from(high - low);
+    (f64::from(low) - room, f64::from(high) + room)
+}

@@ -1,0 +1,60 @@
+//! What came out of a run, for people and for programs.
+
+use serde_json::json;
+use spikegrad::Result;
+use spikegrad::io::{RunDirectory, write_whole};
+use spikegrad::learn::{Evaluation, Trainer, learned_parameters};
+use spikegrad::network::{Connection, Network, NeuronKind};
+
+/// The layers in one line: `20 → 100 cuba_lif → 10 li`.
+pub fn layers(network: &Network) -> String {
+    let mut text = network.inputs.to_string();
+    for layer in &network.layers {
+        let kind = match layer.neuron.kind {
+            NeuronKind::Lif => "lif",
+            NeuronKind::CubaLif => "cuba_lif",
+            NeuronKind::Li => "li",
+        };
+        let recurrent = if layer.recurrent { " recurrent" } else { "" };
+        let encoder = if layer.connection == Connection::Current { " current encoder" } else { "" };
+        text += &format!(" → {} {kind}{recurrent}{encoder}", layer.units);
+    }
+    text
+}
+
+/// A number with three digits and a unit prefix: `1.23 G`.
+pub fn quantity(value: f64) -> String {
+    let prefixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    match prefixes.iter().find(|(size, _)| value >= *size) {
+        Some((size, prefix)) => {
+            let scaled = value / size;
+            let digits = if scaled >= 100.0 { 0 } else if scaled >= 10.0 { 1 } else { 2 };
+            format!("{scaled:.digits$} {prefix}")
+        }
+        None => format!("{value:.0} "),
+    }
+}
+
+/// Writes `summary.json`.
+pub fn summary(trainer: &mut Trainer, directory: &RunDirectory, test: Evaluation, parameters: &str) -> Result<()> {
+    let recipe = trainer.recipe();
+    let progress = trainer.progress();
+    let split = trainer.split();
+    let summary = json!({
+        "name": recipe.train.name,
+        "device": trainer.device(),
+        "seed": recipe.train.seed,
+        "epochs": progress.epoch,
+        "parameters": learned_parameters(&recipe.network),
+        "test_accuracy": test.accuracy,
+        "test_loss": test.loss,
+        "test_parameters": parameters,
+        "valid_accuracy": progress.best.map(|best| best.accuracy),
+        "spikes_per_sample": test.spikes_per_sample,
+        "samples": { "train": split.train.len(), "valid": split.valid.len(), "test": split.test.len() },
+        "seconds": progress.seconds,
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    let text = format!("{summary:#}\n");
+    write_whole(directory.file("summary.json"), text.as_bytes())
+}

@@ -1,0 +1,167 @@
+//! `spikegrad train`.
+
+use super::arguments::Train;
+use super::progress::Bar;
+use super::{picture, report, say};
+use spikegrad::engine::Device;
+use spikegrad::io::{Checkpoint, RunDirectory};
+use spikegrad::learn::{Recipe, Trainer, learned_parameters};
+use spikegrad::{Error, Result};
+use std::path::{Path, PathBuf};
+
+pub fn run(arguments: Train) -> Result<()> {
+    let device: Device = arguments.device.parse()?;
+    let (mut recipe, existing) = plan(&arguments)?;
+    if let Some(directory) = data_directory(arguments.data.as_deref()) {
+        recipe.data.set_directory(directory);
+    }
+    recipe.validate()?;
+    let split = recipe.data.load(recipe.train.seed)?;
+    let mut trainer = Trainer::new(recipe, split, device)?;
+    let directory = match existing {
+        Some(directory) => resume(&mut trainer, directory)?,
+        None => begin(&mut trainer, arguments.out.as_deref())?,
+    };
+    introduce(&trainer, &directory);
+    let done = trainer.progress().epoch;
+    let bar = Bar::new(&trainer);
+    let mut history = directory.cut_metrics(done)?;
+    while !trainer.finished() {
+        let metrics = trainer.epoch(|moment| bar.moment(&moment)).map_err(|error| last_good(error, &directory))?;
+        directory.append(&metrics)?;
+        trainer.checkpoint()?.save(directory.checkpoint())?;
+        bar.epoch(&metrics);
+        history.push(metrics);
+    }
+    bar.finish();
+    let parameters = trainer.use_best()?;
+    let test = trainer.test()?;
+    report::summary(&mut trainer, &directory, test, &parameters)?;
+    picture::learning_curve(&history, &directory.file("learning_curve.png"), &trainer, test.accuracy)?;
+    picture::raster(&mut trainer, &directory.file("raster.png"))?;
+    say(&format!("test accuracy {:.2} %, parameters: {parameters}", 100.0 * test.accuracy));
+    say(&format!("written to {}", directory.path().display()));
+    Ok(())
+}
+
+/// The directory of the data sets: the argument, else the environment, else none.
+pub fn data_directory(argument: Option<&Path>) -> Option<PathBuf> {
+    let named = argument.map(Path::to_path_buf);
+    named.or_else(|| std::env::var_os("SPIKEGRAD_DATA").filter(|value| !value.is_empty()).map(PathBuf::from))
+}
+
+/// The recipe with what the command line changes, and the run that it goes on with.
+fn plan(arguments: &Train) -> Result<(Recipe, Option<RunDirectory>)> {
+    let Some(resume) = &arguments.resume else {
+        let Some(name) = &arguments.recipe else {
+            let names: Vec<&str> = Recipe::names().collect();
+            return Err(Error::Input(format!("train what? Name a recipe ({}) or a .toml file", names.join(", "))));
+        };
+        let mut recipe = read(name)?;
+        let train = &mut recipe.train;
+        train.epochs = arguments.epochs.unwrap_or(train.epochs);
+        train.batch = arguments.batch.unwrap_or(train.batch);
+        train.seed = arguments.seed.unwrap_or(train.seed);
+        if let Some(rate) = arguments.lr {
+            train.optimiser.set_rate(rate);
+        }
+        return Ok((recipe, None));
+    };
+    let directory = match (resume, &arguments.out, &arguments.recipe) {
+        (Some(run), _, _) | (None, Some(run), _) => RunDirectory::open(run)?,
+        (None, None, Some(name)) => {
+            let recipe = read(name)?;
+            RunDirectory::latest(&recipe.train.name, arguments.seed.unwrap_or(recipe.train.seed))?
+        }
+        (None, None, None) => return Err(Error::Input("resume which run? Give --resume RUN".into())),
+    };
+    let mut recipe = stored(&directory)?;
+    let changed = [
+        ("--batch", arguments.batch.is_some_and(|batch| batch != recipe.train.batch)),
+        ("--seed", arguments.seed.is_some_and(|seed| seed != recipe.train.seed)),
+        ("--lr", arguments.lr.is_some_and(|rate| rate != recipe.train.optimiser.rate())),
+    ];
+    if let Some((option, _)) = changed.iter().find(|(_, changed)| *changed) {
+        return Err(Error::Input(format!("{option} cannot change when a run is resumed: only --epochs can")));
+    }
+    recipe.train.epochs = arguments.epochs.unwrap_or(recipe.train.epochs);
+    Ok((recipe, Some(directory)))
+}
+
+/// A recipe by name, or a training file.
+fn read(name: &str) -> Result<Recipe> {
+    let path = Path::new(name);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return Recipe::named(name);
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("run");
+    Recipe::from_toml(&text, stem).map_err(|error| in_file(path, error))
+}
+
+/// The recipe of a run directory.
+pub fn stored(directory: &RunDirectory) -> Result<Recipe> {
+    Recipe::from_toml(&directory.config()?, "run").map_err(|error| in_file(&directory.file("config.toml"), error))
+}
+
+/// Names the file in which a mistake stands.
+pub fn in_file(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Network { place, message } => Error::file(path, format!("{place}: {message}")),
+        other => other,
+    }
+}
+
+fn begin(trainer: &mut Trainer, out: Option<&Path>) -> Result<RunDirectory> {
+    let train = &trainer.recipe().train;
+    let directory = RunDirectory::create(out, &train.name, train.seed)?;
+    directory.write_config(&trainer.recipe().to_toml())?;
+    trainer.checkpoint()?.save(directory.checkpoint())?;
+    Ok(directory)
+}
+
+fn resume(trainer: &mut Trainer, directory: RunDirectory) -> Result<RunDirectory> {
+    // A run that was killed before its first checkpoint begins anew.
+    if directory.checkpoint().exists() {
+        let checkpoint = Checkpoint::load(directory.checkpoint())?;
+        trainer.restore(checkpoint).map_err(|error| match error {
+            Error::Input(message) => Error::file(directory.checkpoint(), message),
+            other => other,
+        })?;
+    }
+    directory.write_config(&trainer.recipe().to_toml())?;
+    Ok(directory)
+}
+
+fn introduce(trainer: &Trainer, directory: &RunDirectory) {
+    let recipe = trainer.recipe();
+    let split = trainer.split();
+    say(&format!("device   {}", trainer.device()));
+    say(&format!("network  {}, {} learned parameters", report::layers(&recipe.network), learned_parameters(&recipe.network)));
+    say(&format!(
+        "data     {}: {} training, {} validation and {} test samples of {} steps",
+        recipe.data.name(),
+        split.train.len(),
+        split.valid.len(),
+        split.test.len(),
+        split.train.steps()
+    ));
+    let done = trainer.progress().epoch;
+    let start = if done > 0 { format!(", resumed after epoch {done}") } else { String::new() };
+    say(&format!("run      {}, seed {}{start}", directory.path().display(), recipe.train.seed));
+}
+
+/// Says where the last good checkpoint is.
+fn last_good(error: Error, directory: &RunDirectory) -> Error {
+    match error {
+        Error::Diverged(message) => {
+            let epoch = Checkpoint::load(directory.checkpoint()).map_or(0, |checkpoint| checkpoint.progress.epoch);
+            let path = directory.checkpoint();
+            Error::Diverged(format!(
+                "{message}; the last good checkpoint is {} (epoch {epoch}); a smaller --lr or [train] clip may help",
+                path.display()
+            ))
+        }
+        other => other,
+    }
+}

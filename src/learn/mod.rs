@@ -1,0 +1,11 @@
+//! Learning: optimisers, schedules, recipes, and the trainer.
+
+mod optimiser;
+mod recipe;
+mod schedule;
+mod trainer;
+
+pub use optimiser::Optimiser;
+pub use recipe::{Recipe, Task, Train};
+pub use schedule::Schedule;
+pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters, select};

@@ -1,0 +1,235 @@
+//! A training run as data: the network, what it learns from, and how. A recipe is one that comes with the program.
+
+use super::optimiser::{Optimiser, positive};
+use super::schedule::Schedule;
+use crate::data::{Braille, DataSet, Randman, Split};
+use crate::error::{Error, Result};
+use crate::network::{Network, syntax, typed, with_line};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// The recipes that come with the program: name and text.
+const RECIPES: [(&str, &str); 3] = [
+    ("randman", include_str!("../../recipes/randman.toml")),
+    ("randman-code", include_str!("../../recipes/randman-code.toml")),
+    ("braille", include_str!("../../recipes/braille.toml")),
+];
+
+/// A training run: a file with the keys of a [`Network`], a table `[train]`, and a table `[data]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// What is trained.
+    pub network: Network,
+    /// How.
+    pub train: Train,
+    /// With what.
+    pub data: Task,
+}
+
+/// The table `[train]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Name of the run; left out: that of the recipe or the file.
+    #[serde(default)]
+    pub name: String,
+    /// Which task: `randman` or `braille`.
+    pub data: String,
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Samples of a batch.
+    pub batch: usize,
+    /// Seed of weights, order, and (unless `[data]` has one) data.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// Largest global norm of the gradient; left out: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+    /// Optimiser.
+    #[serde(default)]
+    pub optimiser: Optimiser,
+    /// Learning rate over the run.
+    #[serde(default)]
+    pub schedule: Schedule,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// The table `[data]`: the parameters of the task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// Random manifolds.
+    Randman(Randman),
+    /// Braille letters.
+    Braille(Braille),
+}
+
+impl Task {
+    /// Generates or loads the data; `seed` is that of the run.
+    ///
+    /// # Errors
+    /// [`Error::File`] where a file is missing or not what it should be.
+    pub fn load(&self, seed: u64) -> Result<Split> {
+        match self {
+            Task::Randman(task) => task.generate(seed),
+            Task::Braille(task) => task.load(seed),
+        }
+    }
+
+    /// The name under which `[train]` asks for the task.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Task::Randman(_) => "randman",
+            Task::Braille(_) => "braille",
+        }
+    }
+
+    /// Sets the directory of data files, where the task reads any.
+    pub fn set_directory(&mut self, directory: std::path::PathBuf) {
+        if let Task::Braille(task) = self {
+            task.directory = Some(directory);
+        }
+    }
+
+    /// The name of class `index` for people: a letter, or the number.
+    pub fn class_name(&self, index: usize) -> String {
+        match self {
+            Task::Braille(_) if index == 0 => "space".into(),
+            Task::Braille(_) if index <= 26 => char::from(b'A' + (index - 1) as u8).to_string(),
+            _ => index.to_string(),
+        }
+    }
+}
+
+impl Recipe {
+    /// The names of the recipes that come with the program.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        RECIPES.iter().map(|(name, _)| *name)
+    }
+
+    /// The recipe `name` that comes with the program.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the list of names where there is no such recipe.
+    pub fn named(name: &str) -> Result<Recipe> {
+        let Some((name, text)) = RECIPES.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<&str> = Recipe::names().collect();
+            return Err(Error::Input(format!(
+                "unknown recipe {name}: the recipes are {}; a file must end in .toml",
+                known.join(", ")
+            )));
+        };
+        Recipe::from_toml(text, name)
+    }
+
+    /// Reads a training file; `name` is the name of the run unless the file has one.
+    ///
+    /// # Errors
+    /// [`Error::Network`] with the key and its line.
+    pub fn from_toml(text: &str, name: &str) -> Result<Recipe> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| syntax(text, &error))?;
+        Recipe::from_table(table, name).map_err(|error| with_line(text, error))
+    }
+
+    fn from_table(mut table: Table, name: &str) -> Result<Recipe> {
+        let train = table.remove("train").ok_or_else(|| {
+            Error::network("train", "missing: a training file has a table [train] with data, epochs and batch")
+        })?;
+        let data = table.remove("data").unwrap_or_else(|| Value::Table(Table::new()));
+        let network = Network::from_table(table)?;
+        let mut train: Train = within("train", typed(train))?;
+        if train.name.is_empty() {
+            train.name = name.to_string();
+        }
+        let data = match train.data.as_str() {
+            "randman" => Task::Randman(within("data", typed(data))?),
+            "braille" => Task::Braille(within("data", typed(data))?),
+            other => return Err(Error::network("train.data", format!("unknown task {other:?}, known: randman, braille"))),
+        };
+        let recipe = Recipe { network, train, data };
+        recipe.validate()?;
+        Ok(recipe)
+    }
+
+    /// The whole run as TOML, every switch written out; reading it gives the same recipe.
+    pub fn to_toml(&self) -> String {
+        let data = match &self.data {
+            Task::Randman(task) => toml::to_string(task),
+            Task::Braille(task) => toml::to_string(task),
+        };
+        let mut tables = Table::new();
+        tables.insert("train".into(), Value::try_from(&self.train).expect("plain data"));
+        let train = toml::to_string(&tables).expect("plain data");
+        format!("{}\n{train}\n[data]\n{}", self.network.to_toml(), data.expect("plain data"))
+    }
+
+    /// Checks what the types do not; [`Recipe::from_toml`] has done it.
+    ///
+    /// # Errors
+    /// [`Error::Network`] with the key and what is allowed there.
+    pub fn validate(&self) -> Result<()> {
+        let train = &self.train;
+        for (key, value, most) in [("epochs", train.epochs, 1_000_000), ("batch", train.batch, 1 << 20)] {
+            if !(1..=most).contains(&value) {
+                return Err(Error::network(format!("train.{key}"), format!("must be 1 to {most}, is {value}")));
+            }
+        }
+        if i64::try_from(train.seed).is_err() {
+            return Err(Error::network("train.seed", format!("must be below 2^63, is {}", train.seed)));
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if train.name.is_empty() || !train.name.chars().all(plain) || train.name.starts_with('.') {
+            return Err(Error::network(
+                "train.name",
+                format!("{:?} cannot name a run: letters, digits, - _ and . only", train.name),
+            ));
+        }
+        train.optimiser.validate()?;
+        train.schedule.validate()?;
+        if let Some(clip) = train.clip {
+            positive("train.clip", clip)?;
+        }
+        if !self.network.has_readout() {
+            return Err(Error::network(
+                "layer",
+                "the last layer must be an li readout: training from a file uses the built-in loss",
+            ));
+        }
+        match &self.data {
+            Task::Randman(task) => task.validate(),
+            Task::Braille(task) => task.validate(),
+        }
+    }
+
+    /// Checks that the network fits the data.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where a width differs.
+    pub fn fits(&self, data: &DataSet) -> Result<()> {
+        let (inputs, outputs) = (self.network.inputs, self.network.outputs());
+        if inputs != data.inputs() {
+            return Err(Error::network(
+                "inputs",
+                format!("is {inputs}, but {} has {} channels", self.data.name(), data.inputs()),
+            ));
+        }
+        if outputs != data.classes() {
+            return Err(Error::network(
+                format!("layer[{}].units", self.network.layers.len() - 1),
+                format!("the readout has {outputs} units, but {} has {} classes", self.data.name(), data.classes()),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Puts the table's name before the place of a mistake.
+fn within<T>(table: &str, result: Result<T>) -> Result<T> {
+    result.map_err(|error| match error {
+        Error::Network { place, message } if place == "network" => Error::network(table, message),
+        Error::Network { place, message } => Error::network(format!("{table}.{place}"), message),
+        other => other,
+    })
+}

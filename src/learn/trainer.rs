@@ -1,0 +1,331 @@
+//! The trainer: epochs of forward, backward and update, and what is kept of them.
+
+use super::{Recipe, Schedule};
+use crate::data::{Activity, DataSet, Split, order};
+use crate::engine::{Batch, Budget, Device, Engine, Gradient, Input, Optimiser, Parameters, StepMetrics, shapes};
+use crate::error::{Error, Result};
+use crate::io::{Best, Checkpoint, EpochMetrics, Progress};
+use crate::network::Network;
+use std::time::Instant;
+
+/// Steps between two readings of the numbers that the device keeps.
+const READ: usize = 10;
+
+/// Trains a network as a [`Recipe`] says.
+pub struct Trainer {
+    recipe: Recipe,
+    split: Split,
+    engine: Engine,
+    progress: Progress,
+    best: Option<Parameters>,
+}
+
+/// What an epoch has come to, for a progress bar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moment {
+    /// Batches done in this epoch.
+    pub done: usize,
+    /// Batches of an epoch.
+    pub batches: usize,
+    /// Mean loss of the epoch so far.
+    pub loss: f64,
+    /// Accuracy of the epoch so far.
+    pub accuracy: f64,
+    /// Spikes of a hidden neuron for a sample.
+    pub spikes_per_neuron: f64,
+    /// Neurons × steps × samples in a second.
+    pub neuron_steps_per_s: f64,
+}
+
+/// How well a network does on a part of the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// Mean loss, without regularisers.
+    pub loss: f64,
+    /// Fraction that is right.
+    pub accuracy: f64,
+    /// Spikes of all hidden layers for a sample.
+    pub spikes_per_sample: f64,
+}
+
+/// Sums over batches.
+#[derive(Default)]
+struct Sums {
+    samples: usize,
+    loss: f64,
+    correct: u64,
+    spikes: f64,
+}
+
+impl Sums {
+    fn add(&mut self, metrics: &StepMetrics) {
+        self.samples += metrics.samples;
+        self.loss += metrics.loss * metrics.samples as f64;
+        self.correct += metrics.correct;
+        self.spikes += metrics.spikes.iter().sum::<f64>();
+    }
+
+    fn evaluation(&self) -> Evaluation {
+        let samples = self.samples.max(1) as f64;
+        Evaluation {
+            loss: self.loss / samples,
+            accuracy: self.correct as f64 / samples,
+            spikes_per_sample: self.spikes / samples,
+        }
+    }
+}
+
+/// Number of parameters that training changes.
+pub fn learned_parameters(network: &Network) -> usize {
+    let learned = |name: &str| {
+        let (layer, part) = name.strip_prefix("layer")?.split_once('.')?;
+        let neuron = &network.layers.get(layer.parse::<usize>().ok()?)?.neuron;
+        Some(match part {
+            "tau_mem" => neuron.tau_mem.learned,
+            "tau_syn" => neuron.tau_syn.as_ref().is_some_and(|tau| tau.learned),
+            "threshold" => neuron.threshold.as_ref().is_some_and(|theta| theta.learned),
+            _ => true,
+        })
+    };
+    let sizes = shapes(network).into_iter().filter(|(name, _)| learned(name) == Some(true));
+    sizes.map(|(_, shape)| shape.iter().product::<usize>()).sum()
+}
+
+impl Trainer {
+    /// A run that begins: `split` is the data of `recipe`, the start is drawn from the recipe's seed.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where the network does not fit the data, and those of [`Engine::new`].
+    pub fn new(recipe: Recipe, split: Split, device: Device) -> Result<Self> {
+        recipe.fits(&split.train)?;
+        let mut engine = Engine::new(recipe.network.clone(), device, Budget::default())?;
+        engine.initialise(recipe.train.seed)?;
+        let progress = Progress::start(recipe.to_toml(), recipe.train.seed);
+        Ok(Trainer { recipe, split, engine, progress, best: None })
+    }
+
+    /// Goes on where `checkpoint` was taken, to the same bits as if it had never stopped.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it belongs to another network or optimiser.
+    pub fn restore(&mut self, checkpoint: Checkpoint) -> Result<()> {
+        let known = shapes(&self.recipe.network).len();
+        if checkpoint.parameters.len() != known {
+            let held = checkpoint.parameters.len();
+            return Err(Error::Input(format!("the checkpoint holds {held} parameters, the network has {known}")));
+        }
+        self.engine.set_parameters(&checkpoint.parameters)?;
+        self.engine.set_optimiser_state(self.recipe.train.optimiser.rule(), &checkpoint.optimiser)?;
+        // The configuration may have been changed on the way, say to more epochs.
+        self.progress = Progress { config: self.recipe.to_toml(), ..checkpoint.progress };
+        self.best = checkpoint.best;
+        Ok(())
+    }
+
+    /// The run as it stands between two epochs.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device was lost.
+    pub fn checkpoint(&mut self) -> Result<Checkpoint> {
+        Ok(Checkpoint {
+            progress: self.progress.clone(),
+            parameters: self.engine.parameters()?,
+            best: self.best.clone(),
+            optimiser: self.engine.optimiser_state()?,
+        })
+    }
+
+    /// The engine.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The device in one line.
+    pub fn device(&self) -> &str {
+        self.engine.device()
+    }
+
+    /// What is trained, and how.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The data.
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// Where the run stands.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Whether all epochs are done.
+    pub fn finished(&self) -> bool {
+        self.progress.epoch >= self.recipe.train.epochs
+    }
+
+    /// Hidden neurons, all layers together.
+    pub fn hidden_neurons(&self) -> usize {
+        self.recipe.network.layers.iter().filter(|layer| layer.neuron.spiking()).map(|layer| layer.units).sum()
+    }
+
+    /// Trains one epoch, then measures on the validation set and keeps the parameters where they are the best so far:
+    /// the highest accuracy, and of equal ones the lowest loss. `watch` is called every few batches.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] with epoch, step and layer where loss or gradient stop being numbers; [`Error::Device`],
+    /// [`Error::Memory`].
+    pub fn epoch(&mut self, mut watch: impl FnMut(Moment)) -> Result<EpochMetrics> {
+        let begun = Instant::now();
+        let train = &self.recipe.train;
+        let (batch, epochs) = (train.batch, train.epochs);
+        let order = order(self.split.train.len(), train.seed, self.progress.epoch);
+        let batches = order.len().div_ceil(batch);
+        let total = (epochs * batches) as u64;
+        let first = self.progress.step;
+        let work = (self.recipe.network.neurons() * self.split.train.steps()) as f64;
+        let hidden = self.hidden_neurons().max(1) as f64;
+        let mut optimiser = Optimiser {
+            rule: train.optimiser.rule(),
+            rate: train.optimiser.rate(),
+            max_norm: train.clip,
+        };
+        let (base, schedule): (f64, Schedule) = (optimiser.rate, train.schedule);
+        let mut sums = Sums::default();
+        let mut read = 0;
+        for (index, samples) in order.chunks(batch).enumerate() {
+            let step = first + index as u64;
+            optimiser.rate = base * schedule.factor(step, batches as u64, total);
+            self.engine.forward(&select(&self.split.train, samples))?;
+            self.engine.backward(&Gradient::loss())?;
+            self.engine.step(&optimiser)?;
+            let done = index + 1;
+            if done % READ == 0 || done == batches {
+                for metrics in self.engine.metrics()? {
+                    if !metrics.finite {
+                        let samples = order.chunks(batch).nth(read).unwrap_or(samples);
+                        return Err(self.diverged(first + read as u64, samples));
+                    }
+                    sums.add(&metrics);
+                    read += 1;
+                }
+                let so_far = sums.evaluation();
+                let seconds = begun.elapsed().as_secs_f64();
+                watch(Moment {
+                    done,
+                    batches,
+                    loss: so_far.loss,
+                    accuracy: so_far.accuracy,
+                    spikes_per_neuron: so_far.spikes_per_sample / hidden,
+                    neuron_steps_per_s: work * sums.samples as f64 / seconds,
+                });
+            }
+        }
+        let trained = begun.elapsed().as_secs_f64();
+        let result = sums.evaluation();
+        self.progress.epoch += 1;
+        self.progress.step += batches as u64;
+        let valid = (!self.split.valid.is_empty()).then(|| evaluate(&mut self.engine, &self.split.valid, batch));
+        let valid = valid.transpose()?;
+        if let Some(valid) = valid {
+            self.keep_best(valid)?;
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        self.progress.seconds += seconds;
+        Ok(EpochMetrics {
+            epoch: self.progress.epoch,
+            train_loss: result.loss,
+            train_accuracy: result.accuracy,
+            valid_loss: valid.map(|valid| valid.loss),
+            valid_accuracy: valid.map(|valid| valid.accuracy),
+            spikes_per_sample: result.spikes_per_sample,
+            learning_rate: optimiser.rate,
+            neuron_steps_per_s: work * sums.samples as f64 / trained,
+            seconds,
+        })
+    }
+
+    fn keep_best(&mut self, valid: Evaluation) -> Result<()> {
+        let better = self.progress.best.is_none_or(|best| {
+            valid.accuracy > best.accuracy || (valid.accuracy == best.accuracy && valid.loss < best.loss)
+        });
+        if better {
+            self.best = Some(self.engine.parameters()?);
+            self.progress.best =
+                Some(Best { epoch: self.progress.epoch, accuracy: valid.accuracy, loss: valid.loss });
+        }
+        Ok(())
+    }
+
+    /// The error of a loss that is not a number, with the layer where it began. The update of that step was left out, so
+    /// its batch is run again to look inside.
+    fn diverged(&mut self, step: u64, samples: &[usize]) -> Error {
+        let batch = select(&self.split.train, samples);
+        let again = self.engine.forward(&batch).map(|_| ()).and_then(|()| self.engine.backward(&Gradient::loss()));
+        let place = match again.and_then(|()| self.engine.diagnose()) {
+            Ok(place) => place,
+            Err(error) => error.to_string(),
+        };
+        let epoch = self.progress.epoch + 1;
+        Error::Diverged(format!("training stopped being a number at step {} (epoch {epoch}): {place}", step + 1))
+    }
+
+    /// Measures on a part of the data with the parameters as they are.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the data do not fit the network, [`Error::Device`], [`Error::Memory`].
+    pub fn evaluate(&mut self, data: &DataSet) -> Result<Evaluation> {
+        evaluate(&mut self.engine, data, self.recipe.train.batch)
+    }
+
+    /// Puts the parameters of the best epoch on the device (without a validation set: keeps the last ones) and says which
+    /// they are.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device was lost.
+    pub fn use_best(&mut self) -> Result<String> {
+        match (&self.best, self.progress.best) {
+            (Some(parameters), Some(best)) => {
+                self.engine.set_parameters(parameters)?;
+                Ok(format!("best on validation (epoch {})", best.epoch))
+            }
+            _ => Ok(format!("last epoch ({}), no validation set", self.progress.epoch)),
+        }
+    }
+
+    /// Measures on the test set with the parameters as they are.
+    ///
+    /// # Errors
+    /// As [`Trainer::evaluate`].
+    pub fn test(&mut self) -> Result<Evaluation> {
+        evaluate(&mut self.engine, &self.split.test, self.recipe.train.batch)
+    }
+}
+
+/// Samples of a data set as the engine takes them.
+pub fn select(data: &DataSet, samples: &[usize]) -> Batch {
+    let (activity, labels) = data.select(samples);
+    let input = match activity {
+        Activity::Spikes(raster) => Input::Spikes(raster),
+        Activity::Values(trace) => Input::Values(trace),
+    };
+    Batch { input, labels: Some(labels) }
+}
+
+/// Runs a network on all of a data set, `batch` samples at a time.
+///
+/// # Errors
+/// [`Error::Input`] where the data do not fit the network, [`Error::Device`], [`Error::Memory`].
+pub fn evaluate(engine: &mut Engine, data: &DataSet, batch: usize) -> Result<Evaluation> {
+    engine.metrics()?;
+    let mut sums = Sums::default();
+    let order: Vec<usize> = (0..data.len()).collect();
+    for samples in order.chunks(batch) {
+        engine.infer(&select(data, samples))?;
+    }
+    for metrics in engine.metrics()? {
+        sums.add(&metrics);
+    }
+    Ok(sums.evaluation())
+}
