@@ -576,7 +576,7 @@ pub trait Kernels: Sized {
     /// See [`Backward`].
     fn backward(&mut self, call: Backward<Self>);
     /// [`Kernels::drive_backward`] of the layer above, then [`Kernels::backward`] with its result as the gradient of the
-    /// spikes: what normally runs. A backend may fuse them. `call.gradient_spikes` is None.
+    /// spikes: what normally runs. A backend may fuse them. `call.gradient_spikes` is None, `call.range` all steps.
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
         let Above { shape, lag, weights, chi, accumulate, gradient } = above;
         let projection = Projection::Dense;
