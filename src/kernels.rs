@@ -628,6 +628,6 @@ pub trait Kernels: Sized {
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form);
     /// Hands recorded work to the device without waiting for it.
     fn submit(&mut self);
-    /// Bytes that all arrays take on the device.
+    /// Bytes that the arrays made so far take; a backend that sees an array dropped takes it off again.
     fn allocated(&self) -> u64;
 }
