@@ -336,6 +336,22 @@ pub struct DriveBackward<'a, K: Kernels> {
     pub out: &'a mut K::Values,
 }
 
+/// What a layer's spikes feed, for the fused backward pass: the fields of the [`DriveBackward`] of the layer above.
+pub struct Above<'a, K: Kernels> {
+    /// The shape of the layer above.
+    pub shape: Shape,
+    /// Its lag L.
+    pub lag: usize,
+    /// Its (dense) weights.
+    pub weights: (&'a K::Values, &'a K::Prepared),
+    /// Its χ.
+    pub chi: &'a K::Values,
+    /// Whether `gradient` holds something to add to.
+    pub accumulate: bool,
+    /// Where dL/dS from above goes, `[T][B][np]` of this layer. A fused form may leave it as it is.
+    pub gradient: &'a mut K::Values,
+}
+
 /// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t`, t from T−1 down to 0, b ascending.
 pub struct WeightGradient<'a, K: Kernels> {
     /// Dense or current.
@@ -559,6 +575,24 @@ pub trait Kernels: Sized {
     fn layer_forward(&mut self, drive: Drive<Self>, forward: Forward<Self>);
     /// See [`Backward`].
     fn backward(&mut self, call: Backward<Self>);
+    /// [`Kernels::drive_backward`] of the layer above, then [`Kernels::backward`] with its result as the gradient of the
+    /// spikes: what normally runs. A backend may fuse them. `call.gradient_spikes` is None, `call.range` all steps.
+    fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
+        let Above { shape, lag, weights, chi, accumulate, gradient } = above;
+        let projection = Projection::Dense;
+        let inputs = call.shape.units;
+        self.drive_backward(DriveBackward {
+            projection,
+            inputs,
+            shape,
+            lag,
+            weights,
+            chi,
+            accumulate,
+            out: &mut *gradient,
+        });
+        self.backward(Backward { gradient_spikes: Some(&*gradient), ..call });
+    }
     /// See [`DriveBackward`].
     fn drive_backward(&mut self, call: DriveBackward<Self>);
     /// See [`WeightGradient`].

@@ -166,9 +166,9 @@ fn read_parameters<F: Real>(path: &Path, network: &Network) -> Result<Parameters
             parameters.insert(name.clone(), file.reals(&name)?);
         }
     }
-    let foreign = names.iter().find(|name| {
-        !parameters.contains_key(*name) && !name.starts_with("best.") && !name.starts_with("optimiser.")
-    });
+    let foreign = names
+        .iter()
+        .find(|name| !parameters.contains_key(*name) && !name.starts_with("best.") && !name.starts_with("optimiser."));
     match foreign {
         Some(name) => {
             let known: Vec<String> = shapes(network).into_iter().map(|(name, _)| name).collect();

@@ -28,7 +28,13 @@ pub fn quantity(value: f64) -> String {
     match prefixes.iter().find(|(size, _)| value >= *size) {
         Some((size, prefix)) => {
             let scaled = value / size;
-            let digits = if scaled >= 100.0 { 0 } else if scaled >= 10.0 { 1 } else { 2 };
+            let digits = if scaled >= 100.0 {
+                0
+            } else if scaled >= 10.0 {
+                1
+            } else {
+                2
+            };
             format!("{scaled:.digits$} {prefix}")
         }
         None => format!("{value:.0} "),

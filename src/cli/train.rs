@@ -47,7 +47,10 @@ pub fn run(arguments: Train) -> Result<()> {
 /// The directory of the data sets: the argument, else the environment, else none.
 pub fn data_directory(argument: Option<&Path>) -> Option<PathBuf> {
     let named = argument.map(Path::to_path_buf);
-    named.or_else(|| std::env::var_os("SPIKEGRAD_DATA").filter(|value| !value.is_empty()).map(PathBuf::from))
+    let directory =
+        named.or_else(|| std::env::var_os("SPIKEGRAD_DATA").filter(|value| !value.is_empty()).map(PathBuf::from))?;
+    // It is written into the run's configuration, which is read from elsewhere later.
+    Some(std::path::absolute(&directory).unwrap_or(directory))
 }
 
 /// The recipe with what the command line changes, and the run that it goes on with.
@@ -68,6 +71,9 @@ fn plan(arguments: &Train) -> Result<(Recipe, Option<RunDirectory>)> {
         return Ok((recipe, None));
     };
     let directory = match (resume, &arguments.out, &arguments.recipe) {
+        (Some(_), Some(_), _) => {
+            return Err(Error::Input("--resume RUN goes on in RUN: leave --out away".into()));
+        }
         (Some(run), _, _) | (None, Some(run), _) => RunDirectory::open(run)?,
         (None, None, Some(name)) => {
             let recipe = read(name)?;
@@ -76,6 +82,12 @@ fn plan(arguments: &Train) -> Result<(Recipe, Option<RunDirectory>)> {
         (None, None, None) => return Err(Error::Input("resume which run? Give --resume RUN".into())),
     };
     let mut recipe = stored(&directory)?;
+    if let Some(name) = &arguments.recipe {
+        let (wanted, found) = (read(name)?.train.name, &recipe.train.name);
+        if wanted != *found {
+            return Err(Error::file(directory.path(), format!("holds a run of {found}, not of {wanted}")));
+        }
+    }
     let changed = [
         ("--batch", arguments.batch.is_some_and(|batch| batch != recipe.train.batch)),
         ("--seed", arguments.seed.is_some_and(|seed| seed != recipe.train.seed)),
@@ -137,7 +149,11 @@ fn introduce(trainer: &Trainer, directory: &RunDirectory) {
     let recipe = trainer.recipe();
     let split = trainer.split();
     say(&format!("device   {}", trainer.device()));
-    say(&format!("network  {}, {} learned parameters", report::layers(&recipe.network), learned_parameters(&recipe.network)));
+    say(&format!(
+        "network  {}, {} learned parameters",
+        report::layers(&recipe.network),
+        learned_parameters(&recipe.network)
+    ));
     say(&format!(
         "data     {}: {} training, {} validation and {} test samples of {} steps",
         recipe.data.name(),

@@ -1,22 +1,35 @@
 //! The adjoint of a layer over a range of steps. See [`crate::kernels::Backward`].
 //!
 //! Samples run side by side in tiles. Where the layer is recurrent, one step of a tile is a dense product of its χ rows
-//! with the packed R^T, then the rows of the adjoint; tiles only share the reading of R, so their size changes no bit.
+//! with the packed R^T; then the adjoint runs over blocks of a few samples. Samples of a tile only share the reading of R
+//! and of the constants, so its size changes no bit.
 
 use super::float::Float;
-use super::forward::constants;
 use super::linear::{Packed, Work, dispatch};
-use super::memory::{Activity, Shared};
-use super::neuron::{Constants, Step, adjoint_row, by_parameters};
+use super::memory::{Activity, Shared, prefetch};
+use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
 use super::surrogate::derivative_row;
 use crate::kernels::{HISTORY, Model, Shape, plane};
-use crate::network::Reduce;
+use crate::network::{Reduce, Reset};
 use pulp::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Most samples in a tile.
 const TILE: usize = 64;
+
+/// The layer above, where its product with χ is fused into this pass: dL/dS_t = χ_{t+L} W^T.
+#[derive(Clone, Copy)]
+pub struct From<'a, F> {
+    /// χ of the layer above.
+    pub chi: &'a [F],
+    /// Its packed W^T.
+    pub packed: &'a Packed<F>,
+    /// Its lag L.
+    pub lag: usize,
+    /// Its row length.
+    pub width: usize,
+}
 
 /// Everything that the tiles share.
 pub struct Call<'a, F: Float> {
@@ -30,6 +43,8 @@ pub struct Call<'a, F: Float> {
     pub constants: &'a [F],
     /// Packed R^T.
     pub recurrent: Option<&'a Packed<F>>,
+    /// The layer above.
+    pub above: Option<From<'a, F>>,
     /// Spikes.
     pub spikes: Option<&'a Activity<F>>,
     /// Tape.
@@ -48,23 +63,33 @@ pub struct Call<'a, F: Float> {
 pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F]) {
     let (batch, width) = (call.shape.batch, call.shape.row());
     let tile = batch.div_ceil(rayon::current_num_threads()).clamp(1, TILE);
+    let block = Block::new(call.constants, width, call.model.reset_potential);
     let chi = Shared::new(chi);
-    planes.par_chunks_mut(tile * plane::PLANES * width).enumerate().for_each(|(index, planes)| {
+    planes.par_chunks_mut(tile * plane::PLANES * width).enumerate().for_each_init(Scratch::default, |scratch, part| {
+        let (index, planes) = part;
         let samples = planes.len() / (plane::PLANES * width);
-        dispatch(Tile { call: &call, first: index * tile, samples, planes, chi: &chi });
+        dispatch(Tile { call: &call, block: &block, first: index * tile, samples, planes, chi: &chi, scratch });
     });
 }
 
 struct Tile<'a, 'b, F: Float> {
     call: &'a Call<'a, F>,
+    block: &'a Block<F>,
     first: usize,
     samples: usize,
     planes: &'b mut [F],
     chi: &'a Shared<'a, F>,
+    scratch: &'b mut Scratch<F>,
 }
 
-/// Rows that a tile works in.
+/// Rows of a tile that a thread works in.
+#[derive(Default)]
 struct Scratch<F> {
+    lambda: Vec<F>,
+    mu: Vec<F>,
+    count_gradient: Vec<F>,
+    activation_gradient: Vec<F>,
+    step: Vec<F>,
     rho: Vec<F>,
     sigma: Vec<F>,
     s: Vec<F>,
@@ -72,113 +97,198 @@ struct Scratch<F> {
     g: Vec<F>,
 }
 
+/// A plane of a tile's samples into a row of all of them.
+fn collect<F: Float>(planes: &[F], plane: usize, width: usize, row: &mut Vec<F>) {
+    row.clear();
+    for planes in planes.chunks_exact(plane::PLANES * width) {
+        row.extend_from_slice(&planes[plane * width..][..width]);
+    }
+}
+
 impl<F: Float> Work for Tile<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { call, first, samples, planes, chi } = self;
+        let Tile { call, block, first, samples, planes, chi, scratch } = self;
         let (model, batch, width) = (&call.model, call.shape.batch, call.shape.row());
-        let k = constants(model, call.constants, width);
-        let zeros = || vec![F::ZERO; width];
-        let mut scratch = Scratch { rho: zeros(), sigma: zeros(), s: zeros(), s_before: zeros(), g: zeros() };
-        let mut recurrent = vec![F::ZERO; if call.recurrent.is_some() { samples * width } else { 0 }];
+        let len = samples * width;
+        collect(planes, plane::LAMBDA, width, &mut scratch.lambda);
+        collect(planes, plane::MU, width, &mut scratch.mu);
+        collect(planes, plane::COUNT_GRADIENT, width, &mut scratch.count_gradient);
+        collect(planes, plane::ACTIVATION_GRADIENT, width, &mut scratch.activation_gradient);
+        collect(planes, plane::STEP, width, &mut scratch.step);
+        let rows = [&mut scratch.rho, &mut scratch.sigma, &mut scratch.s, &mut scratch.s_before, &mut scratch.g];
+        for row in rows {
+            row.clear();
+            row.resize(len, F::ZERO);
+        }
         for t in call.range.clone().rev() {
+            if let Some(above) = call.above {
+                let after = &above.chi[((t + above.lag) * batch + first) * above.width..];
+                above.packed.product(simd, after, above.width, samples, &mut scratch.rho, width, false);
+            }
             if let Some(packed) = call.recurrent {
                 let at = ((t + model.recurrent_lag) * batch + first) * width;
                 // SAFETY: rows of this tile, written at later steps.
-                let after = unsafe { chi.slice(at, samples * width) };
-                packed.product(simd, after, width, samples, &mut recurrent, width, false);
+                let after = unsafe { chi.slice(at, len) };
+                packed.product(simd, after, width, samples, &mut scratch.rho, width, call.above.is_some());
             }
-            for m in 0..samples {
-                let rows = &mut planes[m * plane::PLANES * width..][..plane::PLANES * width];
-                let rec = call.recurrent.is_some().then(|| &recurrent[m * width..][..width]);
-                // SAFETY: a row of this tile.
-                let chi = unsafe { chi.slice((t * batch + first + m) * width, width) };
-                sample_step(call, k, t, first + m, rows, rec, &mut scratch, chi);
+            for from in (0..samples).step_by(block.samples) {
+                let count = block.samples.min(samples - from);
+                let at = (t * batch + first + from) * width;
+                // SAFETY: rows of this tile.
+                let chi = unsafe { chi.slice(at, count * width) };
+                block_step(call, block, t, (first, from, count), planes, scratch, chi);
             }
+        }
+        for (m, planes) in planes.chunks_exact_mut(plane::PLANES * width).enumerate() {
+            planes[plane::LAMBDA * width..][..width].copy_from_slice(&scratch.lambda[m * width..][..width]);
+            planes[plane::MU * width..][..width].copy_from_slice(&scratch.mu[m * width..][..width]);
         }
     }
 }
 
-/// One step of one sample.
+/// One step of a block: samples `first + from..first + from + count`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn sample_step<F: Float>(
+fn block_step<F: Float>(
     call: &Call<F>,
-    k: Constants<F>,
+    block: &Block<F>,
     t: usize,
-    b: usize,
+    (first, from, count): (usize, usize, usize),
     planes: &mut [F],
-    recurrent: Option<&[F]>,
     scratch: &mut Scratch<F>,
     chi: &mut [F],
 ) {
     let (model, shape) = (&call.model, call.shape);
     let (width, batch) = (shape.row(), shape.batch);
-    let at = (t * batch + b) * width;
-    let v = &call.tape[at..][..width];
-    let Scratch { rho, sigma, s, s_before, g } = scratch;
-
-    match call.gradient_spikes {
-        Some(gradient) => rho.copy_from_slice(&gradient[at..][..width]),
-        None => rho.fill(F::ZERO),
+    let len = count * width;
+    let at = (t * batch + first + from) * width;
+    let own = from * width..from * width + len;
+    let k = block.constants().first(len);
+    let v = &call.tape[at..][..len];
+    if t > call.range.start {
+        prefetch(&call.tape[at - batch * width..][..len]);
     }
-    if call.counts && t + model.emit_lag < shape.steps {
-        add(rho, &planes[plane::COUNT_GRADIENT * width..][..width]);
-    }
-    if let Some(recurrent) = recurrent {
-        add(rho, recurrent);
-    }
-    if let Some(spikes) = call.spikes {
-        spikes.expand(HISTORY + t, b, s);
-        spikes.expand(HISTORY + t - 1, b, s_before);
-        derivative_row(model.surrogate, v, k.theta, sigma);
-    }
-    let current = |t: usize| &call.tape[((shape.steps + t) * batch + b) * width..][..width];
-    let j_after = (model.keeps_current() && !model.detach).then(|| {
-        // Past the last step λ is 0, so any finite number does.
-        current(if model.lag == 1 { t } else { (t + 1).min(shape.steps - 1) })
-    });
-    let g_potential = potential_gradient(call, t, at, planes, g);
-    let step = Step { v, s, s_before, sigma, j_after, g_potential };
-    {
-        let (lambda, mu) = planes[plane::LAMBDA * width..][..2 * width].split_at_mut(width);
-        adjoint_row(model.reset, model.detach, model.lag, k, step, rho, lambda, mu);
-        chi.copy_from_slice(mu);
-    }
+    let current = |t: usize| &call.tape[((shape.steps + t) * batch + first + from) * width..][..len];
+    let lambda = &mut scratch.lambda[own.clone()];
+    let mu = &mut scratch.mu[own.clone()];
+    let g = &mut scratch.g[own.clone()];
+    let given = call.gradient_potential.map(|gradient| &gradient[at..][..len]);
+    let g_potential = match call.reduce {
+        None => given,
+        Some(reduce) => {
+            let reduced = (&scratch.activation_gradient[own.clone()], &scratch.step[own.clone()]);
+            potential_gradient(reduce, t, shape.steps, given, reduced, g);
+            Some(&*g)
+        }
+    };
     let learned = model.learned;
-    if learned.bias {
-        add(&mut planes[plane::BIAS_GRADIENT * width..][..width], chi);
-    }
-    if !(learned.tau_syn || learned.tau_mem || learned.threshold) {
+    let parameters = learned.tau_syn || learned.tau_mem || learned.threshold;
+    let Some(spikes) = call.spikes else {
+        leak_row(model.lag, k, g_potential, lambda, mu, chi);
+        if learned.bias || parameters {
+            sum_parameters(call, block, t, (first, from, count), planes, scratch, chi);
+        }
         return;
+    };
+    let (s, s_before, sigma) =
+        (&mut scratch.s[own.clone()], &mut scratch.s_before[own.clone()], &mut scratch.sigma[own.clone()]);
+    let gated = model.reset == Reset::ZeroAfter && model.lag == 0;
+    for m in 0..count {
+        let row = m * width..(m + 1) * width;
+        spikes.expand(HISTORY + t, first + from + m, &mut s[row.clone()]);
+        if gated || parameters {
+            spikes.expand(HISTORY + t - 1, first + from + m, &mut s_before[row]);
+        }
     }
+    derivative_row(model.surrogate, v, k.theta, sigma);
+
+    // ρ: from above, from the counts, from the recurrence, through the reset.
+    let gradient = call.gradient_spikes.map(|gradient| &gradient[at..][..len]);
+    let counts = call.counts && t + model.emit_lag < shape.steps;
+    let summed = call.recurrent.is_some() || call.above.is_some();
+    let rho = &mut scratch.rho[own.clone()];
+    let rho: &[F] = match gradient {
+        Some(gradient) if !counts && !summed && model.detach && !parameters => gradient,
+        gradient => {
+            match (summed, gradient) {
+                (true, Some(gradient)) => add(rho, gradient),
+                (true, None) => {}
+                (false, Some(gradient)) => rho.copy_from_slice(gradient),
+                (false, None) => rho.fill(F::ZERO),
+            }
+            if counts {
+                add(rho, &scratch.count_gradient[own.clone()]);
+            }
+            if !model.detach {
+                // Past the last step λ is 0, so any finite J does.
+                let after = if model.lag == 1 { t } else { (t + 1).min(shape.steps - 1) };
+                let j_after = (model.reset == Reset::ZeroAfter).then(|| current(after));
+                through_reset(model.reset, k, v, j_after, lambda, rho);
+            }
+            rho
+        }
+    };
+    adjoint_row(model.reset, model.lag, k, Step { s, s_before, sigma, rho, g_potential }, lambda, mu, chi);
+    if learned.bias || parameters {
+        sum_parameters(call, block, t, (first, from, count), planes, scratch, chi);
+    }
+}
+
+/// Adds the step's part to the gradients of the neuron parameters that are learned.
+#[inline(always)]
+fn sum_parameters<F: Float>(
+    call: &Call<F>,
+    block: &Block<F>,
+    t: usize,
+    (first, from, count): (usize, usize, usize),
+    planes: &mut [F],
+    scratch: &Scratch<F>,
+    chi: &[F],
+) {
+    let (model, shape, learned) = (&call.model, call.shape, call.model.learned);
+    let (width, batch) = (shape.row(), shape.batch);
+    let k = block.constants();
     let keeps = model.keeps_current();
-    for j in 0..shape.units {
-        let plane_at = |plane: usize| plane * width + j;
-        let (lambda, mu) = (planes[plane_at(plane::LAMBDA)], planes[plane_at(plane::MU)]);
-        let v_before = if t > 0 { call.tape[at - batch * width + j] } else { planes[plane_at(plane::START_POTENTIAL)] };
-        let i_before = match (keeps, t) {
-            (false, _) => F::ZERO,
-            (true, 0) => planes[plane_at(plane::START_CURRENT)],
-            (true, _) => current(t - 1)[j],
-        };
-        if learned.tau_syn {
-            planes[plane_at(plane::ALPHA_GRADIENT)] += mu * i_before;
+    for m in 0..count {
+        let planes = &mut planes[(from + m) * plane::PLANES * width..][..plane::PLANES * width];
+        if learned.bias {
+            add(&mut planes[plane::BIAS_GRADIENT * width..][..width], &chi[m * width..][..width]);
         }
-        let current_seen = match (model.normalised && keeps, model.lag) {
-            (false, _) => F::ZERO,
-            (true, 0) => current(t)[j],
-            (true, _) => i_before,
-        };
-        let (by_beta, by_theta) =
-            by_parameters(model.reset, k.beta[j], k.theta[j], k.v_reset, v_before, s_before[j], current_seen);
-        if learned.tau_mem {
-            planes[plane_at(plane::BETA_GRADIENT)] += lambda * by_beta;
+        if !(learned.tau_syn || learned.tau_mem || learned.threshold) {
+            continue;
         }
-        if learned.threshold {
-            planes[plane_at(plane::THETA_GRADIENT)] += lambda * by_theta - sigma[j] * rho[j];
+        let at = (t * batch + first + from + m) * width;
+        let current_at = |t: usize| ((shape.steps + t) * batch + first + from + m) * width;
+        for j in 0..shape.units {
+            let own = (from + m) * width + j;
+            let plane_at = |plane: usize| plane * width + j;
+            let (lambda, mu) = (scratch.lambda[own], scratch.mu[own]);
+            let v_before =
+                if t > 0 { call.tape[at - batch * width + j] } else { planes[plane_at(plane::START_POTENTIAL)] };
+            let i_before = match (keeps, t) {
+                (false, _) => F::ZERO,
+                (true, 0) => planes[plane_at(plane::START_CURRENT)],
+                (true, _) => call.tape[current_at(t - 1) + j],
+            };
+            if learned.tau_syn {
+                planes[plane_at(plane::ALPHA_GRADIENT)] += mu * i_before;
+            }
+            let seen = match (model.normalised && keeps, model.lag) {
+                (false, _) => F::ZERO,
+                (true, 0) => call.tape[current_at(t) + j],
+                (true, _) => i_before,
+            };
+            let s_before = scratch.s_before[own];
+            let (by_beta, by_theta) =
+                by_parameters(model.reset, k.beta[j], k.theta[j], k.v_reset, v_before, s_before, seen);
+            if learned.tau_mem {
+                planes[plane_at(plane::BETA_GRADIENT)] += lambda * by_beta;
+            }
+            if learned.threshold {
+                planes[plane_at(plane::THETA_GRADIENT)] += lambda * by_theta - scratch.sigma[own] * scratch.rho[own];
+            }
         }
     }
 }
@@ -192,45 +302,36 @@ fn add<F: Float>(sum: &mut [F], row: &[F]) {
 
 /// gV_t: from above, and through the reduction of the readout.
 #[inline(always)]
-fn potential_gradient<'a, F: Float>(
-    call: &Call<'a, F>,
+fn potential_gradient<F: Float>(
+    reduce: Reduce,
     t: usize,
-    at: usize,
-    planes: &[F],
-    g: &'a mut [F],
-) -> Option<&'a [F]> {
-    let width = g.len();
-    let given = call.gradient_potential.map(|gradient| &gradient[at..][..width]);
-    let Some(reduce) = call.reduce else { return given };
+    steps: usize,
+    given: Option<&[F]>,
+    (gradient, step): (&[F], &[F]),
+    g: &mut [F],
+) {
     match given {
         Some(given) => g.copy_from_slice(given),
         None => g.fill(F::ZERO),
     }
-    let gradient = &planes[plane::ACTIVATION_GRADIENT * width..][..width];
     match reduce {
         Reduce::Max => {
-            let step = &planes[plane::STEP * width..][..width];
             let now = F::from_f64(t as f64);
-            for j in 0..width {
-                if step[j] == now {
-                    g[j] += gradient[j];
-                }
+            for ((g, &gradient), &step) in g.iter_mut().zip(gradient).zip(step) {
+                *g += if step == now { gradient } else { F::ZERO };
             }
         }
         Reduce::Sum => add(g, gradient),
         Reduce::Mean => {
-            let share = F::from_f64(1.0 / call.shape.steps as f64);
-            for j in 0..width {
-                g[j] += gradient[j] * share;
+            let share = F::from_f64(1.0 / steps as f64);
+            for (g, &gradient) in g.iter_mut().zip(gradient) {
+                *g += gradient * share;
             }
         }
         Reduce::Last => {
-            if t + 1 == call.shape.steps {
+            if t + 1 == steps {
                 add(g, gradient);
             }
         }
     }
-    Some(g)
 }
-
-const _: () = assert!(plane::MU == plane::LAMBDA + 1);

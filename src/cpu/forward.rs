@@ -1,15 +1,16 @@
 //! The neuron over a range of steps, with its recurrence, and fused with its drive. See [`crate::kernels::Forward`].
 //!
-//! A sample never sees another, so samples run side by side; a sample walks its steps with its state in the cache:
-//! drive (weight rows of the active inputs, then of its own earlier spikes), update, threshold, all on one row.
+//! A sample never sees another, so blocks of a few samples run side by side, as many as make rows of a useful length; a
+//! block walks its steps with its state in the cache: drive (weight rows of the active inputs, then of each sample's own
+//! earlier spikes), update, threshold.
 
 use super::drive::Source;
 use super::float::Float;
 use super::linear::{Work, add_rows, dispatch};
-use super::memory::{Activity, Data, Events, Shared};
-use super::neuron::{Constants, step_row};
+use super::memory::{Activity, Data, Events, Shared, unpack};
+use super::neuron::{Block, step_row};
 use super::surrogate::primitive;
-use crate::kernels::{HISTORY, Model, NEVER, Shape, constant, plane};
+use crate::kernels::{HISTORY, Model, NEVER, Shape, plane};
 use crate::network::Reduce;
 use crate::spikes::words;
 use pulp::Simd;
@@ -23,18 +24,6 @@ pub enum Input<'a, F> {
     Drive(&'a [F]),
     /// Computed row by row.
     Source(Source<'a, F>),
-}
-
-/// Rows of the constants `[5][np]`.
-pub fn constants<'a, F: Float>(model: &Model, constants: &'a [F], width: usize) -> Constants<'a, F> {
-    let row = |row: usize| &constants[row * width..][..width];
-    Constants {
-        alpha: row(constant::ALPHA),
-        beta: row(constant::BETA),
-        gamma: row(constant::GAMMA),
-        theta: row(constant::THETA),
-        v_reset: F::from_f64(model.reset_potential),
-    }
 }
 
 /// Everything that the samples share.
@@ -60,31 +49,39 @@ struct Written<'a, F> {
     raster: Option<Shared<'a, u32>>,
     values: Option<Shared<'a, F>>,
     tape: Option<Shared<'a, F>>,
-    keeps_current: bool,
+    /// Length of a sample's row of values.
+    width: usize,
 }
 
-/// Rows that a thread works in.
+/// Rows of a block that a thread works in.
 struct Scratch<F> {
     x: Vec<F>,
     v: Vec<F>,
     i: Vec<F>,
-    /// S of the last three steps, as numbers.
-    s: [Vec<F>; 3],
+    /// S of the step before, as numbers.
+    s: Vec<F>,
+    /// Where the tape goes that nobody keeps.
+    nowhere: Vec<F>,
+    /// The reduction of the readout: activation and step.
+    reduced: [Vec<F>; 2],
     events: Events<F>,
-    /// Events of the sample's own spikes of the last three steps.
-    own: [Events<F>; 3],
+    /// Events of each sample's own spikes of the last three steps.
+    own: [Vec<Events<F>>; 3],
 }
 
 impl<F: Float> Scratch<F> {
-    fn new(width: usize) -> Self {
-        let row = || vec![F::ZERO; width];
+    fn new(samples: usize, width: usize) -> Self {
+        let row = || vec![F::ZERO; samples * width];
+        let own = || vec![Events::default(); samples];
         Scratch {
             x: row(),
             v: row(),
             i: row(),
-            s: [row(), row(), row()],
+            s: row(),
+            nowhere: row(),
+            reduced: [row(), row()],
             events: Events::default(),
-            own: [Events::default(), Events::default(), Events::default()],
+            own: [own(), own(), own()],
         }
     }
 }
@@ -104,180 +101,232 @@ pub fn forward<F: Float>(
         Some(Data::Values(data)) => values = Some(Shared::new(data.as_mut_slice())),
         None => {}
     }
-    let written = Written { raster, values, tape: tape.map(Shared::new), keeps_current: call.model.keeps_current() };
-    planes.par_chunks_mut(plane::PLANES * width).enumerate().for_each_init(
-        || Scratch::new(width),
-        |scratch, (b, planes)| {
-            dispatch(Sample { call: &call, written: &written, b, planes, scratch, smooth });
+    let written = Written { raster, values, tape: tape.map(Shared::new), width };
+    let block = Block::new(call.constants, width, call.model.reset_potential);
+    planes.par_chunks_mut(block.samples * plane::PLANES * width).enumerate().for_each_init(
+        || Scratch::new(block.samples, width),
+        |scratch, (index, planes)| {
+            let first = index * block.samples;
+            let samples = planes.len() / (plane::PLANES * width);
+            dispatch(Tile { call: &call, written: &written, block: &block, first, samples, planes, scratch, smooth });
         },
     );
 }
 
-struct Sample<'a, 'b, F: Float> {
+struct Tile<'a, 'b, F: Float> {
     call: &'a Call<'a, F>,
     written: &'a Written<'a, F>,
-    b: usize,
+    block: &'a Block<F>,
+    first: usize,
+    samples: usize,
     planes: &'b mut [F],
     scratch: &'b mut Scratch<F>,
     smooth: bool,
 }
 
-impl<F: Float> Work for Sample<'_, '_, F> {
+impl<F: Float> Work for Tile<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Sample { call, written, b, planes, scratch, smooth } = self;
+        let Tile { call, written, block, first, samples, planes, scratch, smooth } = self;
         let (model, shape) = (&call.model, call.shape);
         let (width, batch) = (shape.row(), shape.batch);
-        let k = constants(model, call.constants, width);
-        let inclusive = model.inclusive;
-        scratch.v.copy_from_slice(&planes[plane::POTENTIAL * width..][..width]);
-        scratch.i.copy_from_slice(&planes[plane::CURRENT * width..][..width]);
-        // Own spikes of the two steps before the range.
-        for back in 1..=2 {
+        let len = samples * width;
+        let k = block.constants().first(len);
+        let Scratch { x, v, i, s, nowhere, reduced, events, own } = scratch;
+        let (x, v, i, s) = (&mut x[..len], &mut v[..len], &mut i[..len], &mut s[..len]);
+        let [activation, step] = reduced;
+        let (activation, step) = (&mut activation[..len], &mut step[..len]);
+        let rows = [
+            (plane::POTENTIAL, &mut *v),
+            (plane::CURRENT, &mut *i),
+            (plane::ACTIVATION, &mut *activation),
+            (plane::STEP, &mut *step),
+        ];
+        for (plane, row) in rows {
+            for (row, planes) in row.chunks_exact_mut(width).zip(planes.chunks_exact(plane::PLANES * width)) {
+                row.copy_from_slice(&planes[plane * width..][..width]);
+            }
+        }
+        // Own spikes of the two steps before the range, the newer one last.
+        for back in [2, 1] {
             let row = HISTORY + call.range.start - back;
-            let slot = row % 3;
-            written.read(row, b, batch, shape.units, &mut scratch.s[slot], &mut scratch.own[slot]);
+            written.read(row, first, batch, shape.units, s, &mut own[row % 3][..samples]);
         }
         for t in call.range.clone() {
             let row = HISTORY + t;
+            let at = (t * batch + first) * width;
             match call.input {
-                Input::Drive(drive) => scratch.x.copy_from_slice(&drive[(t * batch + b) * width..][..width]),
+                Input::Drive(drive) => x.copy_from_slice(&drive[at..][..len]),
                 Input::Source(source) => {
-                    source.row(simd, t, b, shape.units, &mut scratch.events, &mut scratch.x);
+                    for (m, x) in x.chunks_exact_mut(width).enumerate() {
+                        source.row(simd, t, first + m, shape.units, events, x);
+                    }
                 }
             }
             if let Some(recurrent) = call.recurrent {
-                add_rows(simd, &mut scratch.x, recurrent, &scratch.own[(row - model.recurrent_lag) % 3]);
+                let own = &own[(row - model.recurrent_lag) % 3];
+                for (x, own) in x.chunks_exact_mut(width).zip(own) {
+                    add_rows(simd, x, None, recurrent, own);
+                }
             }
-            let before = (row - 1) % 3;
-            step_row(model.reset, model.lag, k, &scratch.x, &scratch.s[before], &mut scratch.i, &mut scratch.v);
+            let mut tape_v = &mut nowhere[..len];
+            let mut tape_i = None;
             if let Some(tape) = &written.tape {
-                let at = (t * batch + b) * width;
-                // SAFETY: rows of this sample.
-                unsafe { tape.slice(at, width) }.copy_from_slice(&scratch.v);
-                if written.keeps_current {
-                    let at = at + shape.steps * batch * width;
-                    // SAFETY: rows of this sample.
-                    unsafe { tape.slice(at, width) }.copy_from_slice(&scratch.i);
+                // SAFETY: rows of this block's samples.
+                tape_v = unsafe { tape.slice(at, len) };
+                if model.keeps_current() {
+                    // SAFETY: as above.
+                    tape_i = Some(unsafe { tape.slice(at + shape.steps * batch * width, len) });
                 }
             }
-            let slot = row % 3;
-            if smooth && model.spiking {
-                let (out, never) = (&mut scratch.s[slot], F::from_f64(NEVER));
-                for ((out, &v), &theta) in out.iter_mut().zip(&scratch.v).zip(k.theta) {
-                    *out = F::ZERO;
-                    if theta < never {
-                        *out = primitive(model.surrogate, v - theta);
-                    }
+            step_row(model.reset, model.lag, k, x, s, i, v, tape_v);
+            if let Some(tape_i) = tape_i {
+                tape_i.copy_from_slice(i);
+            }
+            if model.spiking {
+                let own = call.recurrent.is_some().then_some(&mut own[row % 3][..samples]);
+                if smooth {
+                    soften(model, v, k.theta, s);
+                    written.keep_values(row, first, batch, s, own);
+                } else {
+                    written.threshold(model.inclusive, row, first, batch, (v, k.theta), s, own);
                 }
-                written.keep_values(row, b, batch, &scratch.s[slot]);
-                written.read(row, b, batch, shape.units, &mut scratch.s[slot], &mut scratch.own[slot]);
-            } else if model.spiking {
-                threshold(inclusive, &scratch.v, k.theta, &mut scratch.s[slot]);
-                let own = call.recurrent.is_some().then_some(&mut scratch.own[slot]);
-                written.keep(row, b, batch, &scratch.s[slot], own);
             }
             if let Some(reduce) = call.reduce {
-                reduce_row(reduce, t, shape.steps, &scratch.v, planes);
+                reduce_row(reduce, t, shape.steps, v, activation, step);
             }
         }
-        planes[plane::POTENTIAL * width..][..width].copy_from_slice(&scratch.v);
-        planes[plane::CURRENT * width..][..width].copy_from_slice(&scratch.i);
+        let rows =
+            [(plane::POTENTIAL, &*v), (plane::CURRENT, &*i), (plane::ACTIVATION, &*activation), (plane::STEP, &*step)];
+        let kept = if call.reduce.is_some() { rows.len() } else { 2 };
+        for (plane, row) in &rows[..kept] {
+            for (row, planes) in row.chunks_exact(width).zip(planes.chunks_exact_mut(plane::PLANES * width)) {
+                planes[plane * width..][..width].copy_from_slice(row);
+            }
+        }
     }
 }
 
-/// `s_j = H(v_j − θ_j)` as numbers.
+/// `s` becomes the smooth stand-in for the step function; 0 for padding.
 #[inline(always)]
-fn threshold<F: Float>(inclusive: bool, v: &[F], theta: &[F], s: &mut [F]) {
-    let n = s.len();
-    let (v, theta) = (&v[..n], &theta[..n]);
+fn soften<F: Float>(model: &Model, v: &[F], theta: &[F], s: &mut [F]) {
+    let never = F::from_f64(NEVER);
+    for ((s, &v), &theta) in s.iter_mut().zip(v).zip(theta) {
+        *s = if theta < never { primitive(model.surrogate, v - theta) } else { F::ZERO };
+    }
+}
+
+/// `s = H(v − θ)` for 32 neurons, as numbers and as a word.
+#[inline(always)]
+fn fire<F: Float>(inclusive: bool, v: &[F], theta: &[F], s: &mut [F]) -> u32 {
+    let (v, theta, s) = (&v[..32], &theta[..32], &mut s[..32]);
+    let mut word = 0;
     if inclusive {
-        for j in 0..n {
-            s[j] = if v[j] >= theta[j] { F::ONE } else { F::ZERO };
+        for j in 0..32 {
+            let spikes = v[j] >= theta[j];
+            s[j] = if spikes { F::ONE } else { F::ZERO };
+            word |= u32::from(spikes) << j;
         }
     } else {
-        for j in 0..n {
-            s[j] = if v[j] > theta[j] { F::ONE } else { F::ZERO };
+        for j in 0..32 {
+            let spikes = v[j] > theta[j];
+            s[j] = if spikes { F::ONE } else { F::ZERO };
+            word |= u32::from(spikes) << j;
         }
     }
+    word
 }
 
 impl<F: Float> Written<'_, F> {
-    /// Writes a row of spikes, as bits or values, and lists its events.
+    /// Thresholds a row of a block, writes it as bits (or values), and lists each sample's events.
     #[inline(always)]
-    fn keep(&self, row: usize, b: usize, batch: usize, s: &[F], own: Option<&mut Events<F>>) {
-        if let Some(raster) = &self.raster {
-            let width = s.len() / 32;
-            // SAFETY: a row of this sample.
-            let out = unsafe { raster.slice((row * batch + b) * width, width) };
-            for (out, s) in out.iter_mut().zip(s.chunks_exact(32)) {
-                let mut word = 0u32;
-                for (bit, &s) in s.iter().enumerate() {
-                    word |= u32::from(s != F::ZERO) << bit;
-                }
-                *out = word;
+    fn threshold(
+        &self,
+        inclusive: bool,
+        row: usize,
+        first: usize,
+        batch: usize,
+        (v, theta): (&[F], &[F]),
+        s: &mut [F],
+        own: Option<&mut [Events<F>]>,
+    ) {
+        let Some(raster) = &self.raster else {
+            for at in (0..s.len()).step_by(32) {
+                fire(inclusive, &v[at..], &theta[at..], &mut s[at..]);
             }
-            if let Some(own) = own {
-                own.decode(out);
+            return self.keep_values(row, first, batch, s, own);
+        };
+        let width = self.width / 32;
+        // SAFETY: rows of this block's samples.
+        let out = unsafe { raster.slice((row * batch + first) * width, s.len() / 32) };
+        for (at, out) in out.iter_mut().enumerate() {
+            *out = fire(inclusive, &v[at * 32..], &theta[at * 32..], &mut s[at * 32..]);
+        }
+        if let Some(own) = own {
+            for (own, words) in own.iter_mut().zip(out.chunks_exact(width)) {
+                own.decode(words);
             }
-        } else {
-            self.keep_values(row, b, batch, s);
-            if let Some(own) = own {
+        }
+    }
+
+    /// Writes a row of graded spikes and lists each sample's events.
+    #[inline(always)]
+    fn keep_values(&self, row: usize, first: usize, batch: usize, s: &[F], own: Option<&mut [Events<F>]>) {
+        if let Some(values) = &self.values {
+            // SAFETY: rows of this block's samples.
+            unsafe { values.slice((row * batch + first) * self.width, s.len()) }.copy_from_slice(s);
+        }
+        if let Some(own) = own {
+            for (own, s) in own.iter_mut().zip(s.chunks_exact(self.width)) {
                 own.grade(s);
             }
         }
     }
 
-    #[inline(always)]
-    fn keep_values(&self, row: usize, b: usize, batch: usize, s: &[F]) {
-        if let Some(values) = &self.values {
-            // SAFETY: a row of this sample.
-            unsafe { values.slice((row * batch + b) * s.len(), s.len()) }.copy_from_slice(s);
-        }
-    }
-
     /// Reads a row of spikes as numbers and as events; 0 where the layer has none.
     #[inline(always)]
-    fn read(&self, row: usize, b: usize, batch: usize, units: usize, s: &mut [F], own: &mut Events<F>) {
-        if let Some(raster) = &self.raster {
-            let width = words(units);
-            // SAFETY: a row of this sample.
-            let words = unsafe { raster.slice((row * batch + b) * width, width) };
-            own.decode(words);
-            for (word, lanes) in words.iter().zip(s.chunks_exact_mut(32)) {
-                for (bit, lane) in lanes.iter_mut().enumerate() {
-                    *lane = if word >> bit & 1 == 1 { F::ONE } else { F::ZERO };
-                }
+    fn read(&self, row: usize, first: usize, batch: usize, units: usize, s: &mut [F], own: &mut [Events<F>]) {
+        for (m, (s, own)) in s.chunks_exact_mut(self.width).zip(own).enumerate() {
+            let at = row * batch + first + m;
+            if let Some(raster) = &self.raster {
+                let width = words(units);
+                // SAFETY: a row of this block's samples.
+                let words = unsafe { raster.slice(at * width, width) };
+                own.decode(words);
+                unpack(words, s);
+            } else if let Some(values) = &self.values {
+                // SAFETY: a row of this block's samples.
+                s.copy_from_slice(unsafe { values.slice(at * self.width, self.width) });
+                own.grade(&s[..units]);
+            } else {
+                s.fill(F::ZERO);
             }
-        } else if let Some(values) = &self.values {
-            // SAFETY: a row of this sample.
-            s.copy_from_slice(unsafe { values.slice((row * batch + b) * s.len(), s.len()) });
-            own.grade(&s[..units]);
         }
     }
 }
 
 /// Carries the reduction of the readout on by one step.
 #[inline(always)]
-fn reduce_row<F: Float>(reduce: Reduce, t: usize, steps: usize, v: &[F], planes: &mut [F]) {
-    let width = v.len();
-    let (activation, step) = planes[plane::ACTIVATION * width..][..2 * width].split_at_mut(width);
+fn reduce_row<F: Float>(reduce: Reduce, t: usize, steps: usize, v: &[F], activation: &mut [F], step: &mut [F]) {
+    let n = v.len();
+    let (activation, step) = (&mut activation[..n], &mut step[..n]);
     match reduce {
         Reduce::Max => {
-            for j in 0..width {
-                // Not `v > best`: a potential that is not a number must come through.
+            let (first, now) = (t == 0, F::from_f64(t as f64));
+            for j in 0..n {
+                // Not `v > best`: a potential that is not a number must come through. The step is moved by a product,
+                // because a conditional one becomes a masked store, which is slow.
                 #[allow(clippy::neg_cmp_op_on_partial_ord)]
-                if t == 0 || !(v[j] <= activation[j]) {
-                    activation[j] = v[j];
-                    step[j] = F::from_f64(t as f64);
-                }
+                let better = first | !(v[j] <= activation[j]);
+                activation[j] = if !first & (activation[j] > v[j]) { activation[j] } else { v[j] };
+                step[j] = (if better { F::ONE } else { F::ZERO }).fma(now - step[j], step[j]);
             }
         }
         Reduce::Sum | Reduce::Mean => {
             let share = if reduce == Reduce::Mean { F::from_f64(1.0 / steps as f64) } else { F::ONE };
-            for j in 0..width {
+            for j in 0..n {
                 let before = if t == 0 { F::ZERO } else { activation[j] };
                 activation[j] = share.fma(v[j], before);
             }
@@ -285,5 +334,3 @@ fn reduce_row<F: Float>(reduce: Reduce, t: usize, steps: usize, v: &[F], planes:
         Reduce::Last => activation.copy_from_slice(v),
     }
 }
-
-const _: () = assert!(plane::STEP == plane::ACTIVATION + 1);

@@ -2,6 +2,7 @@
 //! The formulas stand in `dynamics.md`, sections 1 and 2; S is a number because the gradient audit makes it smooth.
 
 use super::float::Float;
+use crate::kernels::constant;
 use crate::network::Reset;
 
 /// A reset form: V_t from V_{t-1}, S_{t-1} and `d = γ J_t`, and the partial derivatives that the adjoint needs.
@@ -101,7 +102,7 @@ reset_form!(NoReset, (beta, theta, v_reset, v, s, d, j),
     by_beta: v - j,
     by_theta: F::ZERO);
 
-/// Constants of a layer as rows, and the switches that the row functions read.
+/// Constants of a layer as rows, repeated for the samples of a block, and `v_reset`.
 #[derive(Clone, Copy)]
 pub struct Constants<'a, F> {
     /// α.
@@ -116,85 +117,162 @@ pub struct Constants<'a, F> {
     pub v_reset: F,
 }
 
-/// One step of a row of neurons: `i`, `v` become I_t, V_t from X_t (`x`) and S_{t-1} (`s`).
-#[inline(always)]
-pub fn step_row<F: Float>(reset: Reset, lag: usize, k: Constants<F>, x: &[F], s: &[F], i: &mut [F], v: &mut [F]) {
+impl<F: Copy> Constants<'_, F> {
+    /// The first `len` entries.
     #[inline(always)]
-    fn row<F: Float, R: ResetForm<F>>(lag: bool, k: Constants<F>, x: &[F], s: &[F], i: &mut [F], v: &mut [F]) {
-        let n = v.len();
-        let (x, s, i) = (&x[..n], &s[..n], &mut i[..n]);
-        let (alpha, beta, gamma, theta) = (&k.alpha[..n], &k.beta[..n], &k.gamma[..n], &k.theta[..n]);
-        for j in 0..n {
-            let old = i[j];
-            let new = alpha[j].fma(old, x[j]);
-            let d = gamma[j] * if lag { old } else { new };
-            i[j] = new;
-            v[j] = R::step(beta[j], theta[j], k.v_reset, v[j], s[j], d);
+    pub fn first(&self, len: usize) -> Self {
+        Constants {
+            alpha: &self.alpha[..len],
+            beta: &self.beta[..len],
+            gamma: &self.gamma[..len],
+            theta: &self.theta[..len],
+            v_reset: self.v_reset,
         }
     }
-    let lag = lag == 1;
-    match (reset, lag) {
-        (Reset::SubtractBefore, false) => row::<F, SubtractBefore>(false, k, x, s, i, v),
-        (Reset::SubtractBefore, true) => row::<F, SubtractBefore>(true, k, x, s, i, v),
-        (Reset::SubtractAfter, false) => row::<F, SubtractAfter>(false, k, x, s, i, v),
-        (Reset::SubtractAfter, true) => row::<F, SubtractAfter>(true, k, x, s, i, v),
-        (Reset::ZeroBefore, false) => row::<F, ZeroBefore>(false, k, x, s, i, v),
-        (Reset::ZeroBefore, true) => row::<F, ZeroBefore>(true, k, x, s, i, v),
-        (Reset::ZeroAfter, false) => row::<F, ZeroAfter>(false, k, x, s, i, v),
-        (Reset::ZeroAfter, true) => row::<F, ZeroAfter>(true, k, x, s, i, v),
-        (Reset::None, false) => row::<F, NoReset>(false, k, x, s, i, v),
-        (Reset::None, true) => row::<F, NoReset>(true, k, x, s, i, v),
+}
+
+/// Rows of constants repeated for each sample of a block: neurons of several samples at one step lie side by side, so
+/// that one pass over a block serves narrow layers as well as wide ones.
+pub struct Block<F> {
+    /// Samples of a block.
+    pub samples: usize,
+    rows: [Vec<F>; 4],
+    v_reset: F,
+}
+
+/// Numbers in a block, about; a dozen rows of a block fit the first-level cache.
+const BLOCK: usize = 512;
+
+impl<F: Float> Block<F> {
+    /// Repeats the constants `[5][width]` of a layer.
+    pub fn new(constants: &[F], width: usize, v_reset: f64) -> Self {
+        let samples = (BLOCK / width).max(1);
+        let row = |row: usize| constants[row * width..(row + 1) * width].repeat(samples);
+        let rows = [row(constant::ALPHA), row(constant::BETA), row(constant::GAMMA), row(constant::THETA)];
+        Block { samples, rows, v_reset: F::from_f64(v_reset) }
     }
+
+    /// The rows.
+    pub fn constants(&self) -> Constants<'_, F> {
+        let [alpha, beta, gamma, theta] = &self.rows;
+        Constants { alpha, beta, gamma, theta, v_reset: self.v_reset }
+    }
+}
+
+/// Calls `$body` with `$form` bound to the type of `$reset`.
+macro_rules! with_form {
+    ($reset:expr, $form:ident => $body:expr) => {
+        match $reset {
+            Reset::SubtractBefore => {
+                type $form = SubtractBefore;
+                $body
+            }
+            Reset::SubtractAfter => {
+                type $form = SubtractAfter;
+                $body
+            }
+            Reset::ZeroBefore => {
+                type $form = ZeroBefore;
+                $body
+            }
+            Reset::ZeroAfter => {
+                type $form = ZeroAfter;
+                $body
+            }
+            Reset::None => {
+                type $form = NoReset;
+                $body
+            }
+        }
+    };
+}
+
+/// One step of a row of neurons: `i`, `v` become I_t, V_t from X_t (`x`) and S_{t-1} (`s`); V_t goes to `tape` too.
+#[inline(always)]
+pub fn step_row<F: Float>(
+    reset: Reset,
+    lag: usize,
+    k: Constants<F>,
+    x: &[F],
+    s: &[F],
+    i: &mut [F],
+    v: &mut [F],
+    tape: &mut [F],
+) {
+    #[inline(always)]
+    fn row<F: Float, R: ResetForm<F>>(
+        lag: bool,
+        k: Constants<F>,
+        x: &[F],
+        s: &[F],
+        i: &mut [F],
+        v: &mut [F],
+        tape: &mut [F],
+    ) {
+        let n = v.len();
+        let (x, s, i, tape, k) = (&x[..n], &s[..n], &mut i[..n], &mut tape[..n], k.first(n));
+        for j in 0..n {
+            let old = i[j];
+            let new = k.alpha[j].fma(old, x[j]);
+            let d = k.gamma[j] * if lag { old } else { new };
+            i[j] = new;
+            let after = R::step(k.beta[j], k.theta[j], k.v_reset, v[j], s[j], d);
+            v[j] = after;
+            tape[j] = after;
+        }
+    }
+    with_form!(reset, R => match lag {
+        1 => row::<F, R>(true, k, x, s, i, v, tape),
+        _ => row::<F, R>(false, k, x, s, i, v, tape),
+    });
 }
 
 /// What the adjoint of one step reads, as rows.
 #[derive(Clone, Copy)]
 pub struct Step<'a, F> {
-    /// V_t.
-    pub v: &'a [F],
     /// S_t.
     pub s: &'a [F],
-    /// S_{t-1}.
+    /// S_{t-1}; any row where the form has no gate or the lag is 1.
     pub s_before: &'a [F],
     /// σ'(V_t − θ).
     pub sigma: &'a [F],
-    /// J_{t+1}, read only by a differentiated `zero_after`.
-    pub j_after: Option<&'a [F]>,
+    /// ρ_t.
+    pub rho: &'a [F],
     /// gV_t, where there is any.
     pub g_potential: Option<&'a [F]>,
 }
 
-/// One step of the adjoint of a row of neurons: `rho` holds what reaches S_t from above and from the recurrence and
-/// becomes ρ_t; `lambda` and `mu` go from t + 1 to t.
+/// One step of the adjoint of a row of neurons: `lambda` and `mu` go from t + 1 to t, and μ_t = χ_t to `chi`.
 #[inline(always)]
 pub fn adjoint_row<F: Float>(
     reset: Reset,
-    detach: bool,
     lag: usize,
     k: Constants<F>,
     at: Step<F>,
-    rho: &mut [F],
     lambda: &mut [F],
     mu: &mut [F],
+    chi: &mut [F],
 ) {
     #[inline(always)]
     fn row<F: Float, R: ResetForm<F>>(
         lag: bool,
         k: Constants<F>,
         at: Step<F>,
-        rho: &[F],
         lambda: &mut [F],
         mu: &mut [F],
+        chi: &mut [F],
     ) {
         let n = lambda.len();
-        let (rho, mu, s, s_before, sigma) = (&rho[..n], &mut mu[..n], &at.s[..n], &at.s_before[..n], &at.sigma[..n]);
-        let (alpha, beta, gamma) = (&k.alpha[..n], &k.beta[..n], &k.gamma[..n]);
+        let (rho, s, s_before, sigma) = (&at.rho[..n], &at.s[..n], &at.s_before[..n], &at.sigma[..n]);
+        let (mu, chi, k) = (&mut mu[..n], &mut chi[..n], k.first(n));
         for j in 0..n {
             let after = lambda[j];
-            let new = sigma[j].fma(rho[j], R::carry(beta[j], s[j]) * after);
+            let new = sigma[j].fma(rho[j], R::carry(k.beta[j], s[j]) * after);
             let gated = if lag { R::gate(s[j]) * after } else { R::gate(s_before[j]) * new };
             lambda[j] = new;
-            mu[j] = alpha[j].fma(mu[j], gamma[j] * gated);
+            let current = k.alpha[j].fma(mu[j], k.gamma[j] * gated);
+            mu[j] = current;
+            chi[j] = current;
         }
     }
     #[inline(always)]
@@ -203,62 +281,86 @@ pub fn adjoint_row<F: Float>(
         k: Constants<F>,
         at: Step<F>,
         g: &[F],
-        rho: &[F],
         lambda: &mut [F],
         mu: &mut [F],
+        chi: &mut [F],
     ) {
-        for j in 0..lambda.len() {
+        let n = lambda.len();
+        let (rho, s, s_before, sigma) = (&at.rho[..n], &at.s[..n], &at.s_before[..n], &at.sigma[..n]);
+        let (g, mu, chi, k) = (&g[..n], &mut mu[..n], &mut chi[..n], k.first(n));
+        for j in 0..n {
             let after = lambda[j];
-            let new = g[j] + at.sigma[j].fma(rho[j], R::carry(k.beta[j], at.s[j]) * after);
-            let gated = if lag { R::gate(at.s[j]) * after } else { R::gate(at.s_before[j]) * new };
+            let new = g[j] + sigma[j].fma(rho[j], R::carry(k.beta[j], s[j]) * after);
+            let gated = if lag { R::gate(s[j]) * after } else { R::gate(s_before[j]) * new };
             lambda[j] = new;
-            mu[j] = k.alpha[j].fma(mu[j], k.gamma[j] * gated);
+            let current = k.alpha[j].fma(mu[j], k.gamma[j] * gated);
+            mu[j] = current;
+            chi[j] = current;
         }
     }
+    with_form!(reset, R => match (at.g_potential, lag) {
+        (None, 1) => row::<F, R>(true, k, at, lambda, mu, chi),
+        (None, _) => row::<F, R>(false, k, at, lambda, mu, chi),
+        (Some(g), lag) => with_potential::<F, R>(lag == 1, k, at, g, lambda, mu, chi),
+    });
+}
+
+/// The same for neurons that do not spike.
+#[inline(always)]
+pub fn leak_row<F: Float>(lag: usize, k: Constants<F>, g: Option<&[F]>, lambda: &mut [F], mu: &mut [F], chi: &mut [F]) {
     #[inline(always)]
-    fn through_reset<F: Float, R: ResetForm<F>>(k: Constants<F>, at: Step<F>, rho: &mut [F], lambda: &[F]) {
-        for j in 0..rho.len() {
-            let d = at.j_after.map_or(F::ZERO, |current| k.gamma[j] * current[j]);
-            rho[j] += R::through_spike(k.beta[j], k.theta[j], k.v_reset, at.v[j], d) * lambda[j];
+    fn row<F: Float>(
+        lag: bool,
+        k: Constants<F>,
+        g: impl Fn(usize) -> F,
+        lambda: &mut [F],
+        mu: &mut [F],
+        chi: &mut [F],
+    ) {
+        let n = lambda.len();
+        let (mu, chi, k) = (&mut mu[..n], &mut chi[..n], k.first(n));
+        for j in 0..n {
+            let after = lambda[j];
+            let new = k.beta[j].fma(after, g(j));
+            lambda[j] = new;
+            let current = k.alpha[j].fma(mu[j], k.gamma[j] * if lag { after } else { new });
+            mu[j] = current;
+            chi[j] = current;
         }
     }
-    macro_rules! run {
-        ($form:ident) => {{
-            if !detach {
-                through_reset::<F, $form>(k, at, rho, lambda);
-            }
-            match (at.g_potential, lag == 1) {
-                (None, false) => row::<F, $form>(false, k, at, rho, lambda, mu),
-                (None, true) => row::<F, $form>(true, k, at, rho, lambda, mu),
-                (Some(g), lag) => with_potential::<F, $form>(lag, k, at, g, rho, lambda, mu),
-            }
-        }};
+    match g {
+        Some(g) => {
+            let g = &g[..lambda.len()];
+            row(lag == 1, k, |j| g[j], lambda, mu, chi);
+        }
+        None => row(lag == 1, k, |_| F::ZERO, lambda, mu, chi),
     }
-    match reset {
-        Reset::SubtractBefore => run!(SubtractBefore),
-        Reset::SubtractAfter => run!(SubtractAfter),
-        Reset::ZeroBefore => run!(ZeroBefore),
-        Reset::ZeroAfter => run!(ZeroAfter),
-        Reset::None => run!(NoReset),
+}
+
+/// Adds the reset term to `rho`: ∂V_{t+1}/∂S_t λ_{t+1}. `j_after` is J_{t+1}, read only by `zero_after`.
+#[inline(always)]
+pub fn through_reset<F: Float>(
+    reset: Reset,
+    k: Constants<F>,
+    v: &[F],
+    j_after: Option<&[F]>,
+    lambda: &[F],
+    rho: &mut [F],
+) {
+    #[inline(always)]
+    fn row<F: Float, R: ResetForm<F>>(k: Constants<F>, v: &[F], j_after: Option<&[F]>, lambda: &[F], rho: &mut [F]) {
+        for j in 0..rho.len() {
+            let d = j_after.map_or(F::ZERO, |current| k.gamma[j] * current[j]);
+            rho[j] += R::through_spike(k.beta[j], k.theta[j], k.v_reset, v[j], d) * lambda[j];
+        }
     }
+    with_form!(reset, R => row::<F, R>(k, v, j_after, lambda, rho));
 }
 
 /// ∂V_t/∂β and ∂V_t/∂θ of one neuron.
 #[inline(always)]
 pub fn by_parameters<F: Float>(reset: Reset, beta: F, theta: F, v_reset: F, v: F, s: F, j: F) -> (F, F) {
-    match reset {
-        Reset::SubtractBefore => {
-            (SubtractBefore::by_beta(theta, v_reset, v, s, j), <SubtractBefore as ResetForm<F>>::by_theta(beta, s))
-        }
-        Reset::SubtractAfter => {
-            (SubtractAfter::by_beta(theta, v_reset, v, s, j), <SubtractAfter as ResetForm<F>>::by_theta(beta, s))
-        }
-        Reset::ZeroBefore => {
-            (ZeroBefore::by_beta(theta, v_reset, v, s, j), <ZeroBefore as ResetForm<F>>::by_theta(beta, s))
-        }
-        Reset::ZeroAfter => {
-            (ZeroAfter::by_beta(theta, v_reset, v, s, j), <ZeroAfter as ResetForm<F>>::by_theta(beta, s))
-        }
-        Reset::None => (NoReset::by_beta(theta, v_reset, v, s, j), <NoReset as ResetForm<F>>::by_theta(beta, s)),
-    }
+    with_form!(reset, R => {
+        (R::by_beta(theta, v_reset, v, s, j), <R as ResetForm<F>>::by_theta(beta, s))
+    })
 }

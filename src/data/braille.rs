@@ -80,7 +80,8 @@ impl Braille {
         let width = self.channels.len();
         let (mut train, mut valid, mut test) = (Vec::new(), Vec::new(), Vec::new());
         for letter in 0..LETTERS {
-            let mut trials: Vec<usize> = (0..letters.len()).filter(|&trial| letters[trial] as usize == letter).collect();
+            let mut trials: Vec<usize> =
+                (0..letters.len()).filter(|&trial| letters[trial] as usize == letter).collect();
             Random::new(self.seed.unwrap_or(seed), STREAMS + letter as u64).shuffle(&mut trials);
             test.extend(trials.drain(..self.test));
             valid.extend(trials.drain(..self.valid));

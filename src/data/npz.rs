@@ -54,15 +54,14 @@ impl Npz {
         if !fits {
             let axes: Vec<String> =
                 shape.iter().map(|axis| axis.map_or("any".to_string(), |axis| axis.to_string())).collect();
-            return Err(fail(format!(
-                "array {name} has the shape {:?}, expected [{}]",
-                header.shape,
-                axes.join(", ")
-            )));
+            return Err(fail(format!("array {name} has the shape {:?}, expected [{}]", header.shape, axes.join(", "))));
         }
         let count = header.shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis));
         let Some(count) = count.filter(|&count| count <= MOST) else {
-            return Err(fail(format!("array {name} claims the shape {:?}, which is too large to be true", header.shape)));
+            return Err(fail(format!(
+                "array {name} claims the shape {:?}, which is too large to be true",
+                header.shape
+            )));
         };
         let length = count * header.kind.bytes();
         let mut bytes = Vec::new();
@@ -102,12 +101,8 @@ impl Kind {
         match self {
             Kind::U8 => bytes.iter().map(|&byte| f32::from(byte)).collect(),
             Kind::I8 => bytes.iter().map(|&byte| f32::from(byte as i8)).collect(),
-            Kind::U16 => {
-                bytes.as_chunks::<2>().0.iter().map(|&bytes| f32::from(u16::from_le_bytes(bytes))).collect()
-            }
-            Kind::I16 => {
-                bytes.as_chunks::<2>().0.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes))).collect()
-            }
+            Kind::U16 => bytes.as_chunks::<2>().0.iter().map(|&bytes| f32::from(u16::from_le_bytes(bytes))).collect(),
+            Kind::I16 => bytes.as_chunks::<2>().0.iter().map(|&bytes| f32::from(i16::from_le_bytes(bytes))).collect(),
             Kind::F32 => bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
         }
     }

@@ -53,7 +53,8 @@ impl RunDirectory {
     /// # Errors
     /// [`Error::File`] where it cannot be made, or `out` holds a run already.
     pub fn create(out: Option<&Path>, name: &str, seed: u64) -> Result<Self> {
-        let cannot = |path: &Path, error: std::io::Error| Error::file(path, format!("cannot make the directory: {error}"));
+        let cannot =
+            |path: &Path, error: std::io::Error| Error::file(path, format!("cannot make the directory: {error}"));
         if let Some(path) = out {
             fs::create_dir_all(path).map_err(|error| cannot(path, error))?;
             if path.join("config.toml").exists() {
@@ -153,8 +154,7 @@ impl RunDirectory {
         let fail = |error: &dyn std::fmt::Display| Error::file(&path, format!("cannot be written: {error}"));
         let mut line = serde_json::to_string(metrics).map_err(|error| fail(&error))?;
         line.push('\n');
-        let mut file =
-            OpenOptions::new().create(true).append(true).open(&path).map_err(|error| fail(&error))?;
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|error| fail(&error))?;
         file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(|error| fail(&error))
     }
 
@@ -169,7 +169,8 @@ impl RunDirectory {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Error::file(&path, format!("cannot be read: {error}"))),
         };
-        let read: Vec<EpochMetrics> = text.lines().map_while(|line| serde_json::from_str(line).ok()).take(epochs).collect();
+        let read: Vec<EpochMetrics> =
+            text.lines().map_while(|line| serde_json::from_str(line).ok()).take(epochs).collect();
         let complete = read.len() == epochs && read.iter().zip(1..).all(|(metrics, epoch)| metrics.epoch == epoch);
         if complete {
             Ok(read)

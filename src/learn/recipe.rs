@@ -146,7 +146,9 @@ impl Recipe {
         let data = match train.data.as_str() {
             "randman" => Task::Randman(within("data", typed(data))?),
             "braille" => Task::Braille(within("data", typed(data))?),
-            other => return Err(Error::network("train.data", format!("unknown task {other:?}, known: randman, braille"))),
+            other => {
+                return Err(Error::network("train.data", format!("unknown task {other:?}, known: randman, braille")));
+            }
         };
         let recipe = Recipe { network, train, data };
         recipe.validate()?;

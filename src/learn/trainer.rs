@@ -186,11 +186,8 @@ impl Trainer {
         let first = self.progress.step;
         let work = (self.recipe.network.neurons() * self.split.train.steps()) as f64;
         let hidden = self.hidden_neurons().max(1) as f64;
-        let mut optimiser = Optimiser {
-            rule: train.optimiser.rule(),
-            rate: train.optimiser.rate(),
-            max_norm: train.clip,
-        };
+        let mut optimiser =
+            Optimiser { rule: train.optimiser.rule(), rate: train.optimiser.rate(), max_norm: train.clip };
         let (base, schedule): (f64, Schedule) = (optimiser.rate, train.schedule);
         let mut sums = Sums::default();
         let mut read = 0;
@@ -252,8 +249,7 @@ impl Trainer {
         });
         if better {
             self.best = Some(self.engine.parameters()?);
-            self.progress.best =
-                Some(Best { epoch: self.progress.epoch, accuracy: valid.accuracy, loss: valid.loss });
+            self.progress.best = Some(Best { epoch: self.progress.epoch, accuracy: valid.accuracy, loss: valid.loss });
         }
         Ok(())
     }

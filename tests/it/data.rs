@@ -46,9 +46,9 @@ fn a_class_uses_the_whole_window_in_every_unit() {
     for class in 0..4 {
         let samples: Vec<usize> = (0..split.train.len()).filter(|&i| split.train.labels()[i] == class).collect();
         for unit in 0..7 {
-            let steps = samples.iter().map(|&sample| {
-                split.train.sample_events(sample).iter().find(|event| event.1 == unit).unwrap().0
-            });
+            let steps = samples
+                .iter()
+                .map(|&sample| split.train.sample_events(sample).iter().find(|event| event.1 == unit).unwrap().0);
             let (low, high) = steps.fold((u32::MAX, 0), |(low, high), step| (low.min(step), high.max(step)));
             assert!(low == 0 && high >= 48, "class {class}, unit {unit}: steps {low} to {high}");
         }

@@ -72,18 +72,17 @@ fn panel(
         let style = colour.stroke_width(px(2));
         let series = chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
         let style = colour.stroke_width(px(3));
-        series.label(*name).legend(move |(x, y)| {
-            PathElement::new(vec![(x - px(6) as i32, y), (x + px(14) as i32, y)], style)
-        });
+        series
+            .label(*name)
+            .legend(move |(x, y)| PathElement::new(vec![(x - px(6) as i32, y), (x + px(14) as i32, y)], style));
         if points.len() == 1 {
             chart.draw_series(points.iter().map(|point| Circle::new(*point, px(3), colour.filled())))?;
         }
     }
     if let Some(point) = kept {
         let mark = chart.draw_series([Circle::new(point, px(5), ORANGE.stroke_width(px(2)))])?;
-        mark.label("parameters that are kept").legend(|(x, y)| {
-            Circle::new((x + px(4) as i32, y), px(5), ORANGE.stroke_width(px(2)))
-        });
+        mark.label("parameters that are kept")
+            .legend(|(x, y)| Circle::new((x + px(4) as i32, y), px(5), ORANGE.stroke_width(px(2))));
     }
     chart
         .configure_series_labels()

@@ -89,7 +89,11 @@ fn text(size: u32, colour: &RGBColor) -> TextStyle<'static> {
 }
 
 /// A heading, and a line of explanation under it.
-fn heading<'a>(area: &Drawing<'a>, title: &str, subtitle: &str) -> std::result::Result<Drawing<'a>, Box<dyn std::error::Error>> {
+fn heading<'a>(
+    area: &Drawing<'a>,
+    title: &str,
+    subtitle: &str,
+) -> std::result::Result<Drawing<'a>, Box<dyn std::error::Error>> {
     let bold = TextStyle::from(("sans-serif", px(18), FontStyle::Bold).into_font()).color(&INK);
     let (left, top) = (px(24) as i32, px(18) as i32);
     area.draw_text(title, &bold, (left, top))?;

@@ -59,7 +59,8 @@ pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
 fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
     let data = &trainer.split().test;
     let middle = data.classes() / 2;
-    let Some(index) = (0..data.len()).find(|&index| data.labels()[index] as usize == middle).or(data.labels().first().map(|_| 0))
+    let Some(index) =
+        (0..data.len()).find(|&index| data.labels()[index] as usize == middle).or(data.labels().first().map(|_| 0))
     else {
         return Ok(None);
     };
@@ -79,7 +80,15 @@ fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
     // The first largest, as the engine counts it.
     let best = activation.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let predicted = activation.iter().position(|&value| value == best).unwrap_or(0);
-    Ok(Some(Sample { input: batch.input, hidden, readout, class, predicted, dt: network.dt, reduce: network.readout.reduce }))
+    Ok(Some(Sample {
+        input: batch.input,
+        hidden,
+        readout,
+        class,
+        predicted,
+        dt: network.dt,
+        reduce: network.readout.reduce,
+    }))
 }
 
 /// Neurons in the order of their first spikes, silent ones last.

@@ -92,7 +92,11 @@ fn the_output() {
     let at = place.path();
     std::fs::write(at.join("small.toml"), SMALL).unwrap();
     std::fs::write(at.join("file"), "in the way").unwrap();
-    bad(at, &["train", "small.toml", "--device", "cpu", "--out", "file/run"], &["file/run", "cannot make the directory"]);
+    bad(
+        at,
+        &["train", "small.toml", "--device", "cpu", "--out", "file/run"],
+        &["file/run", "cannot make the directory"],
+    );
     bad(at, &["train", "small.toml", "--device", "cpu", "--out", "file"], &["file", "cannot make the directory"]);
     std::fs::write(at.join("runs"), "in the way").unwrap();
     bad(at, &["train", "small.toml", "--device", "cpu"], &["runs", "cannot make the directory"]);

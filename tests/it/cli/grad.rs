@@ -183,7 +183,8 @@ fn it_refuses_what_does_not_fit() {
     files(at);
     std::fs::write(at.join("net.toml"), NETWORK.replace("units = 5", "units = 5\nunit = 5")).unwrap();
     refuse(&["net.toml", "layer[0].unit", "line 4"]);
-    std::fs::write(at.join("net.toml"), NETWORK.replace("units = 2", "units = 2\nneuron = { kind = \"lif\" }")).unwrap();
+    std::fs::write(at.join("net.toml"), NETWORK.replace("units = 2", "units = 2\nneuron = { kind = \"lif\" }"))
+        .unwrap();
     refuse(&["net.toml", "li readout"]);
     files(at);
     std::fs::write(at.join("in-the-way"), "").unwrap();

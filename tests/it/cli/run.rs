@@ -99,7 +99,11 @@ fn a_run_that_is_killed_is_resumed_to_the_same_bits() {
     assert_eq!(bits(&broken), bits(&at.join("whole")));
     let metrics = |name: &str| {
         let run = RunDirectory::open(&at.join(name)).unwrap();
-        run.metrics(40).unwrap().into_iter().map(|line| (line.epoch, line.train_loss, line.valid_accuracy)).collect::<Vec<_>>()
+        run.metrics(40)
+            .unwrap()
+            .into_iter()
+            .map(|line| (line.epoch, line.train_loss, line.valid_accuracy))
+            .collect::<Vec<_>>()
     };
     assert_eq!(metrics("broken"), metrics("whole"));
 }
@@ -118,6 +122,8 @@ fn a_run_is_resumed_by_recipe_by_directory_and_to_more_epochs() {
     good(at, &["train", "small.toml", "--device", "cpu", "--epochs", "4", "--out", "whole"]);
     assert_eq!(bits(&at.join("runs/small-1")), bits(&at.join("whole")));
     bad(at, &["train", "--resume", "runs/small-1", "--seed", "9"], &["--seed", "cannot change"]);
+    bad(at, &["train", "randman", "--resume", "runs/small-1"], &["runs/small-1", "a run of small, not of randman"]);
+    bad(at, &["train", "--resume", "whole", "--out", "other"], &["--out"]);
     bad(at, &["train", "small.toml", "--out", "whole"], &["whole", "holds a run already", "--resume"]);
 }
 
