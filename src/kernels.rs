@@ -224,7 +224,7 @@ pub enum Form {
 pub enum Projection {
     /// `X_t = s_{t-L} W`, W `[in][np]`.
     Dense,
-    /// `X_{t,j} = w_j s_{t-L, j mod in}`, w `[np]`.
+    /// `X_{t,j} = w_j s_{t-L, j mod in}`, w `[np]`; the source holds values, not bits.
     Current,
 }
 
@@ -352,7 +352,8 @@ pub struct Above<'a, K: Kernels> {
     pub gradient: &'a mut K::Values,
 }
 
-/// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t`, t from T−1 down to 0, b ascending.
+/// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t`, from spikes with t from T−1 down to 0, b ascending;
+/// from values in the fixed order of a dense product.
 pub struct WeightGradient<'a, K: Kernels> {
     /// Dense or current.
     pub projection: Projection,
