@@ -15,8 +15,8 @@ struct Params {
     row: u32,
     words: u32,
     inputs: u32,
-    // First chunk of this dispatch.
-    first_chunk: u32,
+    // First workgroup of this dispatch, among those of all chunks.
+    first_group: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -42,10 +42,10 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let blocks = (params.row + COLUMNS - 1u) / COLUMNS;
-    let flat = flat_group(group, groups);
+    let flat = params.first_group + flat_group(group, groups);
     let word = flat % params.words;
     let column = ((flat / params.words) % blocks) * COLUMNS + local;
-    let chunk = params.first_chunk + flat / (params.words * blocks);
+    let chunk = flat / (params.words * blocks);
     if (column >= params.row || chunk >= params.chunks) {
         return;
     }

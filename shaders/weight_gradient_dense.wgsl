@@ -14,8 +14,8 @@ struct Params {
     row: u32,
     source_row: u32,
     inputs: u32,
-    // First chunk of this dispatch.
-    first_chunk: u32,
+    // First workgroup of this dispatch, among those of all chunks.
+    first_group: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -42,10 +42,10 @@ fn main(
 ) {
     let across = (params.row + TILE - 1u) / TILE;
     let down = (params.inputs + TILE - 1u) / TILE;
-    let flat = flat_group(group, groups);
+    let flat = params.first_group + flat_group(group, groups);
     let left = (flat % across) * TILE;
     let top = ((flat / across) % down) * TILE;
-    let chunk = params.first_chunk + flat / (across * down);
+    let chunk = flat / (across * down);
     let x = local % 16u;
     let y = local / 16u;
     let begin = min(chunk * params.chunk, params.rows);

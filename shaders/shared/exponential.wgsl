@@ -4,8 +4,8 @@ fn exponential(x: f32) -> f32 {
         return 0.0;
     }
     let n = round(x * 1.44269504);
-    // ln 2 in two parts, so that the remainder is exact.
-    let r = fma(n, 1.42860677e-6, fma(n, -0.693148613, x));
+    // ln 2 in two parts, the first of so few bits that n times it is exact, so that the remainder is, fused or not.
+    let r = fma(n, -1.42860677e-6, fma(n, -0.693145752, x));
     var p = fma(r, 1.98412698e-4, 1.38888889e-3);
     p = fma(r, p, 8.33333333e-3);
     p = fma(r, p, 4.16666667e-2);

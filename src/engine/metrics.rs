@@ -44,6 +44,8 @@ pub(super) struct Ring<K: Kernels> {
     pub slots: Slots,
     /// Samples of each row that is filled and not read.
     filled: Vec<usize>,
+    /// Row of the last forward pass, read or not.
+    current: usize,
     done: VecDeque<StepMetrics>,
     spiking: usize,
 }
@@ -61,12 +63,12 @@ impl<K: Kernels> Ring<K> {
         let end = squares + layers.iter().map(tensors).sum::<usize>();
         let slots = Slots { loss: 0, regulariser: 2, spikes: 3, squares, squares_end: end, len: end };
         let values = kernels.values("metrics", ROWS * slots.len)?;
-        Ok(Ring { values, slots, filled: Vec::new(), done: VecDeque::new(), spiking })
+        Ok(Ring { values, slots, filled: Vec::new(), current: 0, done: VecDeque::new(), spiking })
     }
 
     /// First slot of the current row.
     pub fn base(&self) -> usize {
-        self.filled.len().saturating_sub(1) * self.slots.len
+        self.current * self.slots.len
     }
 
     /// Starts a row; reads the ring where it is full.
@@ -74,6 +76,7 @@ impl<K: Kernels> Ring<K> {
         if self.filled.len() == ROWS {
             self.drain(kernels)?;
         }
+        self.current = self.filled.len();
         self.filled.push(samples);
         let base = self.base();
         kernels.fill(&mut self.values, base..base + self.slots.len, 0.0);
@@ -115,7 +118,6 @@ impl<K: Kernels> Core<K> {
     /// [`crate::Error::Device`] where the device was lost.
     pub fn metrics(&mut self) -> Result<Vec<StepMetrics>> {
         self.ring.drain(&mut self.kernels)?;
-        // A row may still be written by a backward pass after it was read: it then starts at the ring's first row.
         Ok(self.ring.done.drain(..).collect())
     }
 }

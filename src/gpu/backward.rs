@@ -229,7 +229,7 @@ fn resident_steps(gpu: &mut Gpu, call: &Backward<Gpu>, prepared: &Prepared, geom
     let groups = call.shape.batch.div_ceil(geometry.tile);
     let work = (call.shape.len(1) * (32 + call.shape.units)) as u64;
     let permutation = Axes::of(call).resident(geometry, call.shape.row(), call.model.recurrent_lag);
-    for piece in descending(&call.range, quantum) {
+    for piece in descending(&call.range, super::form::bounded(quantum, work)) {
         record(gpu, &permutation, call, Some(&prepared.array), piece, groups, work);
     }
 }

@@ -156,7 +156,7 @@ fn describe(index: usize, adapter: &wgpu::Adapter) -> AdapterInfo {
             wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => AdapterKind::Other,
         },
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
-        largest_array: limits.max_buffer_size.min(limits.max_storage_buffer_binding_size),
+        largest_array: largest_array(&limits),
         workgroup_memory: limits.max_compute_workgroup_storage_size,
         invocations: limits.max_compute_invocations_per_workgroup,
         half: features.contains(wgpu::Features::SHADER_F16),
@@ -230,13 +230,18 @@ impl Device {
             refused.set(format!("{name} refused the work: {error}"));
         }));
         let limits = Limits {
-            largest_array: limits.max_buffer_size.min(limits.max_storage_buffer_binding_size),
+            largest_array: largest_array(&limits),
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             invocations: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
         };
         Ok(Device { device, queue, limits, checked: choice.options.checked, fault, info })
     }
+}
+
+/// Bytes of an array at most. Past 2 GiB a driver may count lengths in 32 bits, and so do the shaders' indices.
+fn largest_array(limits: &wgpu::Limits) -> u64 {
+    limits.max_buffer_size.min(limits.max_storage_buffer_binding_size).min(i32::MAX as u64 & !15)
 }
 
 /// WebGPU's defaults, raised to what the adapter has where the kernels profit, lowered to what the options ask for.

@@ -41,6 +41,11 @@ pub(super) fn slices(count: usize, work: u64, unit: usize) -> impl Iterator<Item
     (0..count).step_by(step).map(move |start| start..(start + step).min(count))
 }
 
+/// Steps of a resident dispatch, `work` multiply-adds each: no more than keep it short.
+pub(super) fn bounded(quantum: usize, work: u64) -> usize {
+    quantum.min((DISPATCH / work.max(1)) as usize).max(1)
+}
+
 /// What a resident kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Geometry {

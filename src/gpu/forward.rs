@@ -219,8 +219,10 @@ fn resident_steps(
 ) {
     let groups = call.shape.batch.div_ceil(geometry.tile);
     let end = call.range.end;
-    let pieces = call.range.clone().step_by(quantum).map(|start| start..(start + quantum).min(end));
-    let work = (call.shape.len(1) * (16 + call.shape.units / 10)) as u64;
+    // A network before training may spike far more than planned for: a quarter of its neurons, say.
+    let work = (call.shape.len(1) * (16 + call.shape.units / 4)) as u64;
+    let quantum = super::form::bounded(quantum, work);
+    let pieces = call.range.clone().step_by(quantum).map(|start| start..start.saturating_add(quantum).min(end));
     let permutation = Axes::of(call).resident(geometry, call.shape.row(), call.model.recurrent_lag);
     record(gpu, &permutation, input, call, Some(weights), pieces, groups, work);
 }

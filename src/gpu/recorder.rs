@@ -25,7 +25,7 @@ const AHEAD: usize = 3;
 /// Bytes of a slot for a parameter block.
 const SLOT: u64 = 256;
 /// Slots of the uniform buffer for blocks that stay the same, and of the ring.
-const SLOTS: u64 = 8192;
+const SLOTS: u64 = 65536;
 const RING: u64 = 512;
 /// Groups of a dispatch in one dimension: WebGPU's floor.
 const GROUPS: u64 = 65535;
@@ -272,7 +272,9 @@ impl Recorder {
         }
         if self.readback.as_ref().is_none_or(|buffer| buffer.size() < bytes) {
             let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-            self.readback = Some(self.buffer("read-back", bytes.next_power_of_two().max(4096), usage)?);
+            // Rounded up so that it is seldom made anew, but not past what the device takes.
+            let room = bytes.next_power_of_two().max(4096).min(self.device.limits.largest_array & !3).max(bytes);
+            self.readback = Some(self.buffer("read-back", room, usage)?);
         }
         let Some(buffer) = self.readback.clone() else { return Ok(Vec::new()) };
         self.copy(array.buffer(), offset, &buffer, 0, bytes);

@@ -15,7 +15,7 @@ pub(super) struct Params {
     row: u32,
     source_row: u32,
     inputs: u32,
-    first_chunk: u32,
+    first_group: u32,
 }
 
 #[repr(C)]
@@ -72,9 +72,9 @@ pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
     let bindings = [read(1, &call.source.array), read(2, &call.chi.array), write(3, target)];
     match call.projection {
         Projection::Dense => {
-            let work = if raster { chunk * row * source_row } else { chunk * entries } as u64;
-            // As many chunks in a dispatch as may run at once without holding the device for long.
-            for slice in super::form::slices(chunks, work, 1) {
+            let work = (if raster { chunk * row * source_row } else { chunk * entries } as u64).div_ceil(groups as u64);
+            // As many workgroups in a dispatch as may run without holding the device for long.
+            for slice in super::form::slices(groups * chunks, work, 1) {
                 let params = Params {
                     chunk: chunk as u32,
                     rows: rows as u32,
@@ -83,11 +83,11 @@ pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
                     row: row as u32,
                     source_row: source_row as u32,
                     inputs: call.inputs as u32,
-                    first_chunk: slice.start as u32,
+                    first_group: slice.start as u32,
                 };
                 let name = if raster { "weight_gradient" } else { "weight_gradient_dense" };
                 let work = work * slice.len() as u64;
-                gpu.dispatch(Permutation::new(name), &params, &bindings, groups * slice.len(), work);
+                gpu.dispatch(Permutation::new(name), &params, &bindings, slice.len(), work);
             }
         }
         Projection::Current => {
