@@ -195,12 +195,8 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                 reduce_row(reduce, t, shape.steps, v, activation, step);
             }
         }
-        let rows = [
-            (plane::POTENTIAL, &*v),
-            (plane::CURRENT, &*i),
-            (plane::ACTIVATION, &*activation),
-            (plane::STEP, &*step),
-        ];
+        let rows =
+            [(plane::POTENTIAL, &*v), (plane::CURRENT, &*i), (plane::ACTIVATION, &*activation), (plane::STEP, &*step)];
         let kept = if call.reduce.is_some() { rows.len() } else { 2 };
         for (plane, row) in &rows[..kept] {
             for (row, planes) in row.chunks_exact(width).zip(planes.chunks_exact_mut(plane::PLANES * width)) {

@@ -309,14 +309,7 @@ pub fn adjoint_row<F: Float>(
 
 /// The same for neurons that do not spike.
 #[inline(always)]
-pub fn leak_row<F: Float>(
-    lag: usize,
-    k: Constants<F>,
-    g: Option<&[F]>,
-    lambda: &mut [F],
-    mu: &mut [F],
-    chi: &mut [F],
-) {
+pub fn leak_row<F: Float>(lag: usize, k: Constants<F>, g: Option<&[F]>, lambda: &mut [F], mu: &mut [F], chi: &mut [F]) {
     #[inline(always)]
     fn row<F: Float>(
         lag: bool,
@@ -357,13 +350,7 @@ pub fn through_reset<F: Float>(
     rho: &mut [F],
 ) {
     #[inline(always)]
-    fn row<F: Float, R: ResetForm<F>>(
-        k: Constants<F>,
-        v: &[F],
-        j_after: Option<&[F]>,
-        lambda: &[F],
-        rho: &mut [F],
-    ) {
+    fn row<F: Float, R: ResetForm<F>>(k: Constants<F>, v: &[F], j_after: Option<&[F]>, lambda: &[F], rho: &mut [F]) {
         for j in 0..rho.len() {
             let d = j_after.map_or(F::ZERO, |current| k.gamma[j] * current[j]);
             rho[j] += R::through_spike(k.beta[j], k.theta[j], k.v_reset, v[j], d) * lambda[j];
