@@ -224,7 +224,7 @@ pub enum Form {
 pub enum Projection {
     /// `X_t = s_{t-L} W`, W `[in][np]`.
     Dense,
-    /// `X_{t,j} = w_j s_{t-L, j mod in}`, w `[np]`.
+    /// `X_{t,j} = w_j s_{t-L, j mod in}`, w `[np]`; the source holds values, not bits.
     Current,
 }
 
@@ -336,7 +336,24 @@ pub struct DriveBackward<'a, K: Kernels> {
     pub out: &'a mut K::Values,
 }
 
-/// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t`, t from T−1 down to 0, b ascending.
+/// What a layer's spikes feed, for the fused backward pass: the fields of the [`DriveBackward`] of the layer above.
+pub struct Above<'a, K: Kernels> {
+    /// The shape of the layer above.
+    pub shape: Shape,
+    /// Its lag L.
+    pub lag: usize,
+    /// Its (dense) weights.
+    pub weights: (&'a K::Values, &'a K::Prepared),
+    /// Its χ.
+    pub chi: &'a K::Values,
+    /// Whether `gradient` holds something to add to.
+    pub accumulate: bool,
+    /// Where dL/dS from above goes, `[T][B][np]` of this layer. A fused form may leave it as it is.
+    pub gradient: &'a mut K::Values,
+}
+
+/// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t`, from spikes with t from T−1 down to 0, b ascending;
+/// from values in the fixed order of a dense product.
 pub struct WeightGradient<'a, K: Kernels> {
     /// Dense or current.
     pub projection: Projection,
@@ -559,6 +576,24 @@ pub trait Kernels: Sized {
     fn layer_forward(&mut self, drive: Drive<Self>, forward: Forward<Self>);
     /// See [`Backward`].
     fn backward(&mut self, call: Backward<Self>);
+    /// [`Kernels::drive_backward`] of the layer above, then [`Kernels::backward`] with its result as the gradient of the
+    /// spikes: what normally runs. A backend may fuse them. `call.gradient_spikes` is None, `call.range` all steps.
+    fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
+        let Above { shape, lag, weights, chi, accumulate, gradient } = above;
+        let projection = Projection::Dense;
+        let inputs = call.shape.units;
+        self.drive_backward(DriveBackward {
+            projection,
+            inputs,
+            shape,
+            lag,
+            weights,
+            chi,
+            accumulate,
+            out: &mut *gradient,
+        });
+        self.backward(Backward { gradient_spikes: Some(&*gradient), ..call });
+    }
     /// See [`DriveBackward`].
     fn drive_backward(&mut self, call: DriveBackward<Self>);
     /// See [`WeightGradient`].
@@ -594,6 +629,6 @@ pub trait Kernels: Sized {
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form);
     /// Hands recorded work to the device without waiting for it.
     fn submit(&mut self);
-    /// Bytes that all arrays take on the device.
+    /// Bytes that the arrays made so far take; a backend that sees an array dropped takes it off again.
     fn allocated(&self) -> u64;
 }

@@ -6,7 +6,7 @@
 
 use super::float::Float;
 use super::linear::{Packed, Work, dispatch};
-use super::memory::{Activity, Shared};
+use super::memory::{Activity, Shared, prefetch};
 use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
 use super::surrogate::derivative_row;
 use crate::kernels::{HISTORY, Model, Shape, plane};
@@ -17,6 +17,19 @@ use std::ops::Range;
 
 /// Most samples in a tile.
 const TILE: usize = 64;
+
+/// The layer above, where its product with χ is fused into this pass: dL/dS_t = χ_{t+L} W^T.
+#[derive(Clone, Copy)]
+pub struct From<'a, F> {
+    /// χ of the layer above.
+    pub chi: &'a [F],
+    /// Its packed W^T.
+    pub packed: &'a Packed<F>,
+    /// Its lag L.
+    pub lag: usize,
+    /// Its row length.
+    pub width: usize,
+}
 
 /// Everything that the tiles share.
 pub struct Call<'a, F: Float> {
@@ -30,6 +43,8 @@ pub struct Call<'a, F: Float> {
     pub constants: &'a [F],
     /// Packed R^T.
     pub recurrent: Option<&'a Packed<F>>,
+    /// The layer above.
+    pub above: Option<From<'a, F>>,
     /// Spikes.
     pub spikes: Option<&'a Activity<F>>,
     /// Tape.
@@ -109,11 +124,15 @@ impl<F: Float> Work for Tile<'_, '_, F> {
             row.resize(len, F::ZERO);
         }
         for t in call.range.clone().rev() {
+            if let Some(above) = call.above {
+                let after = &above.chi[((t + above.lag) * batch + first) * above.width..];
+                above.packed.product(simd, after, above.width, samples, &mut scratch.rho, width, false);
+            }
             if let Some(packed) = call.recurrent {
                 let at = ((t + model.recurrent_lag) * batch + first) * width;
                 // SAFETY: rows of this tile, written at later steps.
                 let after = unsafe { chi.slice(at, len) };
-                packed.product(simd, after, width, samples, &mut scratch.rho, width, false);
+                packed.product(simd, after, width, samples, &mut scratch.rho, width, call.above.is_some());
             }
             for from in (0..samples).step_by(block.samples) {
                 let count = block.samples.min(samples - from);
@@ -148,6 +167,9 @@ fn block_step<F: Float>(
     let own = from * width..from * width + len;
     let k = block.constants().first(len);
     let v = &call.tape[at..][..len];
+    if t > call.range.start {
+        prefetch(&call.tape[at - batch * width..][..len]);
+    }
     let current = |t: usize| &call.tape[((shape.steps + t) * batch + first + from) * width..][..len];
     let lambda = &mut scratch.lambda[own.clone()];
     let mu = &mut scratch.mu[own.clone()];
@@ -185,11 +207,12 @@ fn block_step<F: Float>(
     // ρ: from above, from the counts, from the recurrence, through the reset.
     let gradient = call.gradient_spikes.map(|gradient| &gradient[at..][..len]);
     let counts = call.counts && t + model.emit_lag < shape.steps;
+    let summed = call.recurrent.is_some() || call.above.is_some();
     let rho = &mut scratch.rho[own.clone()];
     let rho: &[F] = match gradient {
-        Some(gradient) if !counts && call.recurrent.is_none() && model.detach && !parameters => gradient,
+        Some(gradient) if !counts && !summed && model.detach && !parameters => gradient,
         gradient => {
-            match (call.recurrent.is_some(), gradient) {
+            match (summed, gradient) {
                 (true, Some(gradient)) => add(rho, gradient),
                 (true, None) => {}
                 (false, Some(gradient)) => rho.copy_from_slice(gradient),

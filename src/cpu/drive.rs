@@ -30,13 +30,14 @@ impl<F: Float> Source<'_, F> {
     #[inline(always)]
     pub fn row<S: Simd>(&self, simd: S, t: usize, b: usize, units: usize, events: &mut Events<F>, out: &mut [F]) {
         let width = out.len();
-        out.copy_from_slice(&self.constants[constant::BIAS * width..][..width]);
+        let bias = &self.constants[constant::BIAS * width..][..width];
         match self.projection {
             Projection::Dense => {
                 self.activity.events(HISTORY + t - self.lag, b, events);
-                add_rows(simd, out, self.weights, events);
+                add_rows(simd, out, Some(bias), self.weights, events);
             }
             Projection::Current => {
+                out.copy_from_slice(bias);
                 let row = pad(self.inputs);
                 let Data::Values(data) = &self.activity.data else { return };
                 let source = &data[((HISTORY + t - self.lag) * self.activity.shape.batch + b) * row..][..self.inputs];

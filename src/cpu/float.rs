@@ -42,6 +42,8 @@ pub trait Float:
     fn is_finite(self) -> bool;
     /// The largest number under 1.
     fn below_one() -> Self;
+    /// 0 or 1.
+    fn from_bit(bit: u32) -> Self;
 
     /// Numbers in a vector.
     fn lanes<S: Simd>() -> usize;
@@ -99,6 +101,10 @@ macro_rules! float {
             #[inline(always)]
             fn below_one() -> Self {
                 1.0 - $type::EPSILON / 2.0
+            }
+            #[inline(always)]
+            fn from_bit(bit: u32) -> Self {
+                bit as i32 as $type
             }
             #[inline(always)]
             fn lanes<S: Simd>() -> usize {

@@ -7,7 +7,7 @@
 use super::drive::Source;
 use super::float::Float;
 use super::linear::{Work, add_rows, dispatch};
-use super::memory::{Activity, Data, Events, Shared};
+use super::memory::{Activity, Data, Events, Shared, unpack};
 use super::neuron::{Block, step_row};
 use super::surrogate::primitive;
 use crate::kernels::{HISTORY, Model, NEVER, Shape, plane};
@@ -61,7 +61,7 @@ struct Scratch<F> {
     /// S of the step before, as numbers.
     s: Vec<F>,
     /// Where the tape goes that nobody keeps.
-    nowhere: [Vec<F>; 2],
+    nowhere: Vec<F>,
     /// The reduction of the readout: activation and step.
     reduced: [Vec<F>; 2],
     events: Events<F>,
@@ -78,7 +78,7 @@ impl<F: Float> Scratch<F> {
             v: row(),
             i: row(),
             s: row(),
-            nowhere: [row(), row()],
+            nowhere: row(),
             reduced: [row(), row()],
             events: Events::default(),
             own: [own(), own(), own()],
@@ -168,20 +168,23 @@ impl<F: Float> Work for Tile<'_, '_, F> {
             if let Some(recurrent) = call.recurrent {
                 let own = &own[(row - model.recurrent_lag) % 3];
                 for (x, own) in x.chunks_exact_mut(width).zip(own) {
-                    add_rows(simd, x, recurrent, own);
+                    add_rows(simd, x, None, recurrent, own);
                 }
             }
-            let [tape_v, tape_i] = nowhere;
-            let (mut tape_v, mut tape_i) = (&mut tape_v[..len], &mut tape_i[..len]);
+            let mut tape_v = &mut nowhere[..len];
+            let mut tape_i = None;
             if let Some(tape) = &written.tape {
                 // SAFETY: rows of this block's samples.
                 tape_v = unsafe { tape.slice(at, len) };
                 if model.keeps_current() {
                     // SAFETY: as above.
-                    tape_i = unsafe { tape.slice(at + shape.steps * batch * width, len) };
+                    tape_i = Some(unsafe { tape.slice(at + shape.steps * batch * width, len) });
                 }
             }
-            step_row(model.reset, model.lag, k, x, s, i, v, (tape_v, tape_i));
+            step_row(model.reset, model.lag, k, x, s, i, v, tape_v);
+            if let Some(tape_i) = tape_i {
+                tape_i.copy_from_slice(i);
+            }
             if model.spiking {
                 let own = call.recurrent.is_some().then_some(&mut own[row % 3][..samples]);
                 if smooth {
@@ -292,11 +295,7 @@ impl<F: Float> Written<'_, F> {
                 // SAFETY: a row of this block's samples.
                 let words = unsafe { raster.slice(at * width, width) };
                 own.decode(words);
-                for (word, lanes) in words.iter().zip(s.chunks_exact_mut(32)) {
-                    for (bit, lane) in lanes.iter_mut().enumerate() {
-                        *lane = if word >> bit & 1 == 1 { F::ONE } else { F::ZERO };
-                    }
-                }
+                unpack(words, s);
             } else if let Some(values) = &self.values {
                 // SAFETY: a row of this block's samples.
                 s.copy_from_slice(unsafe { values.slice(at * self.width, self.width) });
@@ -317,12 +316,12 @@ fn reduce_row<F: Float>(reduce: Reduce, t: usize, steps: usize, v: &[F], activat
         Reduce::Max => {
             let (first, now) = (t == 0, F::from_f64(t as f64));
             for j in 0..n {
-                // Not `v > best`: a potential that is not a number must come through. Both are written whether they
-                // change or not: masked stores are slow.
+                // Not `v > best`: a potential that is not a number must come through. The step is moved by a product,
+                // because a conditional one becomes a masked store, which is slow.
                 #[allow(clippy::neg_cmp_op_on_partial_ord)]
                 let better = first | !(v[j] <= activation[j]);
-                activation[j] = if better { v[j] } else { activation[j] };
-                step[j] = if better { now } else { step[j] };
+                activation[j] = if !first & (activation[j] > v[j]) { activation[j] } else { v[j] };
+                step[j] = (if better { F::ONE } else { F::ZERO }).fma(now - step[j], step[j]);
             }
         }
         Reduce::Sum | Reduce::Mean => {

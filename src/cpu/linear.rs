@@ -11,10 +11,12 @@ pub fn wide<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
 }
 
-/// `out += Σ_e value_e · rows[e]` over the events of a row, `rows` `[…][np]`, `np = out.len()`.
+/// `out = start + Σ_e value_e · rows[e]` over the events of a row (`out +=` where `start` is None), `rows` `[…][np]`,
+/// `np = out.len()`.
 #[inline(always)]
-pub fn add_rows<F: Float, S: Simd>(simd: S, out: &mut [F], rows: &[F], events: &Events<F>) {
+pub fn add_rows<F: Float, S: Simd>(simd: S, out: &mut [F], start: Option<&[F]>, rows: &[F], events: &Events<F>) {
     let width = out.len();
+    let start = start.map_or(out.as_ptr(), |start| start[..width].as_ptr());
     if let Some(&last) = events.index.last() {
         assert!((last as usize + 1) * width <= rows.len(), "event {last} has no weight row");
     }
@@ -24,10 +26,10 @@ pub fn add_rows<F: Float, S: Simd>(simd: S, out: &mut [F], rows: &[F], events: &
         // SAFETY: `from + vectors · lanes ≤ width`, and every event has a row, checked above.
         from += unsafe {
             match vectors {
-                8.. => gather::<F, S, 8>(simd, out, rows, events, from),
-                4.. => gather::<F, S, 4>(simd, out, rows, events, from),
-                2.. => gather::<F, S, 2>(simd, out, rows, events, from),
-                _ => gather::<F, S, 1>(simd, out, rows, events, from),
+                8.. => gather::<F, S, 8>(simd, out, start, rows, events, from),
+                4.. => gather::<F, S, 4>(simd, out, start, rows, events, from),
+                2.. => gather::<F, S, 2>(simd, out, start, rows, events, from),
+                _ => gather::<F, S, 1>(simd, out, start, rows, events, from),
             }
         };
     }
@@ -38,6 +40,7 @@ pub fn add_rows<F: Float, S: Simd>(simd: S, out: &mut [F], rows: &[F], events: &
 unsafe fn gather<F: Float, S: Simd, const V: usize>(
     simd: S,
     out: &mut [F],
+    start: *const F,
     rows: &[F],
     events: &Events<F>,
     from: usize,
@@ -45,9 +48,10 @@ unsafe fn gather<F: Float, S: Simd, const V: usize>(
     let (width, lanes) = (out.len(), F::lanes::<S>());
     // SAFETY: by the caller, all strips lie inside their rows.
     unsafe {
+        let start = start.add(from);
         let out = out.as_mut_ptr().add(from);
         let rows = rows.as_ptr().add(from);
-        let mut sum: [F::Vector<S>; V] = std::array::from_fn(|v| load::<F, S>(out.add(v * lanes)));
+        let mut sum: [F::Vector<S>; V] = std::array::from_fn(|v| load::<F, S>(start.add(v * lanes)));
         if events.graded {
             for (&index, &value) in events.index.iter().zip(&events.value) {
                 let row = rows.add(index as usize * width);

@@ -59,7 +59,7 @@ pub fn total<F: Float>(shape: Shape, planes: &[F], plane: usize) -> F {
 pub fn cross_entropy<F: Float>(call: CrossEntropy<Cpu<F>>) {
     let (width, classes) = (call.shape.row(), call.shape.units);
     let share = F::ONE / F::from_f64(call.shape.batch as f64);
-    let (mut loss, mut correct) = (F::ZERO, F::ZERO);
+    let (mut loss, mut correct) = (0.0, 0.0);
     for (planes, &label) in call.planes.chunks_exact_mut(plane::PLANES * width).zip(call.labels.iter()) {
         let label = label as usize;
         let (before, after) = planes.split_at_mut(plane::ACTIVATION_GRADIENT * width);
@@ -76,9 +76,9 @@ pub fn cross_entropy<F: Float>(call: CrossEntropy<Cpu<F>>) {
             *gradient = (value - largest).exp();
             sum += *gradient;
         }
-        loss += sum.ln() - (activation[label] - largest);
+        loss += (sum.ln() - (activation[label] - largest)).to_f64();
         if best == label {
-            correct += F::ONE;
+            correct += 1.0;
         }
         for (class, gradient) in gradient[..classes].iter_mut().enumerate() {
             let target = if class == label { F::ONE } else { F::ZERO };
@@ -86,8 +86,8 @@ pub fn cross_entropy<F: Float>(call: CrossEntropy<Cpu<F>>) {
         }
         gradient[classes..].fill(F::ZERO);
     }
-    call.metrics[call.slot] = loss;
-    call.metrics[call.slot + 1] = correct;
+    call.metrics[call.slot] = F::from_f64(loss);
+    call.metrics[call.slot + 1] = F::from_f64(correct);
 }
 
 /// See [`Regularise`].
@@ -96,7 +96,8 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
     let number = |value: f64| F::from_f64(value);
     let m = number(units as f64);
     let share = F::ONE / number(batch as f64);
-    let mut value = F::ZERO;
+    // Summed in f64: it grows with samples × units.
+    let mut value = 0.0;
     let samples = call.planes.chunks_exact_mut(plane::PLANES * width);
     let split = |planes: &mut [F], run: &mut dyn FnMut(&[F], &mut [F])| {
         let (count, gradient) = planes[plane::COUNT * width..][..2 * width].split_at_mut(width);
@@ -109,7 +110,7 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
                 split(planes, &mut |count, gradient| {
                     for (gradient, &count) in gradient.iter_mut().zip(count) {
                         let missing = (target - count).max(F::ZERO);
-                        value += strength / m * missing * missing * share;
+                        value += (strength / m * missing * missing * share).to_f64();
                         *gradient += -(number(2.0) * strength / m * missing * share);
                     }
                 });
@@ -129,7 +130,7 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
                     }
                     let (term, slope) =
                         if exponent == 2 { (excess * excess, number(2.0) * excess) } else { (excess, F::ONE) };
-                    value += strength * term * share;
+                    value += (strength * term * share).to_f64();
                     for gradient in gradient.iter_mut() {
                         *gradient += strength * slope / m * share;
                     }
@@ -141,7 +142,7 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
             for planes in samples {
                 split(planes, &mut |count, gradient| {
                     for (gradient, &count) in gradient.iter_mut().zip(count) {
-                        value += strength * count;
+                        value += (strength * count).to_f64();
                         *gradient += strength;
                     }
                 });
@@ -156,7 +157,7 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
                 }
             }
             for &sum in &sums {
-                value += strength * sum * sum;
+                value += (strength * sum * sum).to_f64();
             }
             for planes in call.planes.chunks_exact_mut(plane::PLANES * width) {
                 for (gradient, &sum) in planes[plane::COUNT_GRADIENT * width..].iter_mut().zip(&sums) {
@@ -165,7 +166,7 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
             }
         }
     }
-    call.metrics[call.slot] += value;
+    call.metrics[call.slot] += F::from_f64(value);
 }
 
 const _: () = assert!(plane::COUNT_GRADIENT == plane::COUNT + 1);

@@ -65,15 +65,37 @@ impl<F: Float> Activity<F> {
         match &self.data {
             Data::Raster(data) => {
                 let width = words(self.shape.units);
-                for (word, lanes) in data[at * width..(at + 1) * width].iter().zip(out.chunks_exact_mut(32)) {
-                    for (bit, lane) in lanes.iter_mut().enumerate() {
-                        *lane = if word >> bit & 1 == 1 { F::ONE } else { F::ZERO };
-                    }
-                }
+                unpack(&data[at * width..(at + 1) * width], out);
             }
             Data::Values(data) => out.copy_from_slice(&data[at * out.len()..(at + 1) * out.len()]),
         }
     }
+}
+
+/// Bits as numbers.
+#[inline(always)]
+pub fn unpack<F: Float>(words: &[u32], out: &mut [F]) {
+    for (&word, lanes) in words.iter().zip(out.chunks_exact_mut(32)) {
+        let mut bits = [0; 32];
+        for bit in 0..32 {
+            bits[bit] = word >> bit & 1;
+        }
+        for bit in 0..32 {
+            lanes[bit] = F::from_bit(bits[bit]);
+        }
+    }
+}
+
+/// Asks for the cache lines of `row` before they are needed.
+#[inline(always)]
+pub fn prefetch<F>(row: &[F]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(64 / size_of::<F>()) {
+        // SAFETY: a prefetch reads nothing.
+        unsafe { std::arch::x86_64::_mm_prefetch(line.as_ptr().cast(), std::arch::x86_64::_MM_HINT_T0) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
 }
 
 /// The events of one row: indices, and their values where they are not all 1.

@@ -224,20 +224,13 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn backward(&mut self, call: Backward<Self>) {
-        let parts = backward::Call {
-            model: call.model,
-            shape: call.shape,
-            range: call.range,
-            constants: call.constants,
-            recurrent: call.recurrent.map(|(_, packed)| packed),
-            spikes: call.spikes,
-            tape: call.tape,
-            gradient_spikes: call.gradient_spikes.map(Vec::as_slice),
-            gradient_potential: call.gradient_potential.map(Vec::as_slice),
-            counts: call.counts,
-            reduce: call.reduce,
-        };
-        backward::backward(parts, call.planes, call.chi);
+        run_backward(call, None);
+    }
+
+    fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
+        let gradient = above.accumulate.then_some(above.gradient.as_slice());
+        let from = backward::From { chi: above.chi, packed: above.weights.1, lag: above.lag, width: above.shape.row() };
+        run_backward(Backward { gradient_spikes: None, ..call }, Some((from, gradient)));
     }
 
     fn drive_backward(&mut self, call: DriveBackward<Self>) {
@@ -298,6 +291,26 @@ impl<F: Float> Kernels for Cpu<F> {
     fn allocated(&self) -> u64 {
         self.allocated
     }
+}
+
+/// Runs the adjoint, with the gradient from above computed on the way where `above` is given.
+fn run_backward<F: Float>(call: Backward<Cpu<F>>, above: Option<(backward::From<F>, Option<&[F]>)>) {
+    let (from, added) = above.map_or((None, None), |(from, added)| (Some(from), added));
+    let parts = backward::Call {
+        model: call.model,
+        shape: call.shape,
+        range: call.range,
+        constants: call.constants,
+        recurrent: call.recurrent.map(|(_, packed)| packed),
+        above: from,
+        spikes: call.spikes,
+        tape: call.tape,
+        gradient_spikes: added.or(call.gradient_spikes.map(Vec::as_slice)),
+        gradient_potential: call.gradient_potential.map(Vec::as_slice),
+        counts: call.counts,
+        reduce: call.reduce,
+    };
+    backward::backward(parts, call.planes, call.chi);
 }
 
 impl<F: Float> Cpu<F> {

@@ -187,7 +187,7 @@ macro_rules! with_form {
     };
 }
 
-/// One step of a row of neurons: `i`, `v` become I_t, V_t from X_t (`x`) and S_{t-1} (`s`); both go to `tape` too.
+/// One step of a row of neurons: `i`, `v` become I_t, V_t from X_t (`x`) and S_{t-1} (`s`); V_t goes to `tape` too.
 #[inline(always)]
 pub fn step_row<F: Float>(
     reset: Reset,
@@ -197,7 +197,7 @@ pub fn step_row<F: Float>(
     s: &[F],
     i: &mut [F],
     v: &mut [F],
-    tape: (&mut [F], &mut [F]),
+    tape: &mut [F],
 ) {
     #[inline(always)]
     fn row<F: Float, R: ResetForm<F>>(
@@ -207,20 +207,18 @@ pub fn step_row<F: Float>(
         s: &[F],
         i: &mut [F],
         v: &mut [F],
-        tape: (&mut [F], &mut [F]),
+        tape: &mut [F],
     ) {
         let n = v.len();
-        let (x, s, i, k) = (&x[..n], &s[..n], &mut i[..n], k.first(n));
-        let (tape_v, tape_i) = (&mut tape.0[..n], &mut tape.1[..n]);
+        let (x, s, i, tape, k) = (&x[..n], &s[..n], &mut i[..n], &mut tape[..n], k.first(n));
         for j in 0..n {
             let old = i[j];
             let new = k.alpha[j].fma(old, x[j]);
             let d = k.gamma[j] * if lag { old } else { new };
             i[j] = new;
-            tape_i[j] = new;
             let after = R::step(k.beta[j], k.theta[j], k.v_reset, v[j], s[j], d);
             v[j] = after;
-            tape_v[j] = after;
+            tape[j] = after;
         }
     }
     with_form!(reset, R => match lag {

@@ -85,7 +85,7 @@ impl<K: Kernels> Core<K> {
             let kernels = &mut self.kernels;
             let plan = &mut self.plans[index];
             let (below, rest) = plan.layers.split_at_mut(l);
-            let layer = &mut rest[0];
+            let (layer, above) = rest.split_first_mut().expect("layer l");
             for plane in [plane::LAMBDA, plane::MU] {
                 kernels.fill_plane(shape, &mut layer.planes, plane, 0.0);
             }
@@ -111,9 +111,7 @@ impl<K: Kernels> Core<K> {
             }
             let training = layer.training.as_mut().expect("a forward pass with a tape made it");
             let potential = gradient.potential.iter().any(|(layer, _)| *layer == l);
-            // The gradient of the spikes is there where the layer above or the user wrote it.
-            let from_above = l < top || given;
-            kernels.backward(Backward {
+            let call = Backward {
                 model: state.model,
                 shape,
                 range: 0..shape.steps,
@@ -122,26 +120,31 @@ impl<K: Kernels> Core<K> {
                 recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
                 spikes: layer.spikes.as_ref(),
                 tape: &training.tape,
-                gradient_spikes: training.gradient.as_ref().filter(|_| from_above),
+                gradient_spikes: None,
                 gradient_potential: training.potential.as_ref().filter(|_| potential),
                 counts: !regularisers.is_empty(),
                 reduce: (l == top && !state.model.spiking && activations).then_some(self.network.readout.reduce),
                 planes: &mut layer.planes,
                 chi: &mut training.chi,
-            });
-            if let Some(below) = below.last_mut() {
-                let given = gradient.spikes.iter().any(|(layer, _)| *layer + 1 == l);
-                let into = below.training.as_mut().and_then(|training| training.gradient.as_mut());
-                kernels.drive_backward(DriveBackward {
-                    projection: state.projection,
-                    inputs: state.inputs,
-                    shape,
-                    lag: state.lag,
-                    weights: (&state.weights, state.prepared.as_ref().expect("made for all but the first layer")),
-                    chi: &training.chi,
-                    accumulate: given,
-                    out: into.expect("a layer below spikes"),
-                });
+            };
+            match above.first() {
+                None => {
+                    kernels.backward(Backward { gradient_spikes: training.gradient.as_ref().filter(|_| given), ..call })
+                }
+                Some(above) => {
+                    let next = &self.layers[l + 1];
+                    let prepared = next.prepared.as_ref().expect("made for all but the first layer");
+                    let chi = &above.training.as_ref().expect("a forward pass with a tape made it").chi;
+                    let above = Above {
+                        shape: above.shape,
+                        lag: next.lag,
+                        weights: (&next.weights, prepared),
+                        chi,
+                        accumulate: given,
+                        gradient: training.gradient.as_mut().expect("a layer below another spikes"),
+                    };
+                    kernels.layer_backward(above, call);
+                }
             }
             let source = match below.last() {
                 None => &plan.input,

@@ -178,11 +178,6 @@ impl<K: Kernels> Core<K> {
         self.kernels
     }
 
-    /// Bytes that all arrays take on the device.
-    pub fn allocated(&self) -> u64 {
-        self.kernels.allocated()
-    }
-
     /// Forces the form of all recurrent layers; for tests and benchmarks.
     pub fn force_form(&mut self, form: Option<Form>) {
         self.forced = form;

@@ -126,11 +126,6 @@ impl Engine {
         each!(&self.inner, core => core.plan_text())
     }
 
-    /// Bytes that all arrays take on the device.
-    pub fn allocated(&self) -> u64 {
-        each!(&self.inner, core => core.allocated())
-    }
-
     /// See [`Core::initialise`].
     ///
     /// # Errors
@@ -249,6 +244,14 @@ impl Engine {
     /// As there.
     pub fn step(&mut self, optimiser: &Optimiser) -> Result<()> {
         each!(&mut self.inner, core => core.step(optimiser))
+    }
+
+    /// Forward, backward of the built-in loss, and one step: the body of a training loop.
+    ///
+    /// # Errors
+    /// As [`Engine::forward`] and [`Engine::backward`].
+    pub fn train(&mut self, batch: &Batch, optimiser: &Optimiser) -> Result<()> {
+        each!(&mut self.inner, core => core.train(batch, optimiser))
     }
 
     /// See [`Core::metrics`].

@@ -8,10 +8,11 @@ use spikegrad::network::Regulariser;
 use spikegrad::spikes::Random;
 
 /// A recurrent layer on a wide source, and a readout: shapes at which work is split, with a remainder everywhere.
-const SHAPES: [(Shape, usize); 3] = [
+const SHAPES: [(Shape, usize); 4] = [
     (Shape { steps: 7, batch: 5, units: 33 }, 257),
     (Shape { steps: 5, batch: 67, units: 300 }, 65),
     (Shape { steps: 40, batch: 9, units: 128 }, 700),
+    (Shape { steps: 40, batch: 67, units: 33 }, 40),
 ];
 
 /// One training step's kernels on drawn data, everything they write as bits.

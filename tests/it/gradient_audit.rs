@@ -20,7 +20,7 @@ const BATCH: usize = 2;
 const INPUTS: usize = 2;
 const HIDDEN: usize = 4;
 const OUTPUTS: usize = 3;
-const DT: f64 = 1.0;
+const DT: f64 = 0.7;
 
 /// Largest relative error of a gradient: of its tensor's (or parameter row's) largest entry.
 const ALLOWED: f64 = 1e-6;

@@ -48,13 +48,32 @@ pub struct Outcome {
     pub planes: [Vec<f64>; 6],
 }
 
+/// The layer above, for the fused backward pass.
+pub struct Feed {
+    shape: Shape,
+    lag: usize,
+    weights: Vec<f64>,
+    chi: Grid,
+}
+
 pub fn run<K: Kernels>(kernels: &mut K, case: &Case, layer: &Layer, trace: &Trace, above: &Above) -> Outcome {
+    run_fed(kernels, case, layer, trace, above, None)
+}
+
+fn run_fed<K: Kernels>(
+    kernels: &mut K,
+    case: &Case,
+    layer: &Layer,
+    trace: &Trace,
+    above: &Above,
+    feed: Option<&Feed>,
+) -> Outcome {
     let Run { shape, model, reduce, .. } = case.run;
     let constants = super::constants(kernels, model, &layer.constants);
     let recurrent = recurrent(kernels, layer);
     let spikes = model.spiking.then(|| activity(kernels, ActivityKind::Raster, &trace.spikes));
     let tape = tape(kernels, model, trace);
-    let gradient_spikes = above.spikes.as_ref().map(|grid| rows(kernels, shape.units, &grid.values));
+    let mut gradient_spikes = above.spikes.as_ref().map(|grid| rows(kernels, shape.units, &grid.values));
     let gradient_potential = above.potential.as_ref().map(|grid| rows(kernels, shape.units, &grid.values));
     // POTENTIAL and CURRENT hold the end of the run, which the adjoint must not take for its start
     let (v, i) = (trace.potential.step(-1), trace.current.step(-1));
@@ -77,7 +96,7 @@ pub fn run<K: Kernels>(kernels: &mut K, case: &Case, layer: &Layer, trace: &Trac
     let form = case.run.form.unwrap_or_else(|| kernels.form(shape, case.run.recurrent).1);
     let mut ends = case.run.cuts.clone();
     while let Some(to) = ends.pop() {
-        kernels.backward(Backward {
+        let call = Backward {
             model,
             shape,
             range: ends.last().copied().unwrap_or(0)..to,
@@ -86,13 +105,30 @@ pub fn run<K: Kernels>(kernels: &mut K, case: &Case, layer: &Layer, trace: &Trac
             recurrent: recurrent.as_ref().map(|(weights, prepared)| (weights, prepared)),
             spikes: spikes.as_ref(),
             tape: &tape,
-            gradient_spikes: gradient_spikes.as_ref(),
+            gradient_spikes: None,
             gradient_potential: gradient_potential.as_ref(),
             counts: case.counts,
             reduce,
             planes: &mut planes,
             chi: &mut chi,
-        });
+        };
+        let Some(feed) = feed else {
+            kernels.backward(Backward { gradient_spikes: gradient_spikes.as_ref(), ..call });
+            continue;
+        };
+        let weights = weights(kernels, feed.shape.units, &feed.weights);
+        let chi = rows(kernels, feed.shape.units, &feed.chi.values);
+        let accumulate = gradient_spikes.is_some();
+        let mut scratch = rows(kernels, shape.units, &vec![STALE; shape.steps * shape.batch * shape.units]);
+        let above = spikegrad::kernels::Above {
+            shape: feed.shape,
+            lag: feed.lag,
+            weights: (&weights.0, &weights.1),
+            chi: &chi,
+            accumulate,
+            gradient: gradient_spikes.as_mut().unwrap_or(&mut scratch),
+        };
+        kernels.layer_backward(above, call);
     }
     let future = read(kernels, &chi, shape.len(shape.steps + FUTURE)).split_off(shape.len(shape.steps));
     assert!(future.iter().all(|&value| value == 0.0), "χ after the sequence");
@@ -156,6 +192,37 @@ fn check_ranges<K: Kernels>(kernels: &mut K, case: &Case) {
         assert_close("planes", parts, whole, tolerance::<K>(1e-6));
     }
 }
+
+/// `layer_backward` equals the product with the layer above, then the adjoint with its result added.
+fn check_fused<K: Kernels>(kernels: &mut K, case: &Case) {
+    let (layer, trace, mut above) = set_up_above(case);
+    let shape = case.run.shape;
+    let random = &mut Random::new(case.run.seed, 3);
+    let of_above = Shape { units: width(random), ..shape };
+    let lag = random.below(3);
+    let weights: Vec<f64> = (0..shape.units * of_above.units).map(|_| normal(random)).collect();
+    let chi = Grid::drawn(0..shape.steps as isize + 2, shape.batch, of_above.units, || normal(random));
+    let mut sum = naive::drive_backward(Projection::Dense, shape.units, of_above, lag, &weights, &chi);
+    let feed = Feed { shape: of_above, lag, weights, chi };
+    let outcome = run_fed(kernels, case, &layer, &trace, &above, Some(&feed));
+    if let Some(own) = &above.spikes {
+        sum.values.iter_mut().zip(&own.values).for_each(|(sum, own)| *sum += own);
+    }
+    above.spikes = Some(sum);
+    compare(case, &outcome, &naive::backward(&layer, &trace, &above), tolerance::<K>(1e-4));
+}
+
+fn spiking(random: &mut Random) -> Case {
+    loop {
+        let mut case = draw(random);
+        if case.run.model.spiking {
+            case.run.cuts = vec![case.run.shape.steps];
+            return case;
+        }
+    }
+}
+
+on_every_backend!(fused_with_the_layer_above, 60, spiking, check_fused);
 
 fn cut(random: &mut Random) -> Case {
     let mut case = draw(random);

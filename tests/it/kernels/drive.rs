@@ -23,20 +23,36 @@ pub fn draw(random: &mut Random) -> Case {
         inputs = one_of(random, &[1, 3, 12, 33]);
         shape.units = inputs * one_of(random, &[1, 2, 7]);
     }
-    // the current encoder takes analogue input only
-    let kind = match projection {
-        Projection::Dense => one_of(random, &[ActivityKind::Raster, ActivityKind::Values]),
-        Projection::Current => ActivityKind::Values,
-    };
     let start = if chance(random, 0.5) { 0 } else { random.below(shape.steps) };
     Case {
         seed: random.bits(),
         projection,
-        kind,
+        kind: one_of(random, &[ActivityKind::Raster, ActivityKind::Values]),
         inputs,
         shape,
         lag: random.below(3),
         range: start..start + 1 + random.below(shape.steps - start),
+    }
+    .of_its_kind()
+}
+
+/// Thousands of rows `(t, b)`, which are worked off in chunks.
+pub fn many_rows(random: &mut Random) -> Case {
+    let (steps, batch) = (one_of(random, &[40, 57]), one_of(random, &[67, 131]));
+    let (projection, inputs, units) = match random.below(3) {
+        0 => (Projection::Current, 3, 6),
+        _ => (Projection::Dense, one_of(random, &[3, 40]), one_of(random, &[1, 33])),
+    };
+    Case { projection, inputs, shape: Shape { steps, batch, units }, range: 0..steps, ..draw(random) }.of_its_kind()
+}
+
+impl Case {
+    /// The current encoder takes analogue input only.
+    fn of_its_kind(self) -> Case {
+        match self.projection {
+            Projection::Dense => self,
+            Projection::Current => Case { kind: ActivityKind::Values, ..self },
+        }
     }
 }
 
@@ -94,3 +110,4 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
 }
 
 on_every_backend!(equals_naive, 60, draw, check);
+on_every_backend!(of_many_rows, 6, many_rows, check);

@@ -1,6 +1,6 @@
 //! The adjoint of the drive towards its source.
 
-use super::drive::{Case, draw, draw_weights};
+use super::drive::{Case, draw, draw_weights, many_rows};
 use super::*;
 use crate::naive::{self, Grid};
 use spikegrad::kernels::*;
@@ -41,3 +41,4 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
 }
 
 on_every_backend!(equals_naive, 60, draw, check);
+on_every_backend!(of_many_rows, 6, many_rows, check);

@@ -1,6 +1,6 @@
 //! The gradient of the weights of a projection, the recurrent one (source = the layer's own spikes) included.
 
-use super::drive::{Case, draw, draw_source};
+use super::drive::{Case, draw, draw_source, many_rows};
 use super::*;
 use crate::naive::{self, Grid};
 use spikegrad::kernels::*;
@@ -30,6 +30,7 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
 }
 
 on_every_backend!(equals_naive, 60, draw, check);
+on_every_backend!(of_many_rows, 6, many_rows, check);
 
 fn recurrent(random: &mut Random) -> Case {
     let shape = shape(random);
