@@ -54,11 +54,14 @@ fn network(text: &str) -> Result<Network> {
     }
 }
 
+/// The loss; the spikes and the potentials of all layers.
+type Activity<F> = (f64, Vec<Option<Raster>>, Vec<Trace<F>>);
+
 /// What `grad` needs of an engine, over f32 on any device and f64 on the CPU.
 trait Machine<F: Real> {
     fn set(&mut self, parameters: &Parameters<F>) -> Result<()>;
-    /// Loss and regulariser; the spikes and potentials of all layers.
-    fn forward(&mut self, batch: &Batch<F>) -> Result<(f64, Vec<Option<Raster>>, Vec<Trace<F>>)>;
+    /// Runs a batch.
+    fn forward(&mut self, batch: &Batch<F>) -> Result<Activity<F>>;
     /// The regulariser, the gradients of the parameters, and that of the input.
     fn backward(&mut self) -> Result<(f64, Parameters<F>, Trace<F>)>;
 }
@@ -70,7 +73,7 @@ macro_rules! machine {
                 self.set_parameters(parameters)
             }
 
-            fn forward(&mut self, batch: &Batch<$real>) -> Result<(f64, Vec<Option<Raster>>, Vec<Trace<$real>>)> {
+            fn forward(&mut self, batch: &Batch<$real>) -> Result<Activity<$real>> {
                 let spiking: Vec<bool> = self.network().layers.iter().map(|layer| layer.neuron.spiking()).collect();
                 let mut outputs = <$machine>::forward(self, batch)?;
                 let (mut spikes, mut potentials) = (Vec::new(), Vec::new());

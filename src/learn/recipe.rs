@@ -93,6 +93,14 @@ impl Task {
         }
     }
 
+    /// The name of input channel `index` for people.
+    pub fn channel_name(&self, index: usize) -> String {
+        match self {
+            Task::Braille(task) => task.channels.get(index).map_or(String::new(), |taxel| format!("taxel {taxel}")),
+            Task::Randman(_) => format!("unit {index}"),
+        }
+    }
+
     /// The name of class `index` for people: a letter, or the number.
     pub fn class_name(&self, index: usize) -> String {
         match self {

@@ -32,7 +32,7 @@ pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
         format!("class {}, taken for {}", name(sample.class), name(sample.predicted))
     };
     let title = format!("{}: a test sample of {verdict}", recipe.train.name);
-    let subtitle = "Each mark is a spike. Hidden neurons are sorted by their first spike; silent ones are at the top.";
+    let subtitle = "Each mark is a spike. Hidden neurons that spike are sorted by their first spike.";
     let height = 66 + 180 + 240 * sample.hidden.len() as u32 + 260;
     render(path, (1200, height), |area| {
         let body = heading(area, &title, subtitle)?;
@@ -44,7 +44,7 @@ pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
                 let order: Vec<usize> = (0..raster.units()).collect();
                 spikes(&input, "input channel", raster, &order, INK, sample.dt)?;
             }
-            Input::Values(trace) => analogue(&input, trace, sample.dt)?,
+            Input::Values(trace) => analogue(&input, trace, sample.dt, &|channel| recipe.data.channel_name(channel))?,
         }
         for (name, raster) in &sample.hidden {
             let (panel, below) = rest.split_vertically(px(240));
@@ -72,7 +72,8 @@ fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
     let mut hidden = Vec::new();
     for (layer, described) in network.layers.iter().enumerate() {
         if described.neuron.spiking() {
-            let name = format!("layer {layer}: {} neurons", described.units);
+            let kind = if described.recurrent { "recurrent" } else { "feed-forward" };
+            let name = format!("layer {layer} ({kind}), sorted");
             hidden.push((name, outputs.spikes(layer)?));
         }
     }
@@ -91,12 +92,12 @@ fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
     }))
 }
 
-/// Neurons in the order of their first spikes, silent ones last.
+/// Neurons that spike, in the order of their first spikes.
 fn by_first_spike(raster: &Raster) -> Vec<usize> {
-    let first = |n: usize| (0..raster.steps()).find(|&t| raster.get(t, 0, n)).unwrap_or(usize::MAX);
-    let mut order: Vec<usize> = (0..raster.units()).collect();
-    order.sort_by_key(|&n| (first(n), n));
-    order
+    let first = |n: usize| (0..raster.steps()).find(|&t| raster.get(t, 0, n));
+    let mut order: Vec<(usize, usize)> = (0..raster.units()).filter_map(|n| Some((first(n)?, n))).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, n)| n).collect()
 }
 
 /// Axes of a panel: time in ms below (named under the last panel only), `name` at the side.
@@ -127,29 +128,32 @@ macro_rules! axes {
     }};
 }
 
+/// Spikes of the units in `order`, from the bottom up.
 fn spikes(area: &Drawing, name: &str, raster: &Raster, order: &[usize], colour: RGBColor, dt: f64) -> Drawn {
-    let (steps, units) = (raster.steps(), raster.units());
+    let (steps, rows) = (raster.steps(), order.len());
     let end = steps as f64 * dt;
-    let mut chart = axes!(area, name, end, 0.0..units as f64, 4, false, |n: &f64| format!("{n:.0}"));
-    // A mark is as wide as four pixels, and no wider than a step.
-    let width = (4.0 * end / 1000.0).min(dt);
-    let inset = if units > 40 { 0.0 } else { 0.15 };
+    let mut chart = axes!(area, name, end, 0.0..rows.max(1) as f64, 4, false, |n: &f64| format!("{n:.0}"));
+    // Every mark has the same size in pixels, so that no row looks paler than another.
+    let (across, down) = chart.plotting_area().dim_in_pixel();
+    let width = (across as f64 / steps as f64).clamp(2.0, f64::from(px(4))) as i32;
+    let height = (0.75 * down as f64 / rows.max(1) as f64).clamp(f64::from(px(1)) + 1.0, f64::from(px(8))) as i32;
     let mut marks = Vec::new();
     for t in 0..steps {
         for (row, &n) in order.iter().enumerate() {
             if raster.get(t, 0, n) {
-                let (from, low) = (t as f64 * dt, row as f64);
-                let corners = [(from, low + inset), (from + width, low + 1.0 - inset)];
-                marks.push(Rectangle::new(corners, colour.filled()));
+                let corners = [(0, -height / 2), (width, height - height / 2)];
+                let mark = Rectangle::new(corners, colour.filled());
+                marks.push(EmptyElement::at((t as f64 * dt, row as f64 + 0.5)) + mark);
             }
         }
     }
     chart.draw_series(marks)?;
-    let mean = raster.count() as f64 / units as f64;
-    side(area, &[(format!("{} spikes", raster.count()), INK), (format!("{mean:.2} a neuron"), FAINT)])
+    let active = (0..raster.units()).filter(|&n| (0..steps).any(|t| raster.get(t, 0, n))).count();
+    let notes = [(format!("{} spikes", raster.count()), INK), (format!("{active} of {} units", raster.units()), FAINT)];
+    side(area, &notes)
 }
 
-fn analogue(area: &Drawing, trace: &Trace, dt: f64) -> Drawn {
+fn analogue(area: &Drawing, trace: &Trace, dt: f64, name: &dyn Fn(usize) -> String) -> Drawn {
     let end = trace.steps as f64 * dt;
     let (low, high) = bounds(&trace.values);
     let mut chart = axes!(area, "input (standardised)", end, low..high, 4, false, |value: &f64| format!("{value:.0}"));
@@ -160,7 +164,7 @@ fn analogue(area: &Drawing, trace: &Trace, dt: f64) -> Drawn {
         let points = (0..trace.steps).map(|t| (t as f64 * dt, f64::from(trace.get(t, 0, channel))));
         chart.draw_series(LineSeries::new(points, colour.stroke_width(px(2))))?;
         if channel < 6 {
-            names.push((format!("channel {channel}"), colour));
+            names.push((name(channel), colour));
         }
     }
     side(area, &names)
@@ -170,7 +174,8 @@ fn readout(area: &Drawing, sample: &Sample, name: &dyn Fn(usize) -> String) -> D
     let trace = &sample.readout;
     let end = trace.steps as f64 * sample.dt;
     let (low, high) = bounds(&trace.values);
-    let format = |value: &f64| format!("{value:.1}");
+    let digits = if high - low > 10.0 { 0 } else { 1 };
+    let format = |value: &f64| format!("{value:.digits$}");
     let mut chart = axes!(area, "readout potential", end, low..high, 5, true, format);
     let line = |class: usize| -> Vec<(f64, f64)> {
         (0..trace.steps).map(|t| (t as f64 * sample.dt, f64::from(trace.get(t, 0, class)))).collect()

@@ -73,7 +73,12 @@ fn it_writes_loss_activity_and_gradients_under_their_names() {
                 "grad.input",
                 "grad.layer0.bias",
                 "grad.layer0.recurrent",
+                "grad.layer0.tau_mem",
+                "grad.layer0.tau_syn",
+                "grad.layer0.threshold",
                 "grad.layer0.weight",
+                "grad.layer1.tau_mem",
+                "grad.layer1.tau_syn",
                 "grad.layer1.weight",
                 "layer0.potential",
                 "layer0.spikes",
@@ -90,6 +95,7 @@ fn it_writes_loss_activity_and_gradients_under_their_names() {
             ("grad.layer0.weight", vec![3, 5]),
             ("grad.layer0.recurrent", vec![5, 5]),
             ("grad.layer0.bias", vec![5]),
+            ("grad.layer0.tau_mem", vec![1]),
             ("grad.input", vec![20, 4, 3]),
         ] {
             let tensor = results.tensor(name).unwrap();
