@@ -22,11 +22,12 @@
 //! ```
 //! use spikegrad::engine::{Batch, Budget, Device, Engine, Optimiser};
 //! use spikegrad::kernels::Rule;
-//! use spikegrad::network::Network;
+//! use spikegrad::network::{Init, Network};
 //! use spikegrad::spikes::Raster;
 //!
 //! // 20 input channels → 50 recurrent neurons → 2 classes, steps of 1 ms.
-//! let network = Network::builder(20).recurrent(50, |_| {}).readout(2).build()?;
+//! let wide = Init::Uniform { gain: 8.0 };
+//! let network = Network::builder(20).recurrent(50, |layer| layer.init = wide).readout(2).build()?;
 //! let mut engine = Engine::new(network, Device::Auto, Budget::default())?;
 //! engine.initialise(1)?;
 //!

@@ -271,7 +271,7 @@ impl Engine {
     }
 }
 
-/// What a forward pass left on the device. Reading waits for it; see [`forward::Outputs`].
+/// What a forward pass left on the device. Reading waits for it.
 pub struct Outputs<'a> {
     engine: &'a mut Engine,
 }
@@ -280,7 +280,7 @@ impl Outputs<'_> {
     /// Activations of the readout, `[B, classes]`.
     ///
     /// # Errors
-    /// As [`forward::Outputs::activation`].
+    /// [`crate::Error::Input`] where the last layer spikes.
     pub fn activation(&mut self) -> Result<Vec<f32>> {
         each!(&mut self.engine.inner, core => core.outputs()?.activation())
     }
@@ -288,7 +288,7 @@ impl Outputs<'_> {
     /// Emitted spikes summed over the steps, `[B, units]`.
     ///
     /// # Errors
-    /// As [`forward::Outputs::counts`].
+    /// [`crate::Error::Input`] where the layer does not spike.
     pub fn counts(&mut self, layer: usize) -> Result<Vec<f32>> {
         each!(&mut self.engine.inner, core => core.outputs()?.counts(layer))
     }
@@ -296,7 +296,7 @@ impl Outputs<'_> {
     /// Loss, mean over the batch.
     ///
     /// # Errors
-    /// As [`forward::Outputs::loss`].
+    /// [`crate::Error::Input`] where the batch had no labels.
     pub fn loss(&mut self) -> Result<f64> {
         each!(&mut self.engine.inner, core => core.outputs()?.loss())
     }
@@ -304,7 +304,7 @@ impl Outputs<'_> {
     /// Samples whose largest activation is the label's.
     ///
     /// # Errors
-    /// As [`forward::Outputs::correct`].
+    /// [`crate::Error::Input`] where the batch had no labels.
     pub fn correct(&mut self) -> Result<u64> {
         each!(&mut self.engine.inner, core => core.outputs()?.correct())
     }
@@ -312,7 +312,7 @@ impl Outputs<'_> {
     /// Emitted spikes O of a layer, `[T, B, units]`.
     ///
     /// # Errors
-    /// As [`forward::Outputs::spikes`].
+    /// [`crate::Error::Input`] where the layer does not spike.
     pub fn spikes(&mut self, layer: usize) -> Result<Raster> {
         each!(&mut self.engine.inner, core => core.outputs()?.spikes(layer))
     }
@@ -320,7 +320,7 @@ impl Outputs<'_> {
     /// Membrane potential V of a layer before reset, `[T, B, units]`; of the last layer: the readout's trace.
     ///
     /// # Errors
-    /// As [`forward::Outputs::potential`].
+    /// [`crate::Error::Input`] after [`Engine::infer`], which keeps none.
     pub fn potential(&mut self, layer: usize) -> Result<Trace> {
         each!(&mut self.engine.inner, core => core.outputs()?.potential(layer))
     }

@@ -156,14 +156,14 @@ fn braille_letters_are_split_by_letter() {
     }
     assert_eq!(split, task.load(1).unwrap());
     assert_ne!(split.test, task.load(2).unwrap().test);
-    // Standardised over the training trials.
+    // Standardised over the training trials; steps in between are interpolated, which lowers the variance.
     let all: Vec<usize> = (0..split.train.len()).collect();
     let (Activity::Values(trace), _) = split.train.select(&all) else { panic!("values") };
     for channel in 0..4 {
         let values: Vec<f64> = trace.values.iter().skip(channel).step_by(4).map(|&value| value.into()).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
-        assert!(mean.abs() < 0.02 && (0.5..1.05).contains(&variance), "channel {channel}: {mean}, {variance}");
+        assert!(mean.abs() < 0.02 && (0.3..1.05).contains(&variance), "channel {channel}: {mean}, {variance}");
     }
 }
 
