@@ -378,7 +378,8 @@ pub enum Mode {
     Frozen,
     /// `p ← p − Δ`.
     Plain,
-    /// `p ← p e^(−Δ)` with the gradient `p dL/dp`: the optimiser moves ln p, so a time constant stays above 0.
+    /// `p ← p e^(−Δ)` with the gradient `p dL/dp`: the optimiser moves ln p, so a time constant or a
+    /// threshold stays above 0.
     Logarithmic,
 }
 

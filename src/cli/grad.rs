@@ -16,6 +16,12 @@ pub fn run(arguments: Grad) -> Result<()> {
     if arguments.dtype == Dtype::F64 && matches!(device, Device::Gpu(_)) {
         return Err(Error::Input("--dtype f64 runs on the CPU: leave --device out".into()));
     }
+    for input in [&arguments.network, &arguments.input, &arguments.params] {
+        let same = |path: &Path| std::fs::canonicalize(path).ok();
+        if same(input).is_some() && same(input) == same(&arguments.out) {
+            return Err(Error::file(&arguments.out, "would be overwritten by --out: name another file"));
+        }
+    }
     let path = &arguments.network;
     let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
     let mut network = network(&text).map_err(|error| in_file(path, error))?;

@@ -18,9 +18,17 @@ pub fn run(arguments: Train) -> Result<()> {
     recipe.validate()?;
     let split = recipe.data.load(recipe.train.seed)?;
     let mut trainer = Trainer::new(recipe, split, device)?;
-    let directory = match existing {
-        Some(directory) => resume(&mut trainer, directory)?,
-        None => begin(&mut trainer, arguments.out.as_deref())?,
+    // Held to the end of this function.
+    let (directory, _lock) = match existing {
+        Some(directory) => {
+            let lock = directory.lock()?;
+            (resume(&mut trainer, directory)?, lock)
+        }
+        None => {
+            let directory = begin(&mut trainer, arguments.out.as_deref())?;
+            let lock = directory.lock()?;
+            (directory, lock)
+        }
     };
     introduce(&trainer, &directory);
     let done = trainer.progress().epoch;
@@ -134,6 +142,14 @@ fn begin(trainer: &mut Trainer, out: Option<&Path>) -> Result<RunDirectory> {
 
 fn resume(trainer: &mut Trainer, directory: RunDirectory) -> Result<RunDirectory> {
     // A run that was killed before its first checkpoint begins anew.
+    if !directory.checkpoint().exists()
+        && std::fs::metadata(directory.file("metrics.jsonl")).is_ok_and(|file| file.len() > 0)
+    {
+        return Err(Error::file(
+            directory.checkpoint(),
+            "is gone, but metrics.jsonl tells of epochs: put it back, or give another --out",
+        ));
+    }
     if directory.checkpoint().exists() {
         let checkpoint = Checkpoint::load(directory.checkpoint())?;
         trainer.restore(checkpoint).map_err(|error| match error {

@@ -137,6 +137,17 @@ impl<F: Float> Events<F> {
     }
 }
 
+/// Bytes of memory that this machine has, where the system tells.
+pub fn installed() -> u64 {
+    static INSTALLED: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
+        let kibibytes = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+            text.lines().find(|line| line.starts_with("MemTotal"))?.split_whitespace().nth(1)?.parse::<u64>().ok()
+        });
+        kibibytes.map_or(isize::MAX as u64 / 2, |kibibytes| kibibytes * 1024)
+    });
+    *INSTALLED
+}
+
 /// A slice that several threads write, each its own entries.
 pub struct Shared<'a, F> {
     at: *mut F,

@@ -82,7 +82,7 @@ impl<F: Float> Kernels for Cpu<F> {
     type Prepared = Packed<F>;
 
     fn values(&mut self, role: &str, len: usize) -> Result<Vec<F>> {
-        self.count_bytes(role, len as u64 * size_of::<F>() as u64)?;
+        self.count_bytes(role, (len as u64).saturating_mul(size_of::<F>() as u64))?;
         Ok(vec![F::ZERO; len])
     }
 
@@ -315,7 +315,7 @@ fn run_backward<F: Float>(call: Backward<Cpu<F>>, above: Option<(backward::From<
 
 impl<F: Float> Cpu<F> {
     fn count_bytes(&mut self, role: &str, bytes: u64) -> Result<()> {
-        if bytes > isize::MAX as u64 / 2 {
+        if bytes > memory::installed() {
             let remedy = "use fewer steps, a smaller batch or a smaller network".to_string();
             return Err(crate::Error::Memory { what: role.to_string(), needed: bytes, remedy });
         }

@@ -71,6 +71,9 @@ const STREAMS: u64 = 0x5241_4e44_4d41_4e00 << 8;
 /// The most samples that a split may hold, so that a slip of the keyboard does not fill the memory.
 const MOST: usize = 1 << 26;
 
+/// Steps of a sample at most.
+const STEPS: usize = 1_000_000;
+
 impl Randman {
     /// Number F of terms of the Fourier series.
     pub fn terms(&self) -> usize {
@@ -92,6 +95,9 @@ impl Randman {
             if value == 0 {
                 return Err(Error::network(format!("data.{key}"), "must be at least 1, is 0"));
             }
+        }
+        if self.steps > STEPS {
+            return Err(Error::network("data.steps", format!("must be at most {STEPS}, is {}", self.steps)));
         }
         if !(self.alpha.is_finite() && self.alpha > 0.0) {
             return Err(Error::network("data.alpha", format!("must be a number above 0, is {}", self.alpha)));

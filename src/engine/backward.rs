@@ -392,6 +392,19 @@ impl<K: Kernels> Core<K> {
         })
     }
 
+    /// Whether all parameters are numbers.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] with the name of the first that is not.
+    pub fn check_finite(&mut self) -> Result<()> {
+        for (name, tensor) in self.parameters()? {
+            if tensor.values.iter().any(|value| !value.to_f64().is_finite()) {
+                return Err(Error::Diverged(format!("parameter {name} is not finite")));
+            }
+        }
+        Ok(())
+    }
+
     /// Forward and backward of the built-in loss and one step: the body of a training loop.
     ///
     /// # Errors

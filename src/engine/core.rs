@@ -101,7 +101,7 @@ fn modes(layer: &Layer) -> Modes {
     let mut modes = [(Mode::Frozen, false); row::ROWS];
     modes[row::TAU_SYN] = of(neuron.tau_syn.as_ref(), Mode::Logarithmic);
     modes[row::TAU_MEM] = of(Some(&neuron.tau_mem), Mode::Logarithmic);
-    modes[row::THRESHOLD] = of(neuron.threshold.as_ref(), Mode::Plain);
+    modes[row::THRESHOLD] = of(neuron.threshold.as_ref(), Mode::Logarithmic);
     if layer.bias {
         modes[row::BIAS] = (Mode::Plain, false);
     }

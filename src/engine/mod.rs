@@ -262,6 +262,14 @@ impl Engine {
         each!(&mut self.inner, core => core.metrics())
     }
 
+    /// See [`Core::check_finite`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_finite(&mut self) -> Result<()> {
+        each!(&mut self.inner, core => core.check_finite())
+    }
+
     /// See [`Core::diagnose`].
     ///
     /// # Errors

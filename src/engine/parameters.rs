@@ -212,10 +212,15 @@ impl<K: Kernels> Core<K> {
     /// # Errors
     /// [`Error::Input`] where the tensors do not fit the network and the rule.
     pub fn set_optimiser_state(&mut self, rule: crate::kernels::Rule, state: &OptimiserState<K::Real>) -> Result<()> {
-        self.step = state.step;
         if state.tensors.is_empty() {
+            if state.step > 0 {
+                let step = state.step;
+                return Err(Error::Input(format!("the optimiser state is missing, though {step} steps are done")));
+            }
+            self.step = 0;
             return Ok(());
         }
+        self.step = state.step;
         self.allocate_optimiser(rule)?;
         let mut used = 0;
         for (index, layer) in self.layers.iter_mut().enumerate() {

@@ -113,6 +113,25 @@ impl RunDirectory {
         Ok(RunDirectory { path: path.to_path_buf() })
     }
 
+    /// Keeps other processes from training in this directory for as long as the file is held; the system lets go of it
+    /// when the process ends, however it ends.
+    ///
+    /// # Errors
+    /// [`Error::File`] where another process trains in it.
+    pub fn lock(&self) -> Result<fs::File> {
+        let path = self.file(".lock");
+        let cannot = |error: &dyn std::fmt::Display| Error::file(&path, format!("cannot be locked: {error}"));
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|error| cannot(&error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => {
+                Err(Error::file(&self.path, "another process is training in this run directory: wait for it"))
+            }
+            // Not every file system can lock; then nothing keeps the two apart.
+            Err(fs::TryLockError::Error(_)) => Ok(file),
+        }
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// [`Error::File`] where the directory cannot be written to or the disk is full; the old file is still there then.
 pub fn write_whole(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     let path = path.as_ref();
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(Error::file(path, "is not a plain file and is not replaced: name another"));
+    }
     let temporary = temporary(path)?;
     let written = File::create(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;

@@ -114,6 +114,15 @@ impl Trainer {
             let held = checkpoint.parameters.len();
             return Err(Error::Input(format!("the checkpoint holds {held} parameters, the network has {known}")));
         }
+        if let Some(best) = &checkpoint.best
+            && !best.keys().eq(checkpoint.parameters.keys())
+        {
+            return Err(Error::Input("the checkpoint holds only some of the best parameters".into()));
+        }
+        let (held, seed) = (checkpoint.progress.seed, self.recipe.train.seed);
+        if held != seed {
+            return Err(Error::Input(format!("the checkpoint belongs to seed {held}, config.toml says {seed}")));
+        }
         self.engine.set_parameters(&checkpoint.parameters)?;
         self.engine.set_optimiser_state(self.recipe.train.optimiser.rule(), &checkpoint.optimiser)?;
         // The configuration may have been changed on the way, say to more epochs.
@@ -225,6 +234,14 @@ impl Trainer {
         self.progress.step += batches as u64;
         let valid = (!self.split.valid.is_empty()).then(|| evaluate(&mut self.engine, &self.split.valid, batch));
         let valid = valid.transpose()?;
+        // The last update of an epoch shows only here: a checkpoint that is not finite must not replace a good one.
+        self.engine.check_finite().map_err(|error| match error {
+            Error::Diverged(what) => {
+                let (epoch, step) = (self.progress.epoch, self.progress.step);
+                Error::Diverged(format!("training diverged in epoch {epoch} after step {step}: {what}"))
+            }
+            other => other,
+        })?;
         if let Some(valid) = valid {
             self.keep_best(valid)?;
         }
