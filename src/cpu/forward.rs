@@ -314,14 +314,21 @@ fn reduce_row<F: Float>(reduce: Reduce, t: usize, steps: usize, v: &[F], activat
     let (activation, step) = (&mut activation[..n], &mut step[..n]);
     match reduce {
         Reduce::Max => {
-            let (first, now) = (t == 0, F::from_f64(t as f64));
+            if t == 0 {
+                activation.copy_from_slice(v);
+                step.fill(F::ZERO);
+                return;
+            }
+            let now = F::from_f64(t as f64);
             for j in 0..n {
-                // Not `v > best`: a potential that is not a number must come through. The step is moved by a product,
-                // because a conditional one becomes a masked store, which is slow.
-                #[allow(clippy::neg_cmp_op_on_partial_ord)]
-                let better = first | !(v[j] <= activation[j]);
-                activation[j] = if !first & (activation[j] > v[j]) { activation[j] } else { v[j] };
-                step[j] = (if better { F::ONE } else { F::ZERO }).fma(now - step[j], step[j]);
+                // Written whether they change or not: a conditional store is a masked one, which is slow. `v − v` is 0
+                // for a number and lets one that is not come through.
+                #[allow(clippy::eq_op)]
+                let anomaly = v[j] - v[j];
+                let before = activation[j];
+                let better = if v[j] > before { F::ONE } else { F::ZERO };
+                activation[j] = before.max(v[j]) + anomaly;
+                step[j] = better.fma(now - step[j], step[j]);
             }
         }
         Reduce::Sum | Reduce::Mean => {
