@@ -60,6 +60,7 @@ pub mod io;
 pub mod kernels;
 pub mod learn;
 pub mod network;
+pub mod neuron;
 pub mod spikes;
 
 pub use error::{Error, Result};

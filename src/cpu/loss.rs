@@ -10,6 +10,7 @@ use rayon::prelude::*;
 /// COUNT `= Σ_t O_t`.
 pub fn count<F: Float>(shape: Shape, emit_lag: usize, spikes: &Activity<F>, planes: &mut [F]) {
     let width = shape.row();
+    let planes = &mut planes[..plane::PLANES * shape.len(1)];
     planes.par_chunks_mut(plane::PLANES * width).enumerate().for_each_init(
         || vec![0u32; width],
         |counts, (b, planes)| {
@@ -49,7 +50,7 @@ pub fn count<F: Float>(shape: Shape, emit_lag: usize, spikes: &Activity<F>, plan
 pub fn total<F: Float>(shape: Shape, planes: &[F], plane: usize) -> F {
     let width = shape.row();
     let mut sum = 0.0;
-    for planes in planes.chunks_exact(plane::PLANES * width) {
+    for planes in planes.chunks_exact(plane::PLANES * width).take(shape.batch) {
         sum += planes[plane * width..][..shape.units].iter().map(|value| value.to_f64()).sum::<f64>();
     }
     F::from_f64(sum)
@@ -98,7 +99,7 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
     let share = F::ONE / number(batch as f64);
     // Summed in f64: it grows with samples × units.
     let mut value = 0.0;
-    let samples = call.planes.chunks_exact_mut(plane::PLANES * width);
+    let samples = call.planes.chunks_exact_mut(plane::PLANES * width).take(batch);
     let split = |planes: &mut [F], run: &mut dyn FnMut(&[F], &mut [F])| {
         let (count, gradient) = planes[plane::COUNT * width..][..2 * width].split_at_mut(width);
         run(&count[..units], &mut gradient[..units]);
@@ -151,7 +152,7 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
         Regulariser::L2 { strength } => {
             let strength = number(strength) / m;
             let mut sums = vec![F::ZERO; units];
-            for planes in call.planes.chunks_exact(plane::PLANES * width) {
+            for planes in call.planes.chunks_exact(plane::PLANES * width).take(batch) {
                 for (sum, &count) in sums.iter_mut().zip(&planes[plane::COUNT * width..]) {
                     *sum += count;
                 }
@@ -159,7 +160,7 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
             for &sum in &sums {
                 value += (strength * sum * sum).to_f64();
             }
-            for planes in call.planes.chunks_exact_mut(plane::PLANES * width) {
+            for planes in call.planes.chunks_exact_mut(plane::PLANES * width).take(batch) {
                 for (gradient, &sum) in planes[plane::COUNT_GRADIENT * width..].iter_mut().zip(&sums) {
                     *gradient += number(2.0) * strength * sum;
                 }

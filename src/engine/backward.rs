@@ -100,6 +100,11 @@ impl<K: Kernels> Core<K> {
             for (_, plane) in sums.into_iter().filter(|(used, _)| *used) {
                 kernels.fill_plane(shape, &mut layer.planes, plane, 0.0);
             }
+            if let Some(tail) = state.model.tail() {
+                let (from, to) = (tail.cleared().start, tail.cleared().end);
+                let range = Model::tail_range(shape, from).start..Model::tail_range(shape, to).start;
+                kernels.fill(&mut layer.planes, range, 0.0);
+            }
             for regulariser in &regularisers {
                 kernels.regularise(Regularise {
                     regulariser: *regulariser,
@@ -176,7 +181,7 @@ impl<K: Kernels> Core<K> {
                     model: state.model,
                     shape,
                     dt: self.network.dt,
-                    modes: state.modes,
+                    modes: &state.modes,
                     parameters: &state.parameters,
                     constants: &state.constants,
                     planes: &layer.planes,
@@ -202,7 +207,7 @@ impl<K: Kernels> Core<K> {
                 square(&recurrent.gradient, layer.units * pad(layer.units));
             }
             if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
-                square(&layer.parameter_gradient, row::ROWS * pad(layer.units));
+                square(&layer.parameter_gradient, layer.modes.len() * pad(layer.units));
             }
         }
     }
@@ -321,13 +326,17 @@ impl<K: Kernels> Core<K> {
                     rule: if neuron { without_decay } else { optimiser.rule },
                     rate: optimiser.rate,
                     step: self.step,
-                    row: if neuron { *len / row::ROWS } else { *len },
+                    row: if neuron { *len / layer.modes.len() } else { *len },
                     modes: if neuron { &layer.modes } else { &[(Mode::Plain, false)] },
                     parameters,
                     gradient,
                     state,
                     control: &self.control,
                 });
+            }
+            let width = pad(layer.units);
+            for &(row, low, high) in &layer.bounds {
+                kernels.clamp(&mut layer.parameters, row * width..row * width + layer.units, low, high);
             }
         }
         self.refresh();

@@ -2,6 +2,7 @@
 
 use super::parameters::{Parameters, Tensor, shapes};
 use crate::network::{Init, Layer, Network};
+use crate::neuron::Leak;
 use crate::spikes::Random;
 
 /// Start values of all parameters.
@@ -20,7 +21,16 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
             "bias" => draw(&layer.bias_init, network.dt, layer, network.fan_in(index), len, &mut random),
             "tau_mem" => layer.neuron.tau_mem.broadcast(len),
             "tau_syn" => layer.neuron.tau_syn.as_ref().map_or_else(Vec::new, |tau| tau.broadcast(len)),
-            _ => layer.neuron.threshold.as_ref().map_or_else(Vec::new, |theta| theta.broadcast(len)),
+            "threshold" => layer.neuron.threshold.as_ref().map_or_else(Vec::new, |theta| theta.broadcast(len)),
+            "leak" => {
+                let tau = layer.neuron.tau_mem.broadcast(len);
+                tau.into_iter().map(|tau| -(tau / network.dt - 1.0).ln()).collect()
+            }
+            own => {
+                let snippet = layer.neuron.kind.snippet().expect("made by `shapes`");
+                let (index, _) = snippet.parameter(own).expect("made by `shapes`");
+                layer.neuron.own(index).map_or_else(Vec::new, |parameter| parameter.broadcast(len))
+            }
         };
         parameters.insert(name, Tensor { shape, values });
     }
@@ -45,7 +55,11 @@ fn draw(init: &Init, dt: f64, layer: &Layer, fan_in: usize, len: usize, random: 
 fn fluctuation(dt: f64, layer: &Layer, fan_in: f64, sigma_u: f64, mu_u: f64, rate: f64, share: f64) -> (f64, f64) {
     let mean_of = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     let neuron = &layer.neuron;
-    let beta = (-dt / mean_of(neuron.tau_mem.values.clone())).exp();
+    let beta = match neuron.kind.leak() {
+        Leak::None => 1.0,
+        Leak::Exponential => (-dt / mean_of(neuron.tau_mem.values.clone())).exp(),
+        Leak::Euler | Leak::Logistic => 1.0 - dt / mean_of(neuron.tau_mem.values.clone()),
+    };
     let alpha = neuron.tau_syn.as_ref().map_or(0.0, |tau| (-dt / mean_of(tau.values.clone())).exp());
     let gain = if neuron.gain == crate::network::Gain::OneMinusBeta { 1.0 - beta } else { 1.0 };
     let (mut current, mut potential, mut sum, mut squares) = (1.0, 0.0, 0.0, 0.0);

@@ -60,9 +60,9 @@ fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u
     let (steps, batch, width) = (sequence.steps, sequence.batch, pad(layer.units));
     let row = batch * width * real;
     let spikes = if layer.model.spiking { (steps + HISTORY) * batch * words(layer.units) * 4 } else { 0 };
-    let tape = steps * row * if layer.model.keeps_current() { 2 } else { 1 };
+    let tape = steps * row * layer.model.tapes();
     let gradient = if layer.model.spiking { steps * row } else { 0 };
-    let planes = plane::PLANES * row;
+    let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
     ((spikes + planes) as u64, (tape + (steps + FUTURE) * row + gradient) as u64)
 }
 
@@ -130,7 +130,7 @@ impl<K: Kernels> Core<K> {
                 shape,
                 forward,
                 backward,
-                planes: kernels.values("sample planes", plane::PLANES * shape.len(1))?,
+                planes: kernels.values("sample planes", layer.model.planes_len(shape))?,
                 spikes: if layer.model.spiking {
                     Some(kernels.activity("spikes", ActivityKind::Raster, shape)?)
                 } else {
@@ -157,9 +157,8 @@ impl<K: Kernels> Core<K> {
                 continue;
             }
             let (shape, steps) = (plan.shape, plan.shape.steps);
-            let tapes = if layer.model.keeps_current() { 2 } else { 1 };
             plan.training = Some(Training {
-                tape: self.kernels.values("tape", tapes * shape.len(steps))?,
+                tape: self.kernels.values("tape", layer.model.tapes() * shape.len(steps))?,
                 chi: self.kernels.values("adjoint", shape.len(steps + FUTURE))?,
                 gradient: if layer.model.spiking {
                     Some(self.kernels.values("gradient of spikes", shape.len(steps))?)

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::{Error, Result};
+use crate::neuron::{Leak, Meaning, Snippet, Transform};
 use toml::{Table, Value};
 
 impl Network {
@@ -146,14 +147,29 @@ fn complete_layer(layer: &mut Table, preset: Preset, dt: f64, last: bool, place:
     let recurrent = matches!(layer.get("recurrent"), Some(Value::Boolean(true)));
     let neuron = subtable(layer, "neuron", place)?;
     let kind: NeuronKind = match neuron.get("kind") {
-        Some(value) => typed(value.clone()).map_err(|_| {
-            Error::network(format!("{place}.neuron.kind"), format!("unknown neuron {value}, known: lif, cuba_lif, li"))
-        })?,
+        Some(value) => {
+            typed(value.clone()).map_err(|_| unknown_neuron(value, &format!("{place}.neuron.kind")))?
+        }
         None if last => NeuronKind::Li,
         None => preset.hidden_kind(),
     };
-    time_constant(neuron, "beta", "tau_mem", dt, place)?;
-    time_constant(neuron, "alpha", "tau_syn", dt, place)?;
+    if kind.leak() == Leak::None {
+        for key in ["tau_mem", "beta"] {
+            if neuron.contains_key(key) {
+                let name = kind.name();
+                return Err(Error::network(format!("{place}.neuron.{key}"), format!("the neuron {name:?} has none")));
+            }
+        }
+    }
+    let leak = kind.leak();
+    time_constant(neuron, "beta", "tau_mem", place, |beta| match leak {
+        Leak::Exponential | Leak::None => -dt / beta.ln(),
+        Leak::Euler | Leak::Logistic => dt / (1.0 - beta),
+    })?;
+    time_constant(neuron, "alpha", "tau_syn", place, |alpha| -dt / alpha.ln())?;
+    if let Some(snippet) = kind.snippet() {
+        own_parameters(neuron, snippet, dt, &place)?;
+    }
     fill(neuron, Table::try_from(preset.neuron(kind, recurrent)).expect("plain data"));
     if neuron.get("tau_syn") == Some(&Value::Boolean(false)) {
         neuron.remove("tau_syn");
@@ -175,8 +191,46 @@ fn complete_layer(layer: &mut Table, preset: Preset, dt: f64, last: bool, place:
     Ok(())
 }
 
-/// Turns a decay factor (`beta`) into its time constant (`tau_mem`): `τ = −dt / ln(factor)`.
-fn time_constant(neuron: &mut Table, factor: &str, tau: &str, dt: f64, place: &str) -> Result<()> {
+fn unknown_neuron(value: &Value, place: &str) -> Error {
+    Error::network(place, format!("unknown neuron {value}, known: {}", NeuronKind::names().join(", ")))
+}
+
+/// Moves the keys of a snippet's own parameters to `parameters`, and turns words and truth values into their numbers.
+fn own_parameters(neuron: &mut Table, snippet: &Snippet, dt: f64, place: &str) -> Result<()> {
+    for spec in snippet.parameters {
+        if spec.transform == Transform::Decay {
+            time_constant(neuron, spec.constant, spec.name, place, |factor| -dt / factor.ln())?;
+        }
+        let Some(mut value) = neuron.remove(spec.name) else { continue };
+        let mistake = |allowed: &str| {
+            Err(Error::network(format!("{place}.neuron.{}", spec.name), format!("is {value}, allowed: {allowed}")))
+        };
+        match (spec.meaning, &value) {
+            (Meaning::Flag, Value::Boolean(on)) => value = Value::Float(if *on { 1.0 } else { 0.0 }),
+            (Meaning::Choice(words), Value::String(word)) => match words.iter().position(|known| known == word) {
+                Some(at) => value = Value::Float(at as f64),
+                None => return mistake(&words.join(", ")),
+            },
+            (Meaning::Flag, Value::Float(_) | Value::Integer(_)) => {}
+            (Meaning::Flag, _) => return mistake("true, false"),
+            (Meaning::Choice(_), Value::Float(_) | Value::Integer(_)) => {}
+            (Meaning::Choice(words), _) => return mistake(&words.join(", ")),
+            _ => {}
+        }
+        let place = format!("{place}.neuron");
+        subtable(neuron, "parameters", &place)?.insert(spec.name.into(), value);
+    }
+    Ok(())
+}
+
+/// Turns a decay factor (`beta`) into its time constant (`tau_mem`) by `tau_of`.
+fn time_constant(
+    neuron: &mut Table,
+    factor: &str,
+    tau: &str,
+    place: &str,
+    tau_of: impl Fn(f64) -> f64,
+) -> Result<()> {
     let Some(value) = neuron.remove(factor) else { return Ok(()) };
     let place = format!("{place}.neuron.{factor}");
     if neuron.contains_key(tau) {
@@ -189,7 +243,7 @@ fn time_constant(neuron: &mut Table, factor: &str, tau: &str, dt: f64, place: &s
             _ => return Err(Error::network(place, "must be a number between 0 and 1")),
         };
         if number > 0.0 && number < 1.0 {
-            Ok(Value::Float(-dt / number.ln()))
+            Ok(Value::Float(tau_of(number)))
         } else {
             Err(Error::network(place, format!("must lie between 0 and 1, both excluded, is {number}")))
         }
