@@ -249,9 +249,7 @@ impl Model {
         match snippet.keeps_drive {
             KeepsDrive::Always => true,
             KeepsDrive::ForParameters if self.learned.tau_mem || self.learned.own != 0 => true,
-            _ => {
-                (self.learned.tau_mem && self.normalised) || (self.reset == Reset::ZeroAfter && !self.detach)
-            }
+            _ => (self.learned.tau_mem && self.normalised) || (self.reset == Reset::ZeroAfter && !self.detach),
         }
     }
 

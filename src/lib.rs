@@ -50,6 +50,7 @@
 //! Features: `gpu` (default) and `cli` (default, only the command line needs it). With `default-features = false` the library
 //! is the CPU backend alone.
 
+pub mod audit;
 pub mod cpu;
 pub mod data;
 pub mod engine;

@@ -7,12 +7,12 @@
 use super::float::Float;
 use super::linear::{Packed, Work, dispatch};
 use super::memory::{Activity, Shared, prefetch};
-use super::snippet::{Carry, Own, Place, Step as OwnStep};
 use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
+use super::snippet::{Carry, Own, Place, Step as OwnStep};
 use super::surrogate::derivative_row;
-use crate::neuron::MOST_STATES;
 use crate::kernels::{HISTORY, Model, Shape, plane};
 use crate::network::{Reduce, Reset};
+use crate::neuron::MOST_STATES;
 use pulp::Simd;
 use rayon::prelude::*;
 use std::ops::Range;

@@ -39,6 +39,12 @@ pub trait Float:
     fn min(self, other: Self) -> Self;
     /// Arc tangent.
     fn atan(self) -> Self;
+    /// Sine.
+    fn sin(self) -> Self;
+    /// Cosine.
+    fn cos(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
     /// Whether it is neither infinite nor NaN.
     fn is_finite(self) -> bool;
     /// The largest number under 1.
@@ -100,6 +106,18 @@ macro_rules! float {
             #[inline(always)]
             fn atan(self) -> Self {
                 $type::atan(self)
+            }
+            #[inline(always)]
+            fn sin(self) -> Self {
+                $type::sin(self)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                $type::cos(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                $type::tanh(self)
             }
             #[inline(always)]
             fn is_finite(self) -> bool {

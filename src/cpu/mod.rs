@@ -20,8 +20,8 @@ mod update;
 mod weight_gradient;
 
 pub use float::Float;
-pub(crate) use linear::wide;
 pub use linear::Packed;
+pub(crate) use linear::wide;
 pub use memory::Activity;
 pub use surrogate::derivative as surrogate_derivative;
 

@@ -45,7 +45,6 @@ impl<F: Float> Own<F> {
         self.tail.states
     }
 
-
     /// Distance of rows.
     pub fn stride(&self) -> usize {
         self.stride

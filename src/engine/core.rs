@@ -7,8 +7,8 @@ use super::parameters::{Tensor, widen};
 use super::plan::{Plan, Sequence};
 use crate::error::Result;
 use crate::kernels::*;
-use crate::neuron::Leak;
 use crate::network::{Comparison, Connection, Gain, Layer, Network, Per};
+use crate::neuron::Leak;
 use crate::spikes::pad;
 
 /// What a recurrent projection has.

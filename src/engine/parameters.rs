@@ -12,8 +12,8 @@
 use super::core::{Core, LayerState};
 use crate::error::{Error, Result};
 use crate::kernels::{Kernels, Model, Projection, Real, row};
-use crate::neuron::Leak;
 use crate::network::{Connection, Network};
+use crate::neuron::Leak;
 use crate::spikes::pad;
 use std::collections::BTreeMap;
 
@@ -213,7 +213,8 @@ impl<K: Kernels> Core<K> {
         for (name, shape) in shapes(&self.network) {
             let (index, part) = split(&name).expect("made by `shapes`");
             let layer = &self.layers[index];
-            let learned = neuron_row(&layer.model, part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
+            let learned =
+                neuron_row(&layer.model, part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
             if learned {
                 let values = layer.tensor(&mut self.kernels, part, true)?;
                 out.insert(name, Tensor { values: values[..shape.iter().product()].to_vec(), shape });

@@ -7,6 +7,7 @@
 mod advance;
 mod backward;
 mod buffers;
+mod clamp;
 mod constants;
 mod control;
 mod count;
@@ -24,6 +25,7 @@ mod product;
 mod recorder;
 mod regularise;
 mod shader;
+mod snippet;
 mod square_sum;
 mod table;
 mod total;
@@ -34,6 +36,7 @@ pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
 pub use recorder::Created;
 pub use shader::{Permutation, Shader, find};
+pub(crate) use snippet::check as check_snippet;
 pub use table::permutations;
 
 use crate::error::Result;
@@ -253,6 +256,10 @@ impl Kernels for Gpu {
 
     fn update(&mut self, call: Update<Self>) {
         update::update(self, call);
+    }
+
+    fn clamp(&mut self, values: &mut Values, range: Range<usize>, low: f64, high: f64) {
+        clamp::clamp(self, values, range, low, high);
     }
 
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form) {

@@ -25,6 +25,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("advance", advance::Params),
     shader!("backward", backward::Params),
     shader!("backward_resident", backward::Params),
+    shader!("clamp", clamp::Params),
     shader!("constants", constants::Params),
     shader!("control", control::Params),
     shader!("count", count::Params),
@@ -58,6 +59,9 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("neuron/forward"),
     piece!("neuron/lif"),
     piece!("neuron/lif_constants"),
+    piece!("neuron/reset"),
+    piece!("neuron/snippet"),
+    piece!("neuron/snippet_backward"),
     piece!("shared/exponential"),
     piece!("shared/finite"),
     piece!("shared/grid"),
@@ -70,11 +74,12 @@ pub(super) static PIECES: &[(&str, &str)] = &[
 /// Every shader in every combination of compile-time choices that the kernels ask for; sizes of the resident kernels by
 /// examples.
 pub fn permutations() -> Vec<Permutation> {
-    let flats = ["advance", "constants", "count", "drive_backward_current", "fill"];
+    let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "fill"];
     let trees = ["cross_entropy", "finish", "regularise", "regularise_l2", "square_sum", "total"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
     all.extend(["control", "prepare"].map(Permutation::new));
+    all.push(flat("constants").define("OWN", true));
     all.extend(drive::permutations());
     all.extend(neuron_gradient::permutations());
     all.extend(planes::permutations());

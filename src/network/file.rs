@@ -147,9 +147,7 @@ fn complete_layer(layer: &mut Table, preset: Preset, dt: f64, last: bool, place:
     let recurrent = matches!(layer.get("recurrent"), Some(Value::Boolean(true)));
     let neuron = subtable(layer, "neuron", place)?;
     let kind: NeuronKind = match neuron.get("kind") {
-        Some(value) => {
-            typed(value.clone()).map_err(|_| unknown_neuron(value, &format!("{place}.neuron.kind")))?
-        }
+        Some(value) => typed(value.clone()).map_err(|_| unknown_neuron(value, &format!("{place}.neuron.kind")))?,
         None if last => NeuronKind::Li,
         None => preset.hidden_kind(),
     };
@@ -224,13 +222,7 @@ fn own_parameters(neuron: &mut Table, snippet: &Snippet, dt: f64, place: &str) -
 }
 
 /// Turns a decay factor (`beta`) into its time constant (`tau_mem`) by `tau_of`.
-fn time_constant(
-    neuron: &mut Table,
-    factor: &str,
-    tau: &str,
-    place: &str,
-    tau_of: impl Fn(f64) -> f64,
-) -> Result<()> {
+fn time_constant(neuron: &mut Table, factor: &str, tau: &str, place: &str, tau_of: impl Fn(f64) -> f64) -> Result<()> {
     let Some(value) = neuron.remove(factor) else { return Ok(()) };
     let place = format!("{place}.neuron.{factor}");
     if neuron.contains_key(tau) {

@@ -9,10 +9,7 @@ pub static LAPICQUE: Snippet = Snippet {
     name: "lapicque",
     about: "V_t = (1 − dt/RC)V_{t-1} + (dt/C)J_t (Lapicque 1907; snnTorch)",
     states: &["potential"],
-    parameters: &[
-        ParameterSpec::real("resistance", 5.0).positive(),
-        ParameterSpec::rate("capacitance", "rate", 2.0),
-    ],
+    parameters: &[ParameterSpec::real("resistance", 5.0).positive(), ParameterSpec::rate("capacitance", "rate", 2.0)],
     leak: Leak::None,
     resets: &[Reset::SubtractAfter, Reset::ZeroAfter, Reset::None, Reset::SubtractBefore, Reset::ZeroBefore],
     gain: Some(Gain::One),

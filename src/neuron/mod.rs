@@ -22,7 +22,7 @@ mod registry;
 pub mod reset;
 mod rows;
 
-pub use registry::{find, names, register};
+pub use registry::{find, names, register, snippets};
 pub use rows::{Adjoint, AdjointRows, NeuronModel, Rows, StepRows, ThresholdAdjoint, ThresholdRows, rows};
 
 pub use crate::cpu::Float;

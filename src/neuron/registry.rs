@@ -1,8 +1,8 @@
 //! The table of neurons by name: the built-in ones, and those that a program registers.
 
 use super::Snippet;
-use super::{adlif, alif, alpha, izhikevich, lapicque, refractory};
 use super::{BASE, MOST_PARAMETERS, MOST_STATES};
+use super::{adlif, alif, alpha, izhikevich, lapicque, refractory};
 use crate::error::{Error, Result};
 use std::sync::RwLock;
 
@@ -51,6 +51,13 @@ const KEYS: [&str; 20] = [
 pub fn register(snippet: &'static Snippet) -> Result<()> {
     let name = snippet.name;
     let mistake = |what: String| Err(Error::Input(format!("neuron {name:?}: {what}")));
+    let mut seen = vec!["alpha", "beta", "gamma", "theta", "v_reset"];
+    for spec in snippet.parameters {
+        if seen.contains(&spec.constant) {
+            return mistake(format!("two constants are named {:?}", spec.constant));
+        }
+        seen.push(spec.constant);
+    }
     let identifier = |text: &str| {
         text.starts_with(|c: char| c.is_ascii_lowercase())
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
@@ -95,12 +102,16 @@ pub fn register(snippet: &'static Snippet) -> Result<()> {
 
 /// The snippet `name`.
 pub fn find(name: &str) -> Option<&'static Snippet> {
+    snippets().into_iter().find(|snippet| snippet.name == name)
+}
+
+/// All snippets, the built-in ones first.
+pub fn snippets() -> Vec<&'static Snippet> {
     let registered = REGISTERED.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-    BUILT_IN.iter().chain(registered.iter()).find(|snippet| snippet.name == name).copied()
+    BUILT_IN.iter().chain(registered.iter()).copied().collect()
 }
 
 /// The names of all snippets, the built-in ones first.
 pub fn names() -> Vec<&'static str> {
-    let registered = REGISTERED.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-    BUILT_IN.iter().chain(registered.iter()).map(|snippet| snippet.name).collect()
+    snippets().iter().map(|snippet| snippet.name).collect()
 }

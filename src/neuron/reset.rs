@@ -1,7 +1,7 @@
 //! The reset forms for snippets: V_t from V_{t-1}, S_{t-1} and a drive d, and the adjoint of that.
 
-pub use crate::cpu::reset::{NoReset, ResetForm, SubtractAfter, SubtractBefore, ZeroAfter, ZeroBefore};
 use crate::cpu::Float;
+pub use crate::cpu::reset::{NoReset, ResetForm, SubtractAfter, SubtractBefore, ZeroAfter, ZeroBefore};
 
 /// What the adjoint of a reset form gives for `g = dL/dV_t`.
 #[derive(Clone, Copy, Debug)]

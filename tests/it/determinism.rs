@@ -21,7 +21,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     let mut written: Vec<(&'static str, Vec<u64>)> = Vec::new();
     let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
     let mut model = model(random, true);
-    model.learned = Learned { tau_syn: true, tau_mem: true, threshold: true, bias: true };
+    model.learned = Learned { tau_syn: true, tau_mem: true, threshold: true, bias: true, own: 0 };
     let layer = draw_layer(random, model, shape.units, true);
     let trace = draw_start(random, &layer, shape);
     let mut planes = start(kernels, shape, &trace);
