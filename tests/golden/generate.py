@@ -240,7 +240,8 @@ def main(names):
     chosen = [CASES[name] for name in names] or list(CASES.values())
     if not names:
         for path in FOLDER.glob("*.safetensors"):
-            path.unlink()
+            if not path.name.startswith(("losses_", "encoders_")):
+                path.unlink()
     rows, total = [], 0
     for case in chosen:
         worst, attempts, density, size = generate(case)
