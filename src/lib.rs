@@ -61,5 +61,7 @@ pub mod kernels;
 pub mod learn;
 pub mod network;
 pub mod spikes;
+mod suggest;
+pub mod surrogate;
 
 pub use error::{Error, Result};

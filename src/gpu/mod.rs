@@ -33,7 +33,7 @@ mod weight_gradient;
 pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
 pub use recorder::Created;
-pub use shader::{Permutation, Shader, find};
+pub use shader::{Permutation, Shader, check_expression, find};
 pub use table::permutations;
 
 use crate::error::Result;

@@ -40,7 +40,7 @@ pub(crate) fn typed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let place = error.path().to_string();
         let message = error.into_inner().to_string();
-        let message = message.lines().next().unwrap_or_default().trim().to_string();
+        let message = crate::suggest::with_nearest(message.lines().next().unwrap_or_default().trim().to_string());
         Error::network(if place == "." { "network".to_string() } else { place }, message)
     })
 }

@@ -12,3 +12,4 @@ mod gradient_audit;
 mod kernels;
 mod learn;
 mod naive;
+mod surrogates;
