@@ -124,8 +124,9 @@ impl Recipe {
     pub fn named(name: &str) -> Result<Recipe> {
         let Some((name, text)) = RECIPES.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = Recipe::names().collect();
+            let near = crate::suggest::did_you_mean(name, known.iter().copied());
             return Err(Error::Input(format!(
-                "unknown recipe {name}: the recipes are {}; a file must end in .toml",
+                "unknown recipe {name}{near}: the recipes are {}; a file must end in .toml",
                 known.join(", ")
             )));
         };
@@ -155,7 +156,8 @@ impl Recipe {
             "randman" => Task::Randman(within("data", typed(data))?),
             "braille" => Task::Braille(within("data", typed(data))?),
             other => {
-                return Err(Error::network("train.data", format!("unknown task {other:?}, known: randman, braille")));
+                let message = crate::suggest::unknown("task", other, &["randman", "braille"]);
+                return Err(Error::network("train.data", message));
             }
         };
         let recipe = Recipe { network, train, data };

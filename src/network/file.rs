@@ -1,5 +1,6 @@
 //! A network from a TOML file: what is left out comes from the preset, every mistake is named with its line.
 
+use super::switches::{Switches, complete_surrogate};
 use super::*;
 use crate::error::{Error, Result};
 use toml::{Table, Value};
@@ -98,10 +99,8 @@ fn locate(text: &str, place: &str) -> Option<usize> {
 
 /// Fills in what the file leaves out.
 fn complete(table: &mut Table) -> Result<()> {
-    let preset: Preset = match table.get("preset") {
-        Some(value) => typed(value.clone()).map_err(|_| unknown_preset(value))?,
-        None => Preset::default(),
-    };
+    let switches = Switches::from_value(table.remove("preset"))?;
+    table.insert("preset".into(), Value::String(switches.base.name().into()));
     table.entry("dt").or_insert(Value::Float(1.0));
     let dt = match table.get("dt") {
         Some(Value::Float(dt)) => *dt,
@@ -119,14 +118,9 @@ fn complete(table: &mut Table) -> Result<()> {
     for (index, layer) in layers.iter_mut().enumerate() {
         let place = format!("layer[{index}]");
         let Value::Table(layer) = layer else { return Err(Error::network(place, "must be a table")) };
-        complete_layer(layer, preset, dt, index + 1 == count, &place)?;
+        complete_layer(layer, &switches, dt, index + 1 == count, &place)?;
     }
     Ok(())
-}
-
-fn unknown_preset(value: &Value) -> Error {
-    let names: Vec<&str> = Preset::ALL.iter().map(|preset| preset.name()).collect();
-    Error::network("preset", format!("unknown preset {value}, known: {}", names.join(", ")))
 }
 
 fn fill(table: &mut Table, defaults: Table) {
@@ -142,35 +136,29 @@ fn subtable<'a>(table: &'a mut Table, key: &str, place: &str) -> Result<&'a mut 
     }
 }
 
-fn complete_layer(layer: &mut Table, preset: Preset, dt: f64, last: bool, place: &str) -> Result<()> {
+fn complete_layer(layer: &mut Table, switches: &Switches, dt: f64, last: bool, place: &str) -> Result<()> {
     let recurrent = matches!(layer.get("recurrent"), Some(Value::Boolean(true)));
     let neuron = subtable(layer, "neuron", place)?;
     let kind: NeuronKind = match neuron.get("kind") {
-        Some(value) => typed(value.clone()).map_err(|_| {
-            Error::network(format!("{place}.neuron.kind"), format!("unknown neuron {value}, known: lif, cuba_lif, li"))
+        Some(value) => typed(value.clone()).map_err(|error| match error {
+            Error::Network { message, .. } => Error::network(format!("{place}.neuron.kind"), message),
+            other => other,
         })?,
         None if last => NeuronKind::Li,
-        None => preset.hidden_kind(),
+        None => switches.hidden,
     };
     time_constant(neuron, "beta", "tau_mem", dt, place)?;
     time_constant(neuron, "alpha", "tau_syn", dt, place)?;
-    fill(neuron, Table::try_from(preset.neuron(kind, recurrent)).expect("plain data"));
+    let mut defaults = switches.neuron(kind, recurrent);
+    time_constant(&mut defaults, "beta", "tau_mem", dt, place)?;
+    time_constant(&mut defaults, "alpha", "tau_syn", dt, place)?;
+    fill(neuron, defaults);
     if neuron.get("tau_syn") == Some(&Value::Boolean(false)) {
         neuron.remove("tau_syn");
     }
     if kind != NeuronKind::Li {
         let surrogate = subtable(layer, "surrogate", place)?;
-        let defaults = preset.surrogate();
-        let named = surrogate.get("kind").and_then(|kind| kind.as_str()).map(str::to_string);
-        if named.is_none_or(|name| name == defaults.kind.name()) {
-            let given_slope = surrogate.contains_key("slope");
-            let mut defaults = Table::try_from(defaults).expect("plain data");
-            if given_slope {
-                // A scale that belongs to the preset's own slope does not belong to another.
-                defaults.remove("scale");
-            }
-            fill(surrogate, defaults);
-        }
+        complete_surrogate(surrogate, switches.surrogate);
     }
     Ok(())
 }

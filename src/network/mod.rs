@@ -11,6 +11,7 @@ mod neuron;
 mod preset;
 mod readout;
 mod surrogate;
+mod switches;
 mod validate;
 
 pub use builder::Builder;

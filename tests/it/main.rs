@@ -12,4 +12,5 @@ mod gradient_audit;
 mod kernels;
 mod learn;
 mod naive;
+mod presets;
 mod surrogates;
