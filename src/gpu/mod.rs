@@ -14,6 +14,7 @@ mod cross_entropy;
 mod device;
 mod drive;
 mod drive_backward;
+mod encode_rate;
 mod form;
 mod forward;
 mod memory;
@@ -174,6 +175,10 @@ impl Kernels for Gpu {
 
     fn advance(&mut self, activity: &mut Activity) {
         advance::advance(self, activity);
+    }
+
+    fn encode_rate(&mut self, call: EncodeRate<Self>) {
+        encode_rate::encode_rate(self, call);
     }
 
     fn copy_plane(&mut self, shape: Shape, planes: &mut Values, from: usize, to: usize) {

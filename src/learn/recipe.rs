@@ -5,6 +5,7 @@ use super::schedule::Schedule;
 use crate::data::{Braille, DataSet, Randman, Split};
 use crate::error::{Error, Result};
 use crate::network::{Network, syntax, typed, with_line};
+use crate::spikes::encode::Encoder;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -15,7 +16,8 @@ const RECIPES: [(&str, &str); 3] = [
     ("braille", include_str!("../../recipes/braille.toml")),
 ];
 
-/// A training run: a file with the keys of a [`Network`], a table `[train]`, and a table `[data]`.
+/// A training run: a file with the keys of a [`Network`], a table `[train]`, a table `[data]`, and for data of real values a
+/// table `[encode]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// What is trained.
@@ -24,6 +26,8 @@ pub struct Recipe {
     pub train: Train,
     /// With what.
     pub data: Task,
+    /// How real values become the network's input; None: as they are.
+    pub encode: Option<Encoder>,
 }
 
 /// The table `[train]`.
@@ -147,6 +151,7 @@ impl Recipe {
             Error::network("train", "missing: a training file has a table [train] with data, epochs and batch")
         })?;
         let data = table.remove("data").unwrap_or_else(|| Value::Table(Table::new()));
+        let encode = table.remove("encode").map(|encode| within("encode", typed(encode))).transpose()?;
         let network = Network::from_table(table)?;
         let mut train: Train = within("train", typed(train))?;
         if train.name.is_empty() {
@@ -160,7 +165,7 @@ impl Recipe {
                 return Err(Error::network("train.data", message));
             }
         };
-        let recipe = Recipe { network, train, data };
+        let recipe = Recipe { network, train, data, encode };
         recipe.validate()?;
         Ok(recipe)
     }
@@ -173,6 +178,9 @@ impl Recipe {
         };
         let mut tables = Table::new();
         tables.insert("train".into(), Value::try_from(&self.train).expect("plain data"));
+        if let Some(encode) = &self.encode {
+            tables.insert("encode".into(), Value::try_from(encode).expect("plain data"));
+        }
         let train = toml::to_string(&tables).expect("plain data");
         format!("{}\n{train}\n[data]\n{}", self.network.to_toml(), data.expect("plain data"))
     }
@@ -209,6 +217,9 @@ impl Recipe {
                 "the last layer must be an li readout: training from a file uses the built-in loss",
             ));
         }
+        if let Some(encode) = &self.encode {
+            encode.validate()?;
+        }
         match &self.data {
             Task::Randman(task) => task.validate(),
             Task::Braille(task) => task.validate(),
@@ -220,11 +231,14 @@ impl Recipe {
     /// # Errors
     /// [`Error::Network`] where a width differs.
     pub fn fits(&self, data: &DataSet) -> Result<()> {
+        self.encodes(data)?;
         let (inputs, outputs) = (self.network.inputs, self.network.outputs());
-        if inputs != data.inputs() {
+        let channels = self.channels(data);
+        if inputs != channels {
+            let encoded = if self.encode.is_some() { ", encoded," } else { "" };
             return Err(Error::network(
                 "inputs",
-                format!("is {inputs}, but {} has {} channels", self.data.name(), data.inputs()),
+                format!("is {inputs}, but {}{encoded} has {channels} channels", self.data.name()),
             ));
         }
         if outputs != data.classes() {

@@ -4,6 +4,7 @@
 mod cli;
 mod data;
 mod determinism;
+mod encoders;
 mod engine;
 mod golden;
 #[cfg(feature = "gpu")]

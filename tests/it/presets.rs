@@ -17,7 +17,7 @@ units = 4
 neuron = { kind = "cuba_lif" }
 [[layer]]
 units = 4
-neuron.kind = "lif"
+neuron.kind = 'lif'
 [[layer]]
 units = 2
 "#;
