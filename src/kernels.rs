@@ -550,6 +550,21 @@ pub struct Regularise<'a, K: Kernels> {
     pub slot: usize,
 }
 
+/// Draws rate-coded spikes where they are used: `S_t = [upper 24 bits of number n of row (t, b) of the key < chance]` for
+/// steps from `first` on, 0 before ([`crate::spikes::encode::Rates`]).
+pub struct EncodeRate<'a, K: Kernels> {
+    /// Shape of the activity.
+    pub shape: Shape,
+    /// Steps without a spike at the beginning.
+    pub first: usize,
+    /// Key of the stream.
+    pub key: u64,
+    /// Chances of 2^24, `[B][np]`, padding 0.
+    pub chances: &'a K::Words,
+    /// Where steps 0..T go; a raster.
+    pub out: &'a mut K::Activity,
+}
+
 /// What an activity holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ActivityKind {
@@ -623,6 +638,8 @@ pub trait Kernels: Sized {
     fn write_history(&mut self, activity: &mut Self::Activity, data: &[Self::Real]);
     /// Moves the last two steps into the history, so that the next sequence goes on from here.
     fn advance(&mut self, activity: &mut Self::Activity);
+    /// See [`EncodeRate`].
+    fn encode_rate(&mut self, call: EncodeRate<Self>);
     /// Copies plane `from` to plane `to` in `[B][PLANES][np]`.
     fn copy_plane(&mut self, shape: Shape, planes: &mut Self::Values, from: usize, to: usize);
     /// Sets a plane to one value (padding too).

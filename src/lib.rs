@@ -63,5 +63,7 @@ pub mod learn;
 pub mod network;
 pub mod neuron;
 pub mod spikes;
+mod suggest;
+pub mod surrogate;
 
 pub use error::{Error, Result};

@@ -32,6 +32,9 @@ struct Params {
     slope: f32,
     scale: f32,
     reset_potential: f32,
+    shape_a: f32,
+    shape_b: f32,
+    shape_c: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -6,6 +6,7 @@
 
 mod backward;
 mod drive;
+mod encode_rate;
 mod float;
 mod forward;
 mod linear;
@@ -224,6 +225,10 @@ impl<F: Float> Kernels for Cpu<F> {
                 data.copy_within(steps * row..(steps + HISTORY) * row, 0);
             }
         }
+    }
+
+    fn encode_rate(&mut self, call: EncodeRate<Self>) {
+        encode_rate::encode_rate(call);
     }
 
     fn copy_plane(&mut self, shape: Shape, planes: &mut Vec<F>, from: usize, to: usize) {

@@ -6,6 +6,7 @@ use super::plan::Sequence;
 use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::network::Connection;
+use crate::spikes::encode::{Rates, WHOLE};
 use crate::spikes::{Raster, Trace, pad};
 
 /// Input of a batch.
@@ -15,6 +16,8 @@ pub enum Input<F = f32> {
     Spikes(Raster),
     /// Analogue values `[T, B, inputs]`.
     Values(Trace<F>),
+    /// Rate-coded spikes `[T, B, inputs]` that the device draws.
+    Rates(Rates),
 }
 
 /// Input and, for the built-in loss, labels.
@@ -54,6 +57,10 @@ impl<F: Real> Batch<F> {
                 let (steps, batch) = (trace.steps, trace.batch);
                 (Sequence { steps, batch, input: ActivityKind::Values }, trace.units)
             }
+            Input::Rates(rates) => {
+                let (steps, batch) = (rates.steps, rates.batch);
+                (Sequence { steps, batch, input: ActivityKind::Raster }, rates.units)
+            }
         }
     }
 }
@@ -82,11 +89,20 @@ impl<K: Kernels> Core<K> {
             return Err(Error::Input(format!("the input has {units} channels, the network has inputs = {inputs}")));
         }
         match &batch.input {
-            Input::Spikes(_) => {
+            Input::Spikes(_) | Input::Rates(_) => {
                 if self.network.layers[0].connection == Connection::Current {
                     return Err(Error::Input(
                         "layer[0] takes a current (connection = \"current\"): give values, not spikes".into(),
                     ));
+                }
+                if let Input::Rates(rates) = &batch.input {
+                    if rates.chances.len() != samples * units {
+                        let (len, expected) = (rates.chances.len(), samples * units);
+                        return Err(Error::Input(format!("{len} spike probabilities, not {expected}")));
+                    }
+                    if rates.chances.iter().any(|&chance| chance > WHOLE) {
+                        return Err(Error::Input("a spike probability is above 1".into()));
+                    }
                 }
             }
             Input::Values(trace) => {
@@ -149,7 +165,7 @@ impl<K: Kernels> Core<K> {
             None if mode != Mode::Stream || self.last != Some(sequence) => self.reset(index),
             None => self.advance(index),
         }
-        self.upload(index, batch);
+        self.upload(index, batch)?;
         self.ring.start(&mut self.kernels, sequence.batch)?;
         let base = self.ring.base();
         let slots = self.ring.slots;
@@ -224,7 +240,7 @@ impl<K: Kernels> Core<K> {
         Ok(Outputs { core: self, index })
     }
 
-    fn upload(&mut self, index: usize, batch: &Batch<K::Real>) {
+    fn upload(&mut self, index: usize, batch: &Batch<K::Real>) -> Result<()> {
         let plan = &mut self.plans[index];
         match &batch.input {
             Input::Spikes(raster) => {
@@ -245,10 +261,26 @@ impl<K: Kernels> Core<K> {
                     self.kernels.write_activity(&mut plan.input, ActivityData::Values(staging));
                 }
             }
+            Input::Rates(rates) => {
+                let width = pad(rates.units);
+                let mut padded = vec![0; rates.batch * width];
+                for (row, chances) in padded.chunks_exact_mut(width).zip(rates.chances.chunks_exact(rates.units)) {
+                    row[..rates.units].copy_from_slice(chances);
+                }
+                if plan.chances.is_none() {
+                    plan.chances = Some(self.kernels.words("spike probabilities", padded.len())?);
+                }
+                let chances = plan.chances.as_mut().expect("made above");
+                self.kernels.write_words(chances, &padded);
+                let shape = Shape { steps: rates.steps, batch: rates.batch, units: rates.units };
+                let (first, key) = (rates.first, rates.key);
+                self.kernels.encode_rate(EncodeRate { shape, first, key, chances, out: &mut plan.input });
+            }
         }
         if let Some(labels) = &batch.labels {
             self.kernels.write_words(&mut plan.labels, labels);
         }
+        Ok(())
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Plan<K: Kernels> {
     pub sequence: Sequence,
     pub input: K::Activity,
     pub labels: K::Words,
+    /// Probabilities of rate-coded input, made when somebody gives some.
+    pub chances: Option<K::Words>,
     /// X of one layer at a time.
     pub drive: K::Values,
     pub layers: Vec<LayerPlan<K>>,
@@ -144,6 +146,7 @@ impl<K: Kernels> Core<K> {
             sequence,
             input: kernels.activity("input", input, Shape { steps, batch, units: self.network.inputs })?,
             labels: kernels.words("labels", batch)?,
+            chances: None,
             drive: kernels.values("drive", steps * batch * widest)?,
             layers,
             streamed: false,

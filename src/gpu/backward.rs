@@ -29,6 +29,7 @@ pub(super) struct Params {
     slope: f32,
     scale: f32,
     reset_potential: f32,
+    shape: [f32; 3],
 }
 
 /// The define of a surrogate.
@@ -42,6 +43,12 @@ fn surrogate(kind: SurrogateKind) -> &'static str {
         SurrogateKind::Boxcar => "BOXCAR",
         SurrogateKind::Gaussian => "GAUSSIAN",
         SurrogateKind::StraightThrough => "STRAIGHT_THROUGH",
+        SurrogateKind::MultiGaussian { .. } => "MULTI_GAUSSIAN",
+        SurrogateKind::LeakyRelu { .. } => "LEAKY_RELU",
+        SurrogateKind::Tanh => "TANH",
+        SurrogateKind::SpikeRateEscape { .. } => "SPIKE_RATE_ESCAPE",
+        SurrogateKind::SparseFastSigmoid { .. } => "SPARSE_FAST_SIGMOID",
+        SurrogateKind::Custom(_) => "CUSTOM",
     }
 }
 
@@ -89,6 +96,10 @@ impl Axes {
     }
 
     fn of_kernel(self, name: &'static str) -> Permutation {
+        let expression = match self.surrogate {
+            Some(SurrogateKind::Custom(custom)) => Some(custom.wgsl()),
+            _ => None,
+        };
         let permutation = match self.snippet {
             None => Permutation::new(name),
             Some((snippet, keeps_drive, tapes)) => Permutation::new(name)
@@ -98,6 +109,7 @@ impl Axes {
                 .constant("TAPES", tapes),
         };
         permutation
+            .expression(expression)
             .define(reset(self.reset), true)
             .define("DETACHED", self.detached)
             .define("SYNAPSE", self.synapse)
@@ -162,6 +174,7 @@ fn params(call: &Backward<Gpu>, range: &Range<usize>) -> Params {
         slope: call.model.surrogate.slope as f32,
         scale: call.model.surrogate.scale as f32,
         reset_potential: call.model.reset_potential as f32,
+        shape: call.model.surrogate.shape().map(|number| number as f32),
     }
 }
 

@@ -15,6 +15,7 @@ mod cross_entropy;
 mod device;
 mod drive;
 mod drive_backward;
+mod encode_rate;
 mod form;
 mod forward;
 mod memory;
@@ -35,7 +36,7 @@ mod weight_gradient;
 pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
 pub use recorder::Created;
-pub use shader::{Permutation, Shader, find};
+pub use shader::{Permutation, Shader, check_expression, find};
 pub(crate) use snippet::check as check_snippet;
 pub use table::permutations;
 
@@ -177,6 +178,10 @@ impl Kernels for Gpu {
 
     fn advance(&mut self, activity: &mut Activity) {
         advance::advance(self, activity);
+    }
+
+    fn encode_rate(&mut self, call: EncodeRate<Self>) {
+        encode_rate::encode_rate(self, call);
     }
 
     fn copy_plane(&mut self, shape: Shape, planes: &mut Values, from: usize, to: usize) {

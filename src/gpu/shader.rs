@@ -31,12 +31,46 @@ pub struct Permutation {
     pub constants: Vec<(&'static str, u32)>,
     /// The neuron that `#import neuron/generated` stands for.
     pub snippet: Option<&'static Snippet>,
+    /// WGSL expression of a custom surrogate: the text of `custom_surrogate(z)`.
+    pub expression: Option<&'static str>,
+}
+
+/// The function that an expression of a custom surrogate becomes.
+fn custom_surrogate(expression: &str) -> String {
+    format!("fn custom_surrogate(z: f32) -> f32 {{\n    return (\n{expression}\n    );\n}}\n")
+}
+
+/// Whether `expression` is one WGSL expression of `z: f32` with a value in f32.
+///
+/// # Errors
+/// What is wrong with it, in one line.
+pub fn check_expression(expression: &str) -> Result<(), String> {
+    use wgpu::naga::{front::wgsl, valid};
+    let module = wgsl::parse_str(&custom_surrogate(expression)).map_err(|error| error.message().to_string())?;
+    if module.functions.len() != 1 || !module.global_variables.is_empty() {
+        return Err("is more than an expression".into());
+    }
+    let mut validator = valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::empty());
+    validator.validate(&module).map(|_| ()).map_err(|error| {
+        // The last of the chain is what is wrong; those before say where in the module.
+        let mut error: &dyn std::error::Error = &error.into_inner();
+        while let Some(source) = error.source() {
+            error = source;
+        }
+        error.to_string()
+    })
 }
 
 impl Permutation {
     /// The shader `name` without choices.
     pub fn new(name: &'static str) -> Self {
-        Permutation { name, defines: Vec::new(), constants: Vec::new(), snippet: None }
+        Permutation { name, defines: Vec::new(), constants: Vec::new(), expression: None, snippet: None }
+    }
+
+    /// With the expression of a custom surrogate.
+    pub fn expression(mut self, expression: Option<&'static str>) -> Self {
+        self.expression = expression;
+        self
     }
 
     /// With `define` where `on`.
@@ -68,6 +102,9 @@ impl Permutation {
         let mut out = prelude();
         for (name, value) in &self.constants {
             let _ = writeln!(out, "const {name}: u32 = {value}u;");
+        }
+        if let Some(expression) = self.expression {
+            out.push_str(&custom_surrogate(expression));
         }
         let (defines, constants) = (&self.defines, &self.constants);
         let snippet = self.snippet;

@@ -33,6 +33,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("drive", drive::Params),
     shader!("drive_current", drive::CurrentParams),
     shader!("drive_backward_current", drive_backward::CurrentParams),
+    shader!("encode_rate", encode_rate::Params),
     shader!("fill", memory::FillParams),
     shader!("finish", total::FinishParams),
     shader!("forward", forward::Params),
@@ -65,6 +66,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/exponential"),
     piece!("shared/finite"),
     piece!("shared/grid"),
+    piece!("shared/random"),
     piece!("shared/rows"),
     piece!("shared/source"),
     piece!("shared/tree"),
@@ -74,7 +76,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
 /// Every shader in every combination of compile-time choices that the kernels ask for; sizes of the resident kernels by
 /// examples.
 pub fn permutations() -> Vec<Permutation> {
-    let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "fill"];
+    let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "encode_rate", "fill"];
     let trees = ["cross_entropy", "finish", "regularise", "regularise_l2", "square_sum", "total"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));

@@ -1,11 +1,13 @@
 //! Learning: optimisers, schedules, recipes, and the trainer.
 
+mod batches;
 mod optimiser;
 mod recipe;
 mod schedule;
 mod trainer;
 
+pub use batches::select;
 pub use optimiser::Optimiser;
 pub use recipe::{Recipe, Task, Train};
 pub use schedule::Schedule;
-pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters, select};
+pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters};

@@ -1,8 +1,9 @@
 //! The trainer: epochs of forward, backward and update, and what is kept of them.
 
+use super::batches::EVALUATION;
 use super::{Recipe, Schedule};
-use crate::data::{Activity, DataSet, Split, order};
-use crate::engine::{Batch, Budget, Device, Engine, Gradient, Input, Optimiser, Parameters, StepMetrics, shapes};
+use crate::data::{DataSet, Split, order};
+use crate::engine::{Budget, Device, Engine, Gradient, Optimiser, Parameters, StepMetrics, shapes};
 use crate::error::{Error, Result};
 use crate::io::{Best, Checkpoint, EpochMetrics, Progress};
 use crate::network::Network;
@@ -196,7 +197,7 @@ impl Trainer {
         let batches = order.len().div_ceil(batch);
         let total = (epochs * batches) as u64;
         let first = self.progress.step;
-        let work = (self.recipe.network.neurons() * self.split.train.steps()) as f64;
+        let work = (self.recipe.network.neurons() * self.recipe.steps(&self.split.train)) as f64;
         let hidden = self.hidden_neurons().max(1) as f64;
         let mut optimiser =
             Optimiser { rule: train.optimiser.rule(), rate: train.optimiser.rate(), max_norm: train.clip };
@@ -206,7 +207,7 @@ impl Trainer {
         for (index, samples) in order.chunks(batch).enumerate() {
             let step = first + index as u64;
             optimiser.rate = base * schedule.factor(step, batches as u64, total);
-            self.engine.forward(&select(&self.split.train, samples))?;
+            self.engine.forward(&self.recipe.batch(&self.split.train, samples, step)?)?;
             self.engine.backward(&Gradient::loss())?;
             self.engine.step(&optimiser)?;
             let done = index + 1;
@@ -235,7 +236,7 @@ impl Trainer {
         let result = sums.evaluation();
         self.progress.epoch += 1;
         self.progress.step += batches as u64;
-        let valid = (!self.split.valid.is_empty()).then(|| evaluate(&mut self.engine, &self.split.valid, batch));
+        let valid = (!self.split.valid.is_empty()).then(|| evaluate(&mut self.engine, &self.recipe, &self.split.valid));
         let valid = valid.transpose()?;
         // The last update of an epoch shows only here: a checkpoint that is not finite must not replace a good one.
         self.engine.check_finite().map_err(|error| match error {
@@ -277,8 +278,10 @@ impl Trainer {
     /// The error of a loss that is not a number, with the layer where it began. The update of that step was left out, so
     /// its batch is run again to look inside.
     fn diverged(&mut self, step: u64, samples: &[usize]) -> Error {
-        let batch = select(&self.split.train, samples);
-        let again = self.engine.forward(&batch).map(|_| ()).and_then(|()| self.engine.backward(&Gradient::loss()));
+        let batch = self.recipe.batch(&self.split.train, samples, step);
+        let again = batch
+            .and_then(|batch| self.engine.forward(&batch).map(|_| ()))
+            .and_then(|()| self.engine.backward(&Gradient::loss()));
         let place = match again.and_then(|()| self.engine.diagnose()) {
             Ok(place) => place,
             Err(error) => error.to_string(),
@@ -292,7 +295,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Input`] where the data do not fit the network, [`Error::Device`], [`Error::Memory`].
     pub fn evaluate(&mut self, data: &DataSet) -> Result<Evaluation> {
-        evaluate(&mut self.engine, data, self.recipe.train.batch)
+        evaluate(&mut self.engine, &self.recipe, data)
     }
 
     /// Puts the parameters of the best epoch on the device (without a validation set: keeps the last ones) and says which
@@ -315,30 +318,20 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::evaluate`].
     pub fn test(&mut self) -> Result<Evaluation> {
-        evaluate(&mut self.engine, &self.split.test, self.recipe.train.batch)
+        evaluate(&mut self.engine, &self.recipe, &self.split.test)
     }
 }
 
-/// Samples of a data set as the engine takes them.
-pub fn select(data: &DataSet, samples: &[usize]) -> Batch {
-    let (activity, labels) = data.select(samples);
-    let input = match activity {
-        Activity::Spikes(raster) => Input::Spikes(raster),
-        Activity::Values(trace) => Input::Values(trace),
-    };
-    Batch { input, labels: Some(labels) }
-}
-
-/// Runs a network on all of a data set, `batch` samples at a time.
+/// Runs a network on all of a data set, in batches and through the encoder of `recipe`.
 ///
 /// # Errors
 /// [`Error::Input`] where the data do not fit the network, [`Error::Device`], [`Error::Memory`].
-pub fn evaluate(engine: &mut Engine, data: &DataSet, batch: usize) -> Result<Evaluation> {
+pub fn evaluate(engine: &mut Engine, recipe: &Recipe, data: &DataSet) -> Result<Evaluation> {
     engine.metrics()?;
     let mut sums = Sums::default();
     let order: Vec<usize> = (0..data.len()).collect();
-    for samples in order.chunks(batch) {
-        engine.infer(&select(data, samples))?;
+    for (index, samples) in order.chunks(recipe.train.batch).enumerate() {
+        engine.infer(&recipe.batch(data, samples, EVALUATION + index as u64)?)?;
     }
     for metrics in engine.metrics()? {
         sums.add(&metrics);

@@ -1,5 +1,6 @@
 //! A network from a TOML file: what is left out comes from the preset, every mistake is named with its line.
 
+use super::switches::{Switches, complete_surrogate};
 use super::*;
 use crate::error::{Error, Result};
 use crate::neuron::{Leak, Meaning, Snippet, Transform};
@@ -41,7 +42,7 @@ pub(crate) fn typed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let place = error.path().to_string();
         let message = error.into_inner().to_string();
-        let message = message.lines().next().unwrap_or_default().trim().to_string();
+        let message = crate::suggest::with_nearest(message.lines().next().unwrap_or_default().trim().to_string());
         Error::network(if place == "." { "network".to_string() } else { place }, message)
     })
 }
@@ -99,10 +100,8 @@ fn locate(text: &str, place: &str) -> Option<usize> {
 
 /// Fills in what the file leaves out.
 fn complete(table: &mut Table) -> Result<()> {
-    let preset: Preset = match table.get("preset") {
-        Some(value) => typed(value.clone()).map_err(|_| unknown_preset(value))?,
-        None => Preset::default(),
-    };
+    let switches = Switches::from_value(table.remove("preset"))?;
+    table.insert("preset".into(), Value::String(switches.base.name().into()));
     table.entry("dt").or_insert(Value::Float(1.0));
     let dt = match table.get("dt") {
         Some(Value::Float(dt)) => *dt,
@@ -120,14 +119,9 @@ fn complete(table: &mut Table) -> Result<()> {
     for (index, layer) in layers.iter_mut().enumerate() {
         let place = format!("layer[{index}]");
         let Value::Table(layer) = layer else { return Err(Error::network(place, "must be a table")) };
-        complete_layer(layer, preset, dt, index + 1 == count, &place)?;
+        complete_layer(layer, &switches, dt, index + 1 == count, &place)?;
     }
     Ok(())
-}
-
-fn unknown_preset(value: &Value) -> Error {
-    let names: Vec<&str> = Preset::ALL.iter().map(|preset| preset.name()).collect();
-    Error::network("preset", format!("unknown preset {value}, known: {}", names.join(", ")))
 }
 
 fn fill(table: &mut Table, defaults: Table) {
@@ -143,14 +137,37 @@ fn subtable<'a>(table: &'a mut Table, key: &str, place: &str) -> Result<&'a mut 
     }
 }
 
-fn complete_layer(layer: &mut Table, preset: Preset, dt: f64, last: bool, place: &str) -> Result<()> {
+fn complete_layer(layer: &mut Table, switches: &Switches, dt: f64, last: bool, place: &str) -> Result<()> {
     let recurrent = matches!(layer.get("recurrent"), Some(Value::Boolean(true)));
     let neuron = subtable(layer, "neuron", place)?;
     let kind: NeuronKind = match neuron.get("kind") {
-        Some(value) => typed(value.clone()).map_err(|_| unknown_neuron(value, &format!("{place}.neuron.kind")))?,
+        Some(value) => typed(value.clone()).map_err(|error| match error {
+            Error::Network { message, .. } => Error::network(format!("{place}.neuron.kind"), message),
+            other => other,
+        })?,
         None if last => NeuronKind::Li,
-        None => preset.hidden_kind(),
+        None => switches.hidden,
     };
+    neuron_keys(neuron, kind, dt, place)?;
+    let mut defaults = switches.neuron(kind, recurrent);
+    neuron_keys(&mut defaults, kind, dt, place)?;
+    for (key, value) in defaults.remove("parameters").and_then(|own| own.as_table().cloned()).into_iter().flatten() {
+        subtable(neuron, "parameters", &format!("{place}.neuron"))?.entry(key).or_insert(value);
+    }
+    fill(neuron, defaults);
+    if neuron.get("tau_syn") == Some(&Value::Boolean(false)) {
+        neuron.remove("tau_syn");
+    }
+    if kind != NeuronKind::Li {
+        let surrogate = subtable(layer, "surrogate", place)?;
+        complete_surrogate(surrogate, switches.surrogate);
+    }
+    Ok(())
+}
+
+/// Brings the keys of a neuron into the form that the types have: decays become time constants, a snippet's own parameters
+/// go into `parameters`.
+fn neuron_keys(neuron: &mut Table, kind: NeuronKind, dt: f64, place: &str) -> Result<()> {
     if kind.leak() == Leak::None {
         for key in ["tau_mem", "beta"] {
             if neuron.contains_key(key) {
@@ -165,32 +182,10 @@ fn complete_layer(layer: &mut Table, preset: Preset, dt: f64, last: bool, place:
         Leak::Euler | Leak::Logistic => dt / (1.0 - beta),
     })?;
     time_constant(neuron, "alpha", "tau_syn", place, |alpha| -dt / alpha.ln())?;
-    if let Some(snippet) = kind.snippet() {
-        own_parameters(neuron, snippet, dt, &place)?;
+    match kind.snippet() {
+        Some(snippet) => own_parameters(neuron, snippet, dt, place),
+        None => Ok(()),
     }
-    fill(neuron, Table::try_from(preset.neuron(kind, recurrent)).expect("plain data"));
-    if neuron.get("tau_syn") == Some(&Value::Boolean(false)) {
-        neuron.remove("tau_syn");
-    }
-    if kind != NeuronKind::Li {
-        let surrogate = subtable(layer, "surrogate", place)?;
-        let defaults = preset.surrogate();
-        let named = surrogate.get("kind").and_then(|kind| kind.as_str()).map(str::to_string);
-        if named.is_none_or(|name| name == defaults.kind.name()) {
-            let given_slope = surrogate.contains_key("slope");
-            let mut defaults = Table::try_from(defaults).expect("plain data");
-            if given_slope {
-                // A scale that belongs to the preset's own slope does not belong to another.
-                defaults.remove("scale");
-            }
-            fill(surrogate, defaults);
-        }
-    }
-    Ok(())
-}
-
-fn unknown_neuron(value: &Value, place: &str) -> Error {
-    Error::network(place, format!("unknown neuron {value}, known: {}", NeuronKind::names().join(", ")))
 }
 
 /// Moves the keys of a snippet's own parameters to `parameters`, and turns words and truth values into their numbers.

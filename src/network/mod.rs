@@ -4,15 +4,19 @@
 //! filled in from the preset. [`Network::validate`] names every mistake with its place.
 
 mod builder;
+mod custom;
 mod file;
 mod initialise;
 mod neuron;
 mod preset;
 mod readout;
 mod surrogate;
+mod switches;
 mod validate;
 
 pub use builder::Builder;
+pub use custom::CustomSurrogate;
+pub(crate) use custom::register as register_surrogate;
 pub(crate) use file::{syntax, typed, with_line};
 pub use initialise::Init;
 pub use neuron::{Comparison, Gain, Neuron, NeuronKind, Parameter, Per, Reset};

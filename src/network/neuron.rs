@@ -87,9 +87,8 @@ impl Serialize for NeuronKind {
 impl<'de> Deserialize<'de> for NeuronKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        NeuronKind::named(&name).ok_or_else(|| {
-            de::Error::custom(format!("unknown neuron {name:?}, known: {}", NeuronKind::names().join(", ")))
-        })
+        NeuronKind::named(&name)
+            .ok_or_else(|| de::Error::custom(crate::suggest::unknown("neuron", &name, &NeuronKind::names())))
     }
 }
 

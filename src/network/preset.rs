@@ -58,6 +58,21 @@ impl Preset {
         }
     }
 
+    /// What it is, in one line.
+    pub fn description(self) -> &'static str {
+        match self {
+            Preset::ZenkeVogels => "Zenke & Vogels 2021, eq. 4.1 (the default); the readout starts at -0.01",
+            Preset::Neftci => "Neftci, Mostafa & Zenke 2019, eq. 4 and 5",
+            Preset::Snntorch => "snnTorch Leaky, Synaptic and their recurrent forms, reset by subtraction",
+            Preset::Spikingjelly => "SpikingJelly LIFNode, hard reset",
+            Preset::Norse => "Norse LIF; the reset is detached in recurrent layers only",
+            Preset::Stork => "stork LIFGroup",
+            Preset::Spytorch => "SpyTorch, tutorials 1 to 4",
+            Preset::Spyx => "Spyx LIF and CuBaLIF",
+            Preset::Sinabs => "sinabs LIF, one spike a step, reset by subtraction",
+        }
+    }
+
     /// The kind of a hidden layer that names none.
     pub fn hidden_kind(self) -> NeuronKind {
         match self {

@@ -107,6 +107,30 @@ fn init(place: &str, init: &Init) -> Result<()> {
     }
 }
 
+fn shape(place: &str, kind: SurrogateKind) -> Result<()> {
+    let at = |key: &str| format!("{place}.{key}");
+    let within = |key: &str, value: f64, from: f64, to: f64| {
+        if (from..=to).contains(&value) {
+            Ok(())
+        } else {
+            fail(&at(key), format!("must be a number from {from} to {to}, is {value}"))
+        }
+    };
+    match kind {
+        SurrogateKind::MultiGaussian { height, ratio } => {
+            within("height", height, 0.0, 1.0)?;
+            within("ratio", ratio, 1.0, 1e6)
+        }
+        SurrogateKind::LeakyRelu { leak } => within("leak", leak, 0.0, 1.0),
+        SurrogateKind::SpikeRateEscape { offset } => within("offset", offset, -1e6, 1e6),
+        SurrogateKind::SparseFastSigmoid { bound } => {
+            positive(&at("bound"), bound)?;
+            within("bound", bound, 0.0, 1e6)
+        }
+        _ => Ok(()),
+    }
+}
+
 fn regulariser(place: &str, regulariser: &Regulariser) -> Result<()> {
     match *regulariser {
         Regulariser::Lower { strength, target } => {
@@ -241,6 +265,7 @@ impl Network {
                 (Some(surrogate), true) => {
                     positive(&at("surrogate.slope"), surrogate.slope)?;
                     not_negative(&at("surrogate.scale"), surrogate.scale)?;
+                    shape(&at("surrogate"), surrogate.kind)?;
                 }
                 (None, true) => return fail(&at("surrogate"), "a spiking layer needs one"),
                 (Some(_), false) => return fail(&at("surrogate"), "an li readout does not spike and has none"),

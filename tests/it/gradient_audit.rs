@@ -252,11 +252,13 @@ impl Network {
         let surrogate = self.hidden.surrogate;
         let near = |(t, b, j)| {
             let z = surrogate.slope * (run.potential.get(t, b, j) - tensors[NEURONS][2 * HIDDEN + j]);
-            let places: &[f64] = match surrogate.kind {
-                SurrogateKind::FastSigmoid | SurrogateKind::Exponential => &[0.0],
-                SurrogateKind::Triangle => &[0.0, 1.0],
-                SurrogateKind::Boxcar => &[0.5],
-                _ => &[],
+            let places: &[f64] = &match surrogate.kind {
+                SurrogateKind::FastSigmoid | SurrogateKind::Exponential | SurrogateKind::LeakyRelu { .. } => vec![0.0],
+                SurrogateKind::Triangle => vec![0.0, 1.0],
+                SurrogateKind::Boxcar => vec![0.5],
+                SurrogateKind::SpikeRateEscape { offset } => vec![offset],
+                SurrogateKind::SparseFastSigmoid { bound } => vec![0.0, surrogate.slope * bound],
+                _ => vec![],
             };
             places.iter().any(|place| (z.abs() - place).abs() < 5e-3)
         };

@@ -4,6 +4,7 @@
 mod cli;
 mod data;
 mod determinism;
+mod encoders;
 mod engine;
 mod golden;
 #[cfg(feature = "gpu")]
@@ -13,3 +14,5 @@ mod kernels;
 mod learn;
 mod naive;
 mod neurons;
+mod presets;
+mod surrogates;
