@@ -521,19 +521,202 @@ pub struct Update<'a, K: Kernels> {
     pub control: &'a K::Values,
 }
 
-/// The built-in loss on the readout's ACTIVATION, softmax cross-entropy, batch mean:
-/// ACTIVATION_GRADIENT `= (softmax(a) − onehot(label)) / B`.
-pub struct CrossEntropy<'a, K: Kernels> {
-    /// The readout's shape; units are the classes.
+/// What a layer leaves of each step, as the readout sees it.
+pub enum Recording<'a, K: Kernels> {
+    /// V of the tape, `[T][B][np]`.
+    Potential(&'a K::Values),
+    /// `O_t = S_{t-e}` from a raster (or values) and the emit lag e.
+    Spikes(&'a K::Activity, usize),
+}
+
+impl<K: Kernels> Clone for Recording<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: Kernels> Copy for Recording<'_, K> {}
+
+/// A recording reduced over the steps `t < length` of a sample. Of a length L:
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// `max_t a_t`; the step is that of the first maximum.
+    Max,
+    /// `Σ_t a_t`.
+    Sum,
+    /// `Σ_t a_t / L`.
+    Mean,
+    /// `a_{L-1}`.
+    Last,
+    /// The step of the spike of this number (from 1), L − 1 where there are fewer. Its derivative towards `a_t` is −1 at
+    /// that step, 0 elsewhere.
+    Spike(u32),
+}
+
+/// Where activation, step and dL/d activation stand in an array `[B][planes][np]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Planes of a sample.
+    pub planes: usize,
+    /// Plane of the activation.
+    pub activation: usize,
+    /// Plane of the step that it stands at, for [`Pooling::Max`] and [`Pooling::Spike`].
+    pub step: usize,
+    /// Plane of the gradient.
+    pub gradient: usize,
+}
+
+impl Place {
+    /// In the sample planes of the layer.
+    pub const LAYER: Place = Place {
+        planes: plane::PLANES,
+        activation: plane::ACTIVATION,
+        step: plane::STEP,
+        gradient: plane::ACTIVATION_GRADIENT,
+    };
+    /// In an array that holds nothing else, `[B][3][np]`.
+    pub const OWN: Place = Place { planes: 3, activation: 0, step: 1, gradient: 2 };
+    /// dL/dζ in the sample planes.
+    pub const COUNT: Place =
+        Place { planes: plane::PLANES, activation: plane::COUNT, step: plane::STEP, gradient: plane::COUNT_GRADIENT };
+}
+
+/// Reduces a recording to activations (and their steps).
+pub struct Collapse<'a, K: Kernels> {
+    /// The layer's shape.
     pub shape: Shape,
-    /// Labels `[B]`.
+    /// What is reduced.
+    pub recording: Recording<'a, K>,
+    /// How.
+    pub pooling: Pooling,
+    /// Length of each sample, 1 to T, `[B]`.
+    pub lengths: &'a K::Words,
+    /// Where the result goes in `out`.
+    pub place: Place,
+    /// `[B][planes][np]`.
+    pub out: &'a mut K::Values,
+}
+
+/// The adjoint of [`Collapse`]: adds `dL/d activation · d activation/da_t` to the gradient of each step. Steps at or past
+/// a sample's length get nothing.
+pub struct Spread<'a, K: Kernels> {
+    /// The layer's shape.
+    pub shape: Shape,
+    /// How it was reduced.
+    pub pooling: Pooling,
+    /// Lengths `[B]`.
+    pub lengths: &'a K::Words,
+    /// Where gradient and step stand in `from`.
+    pub place: Place,
+    /// `[B][planes][np]`.
+    pub from: &'a K::Values,
+    /// The gradient of `O_t` belongs to row t − e (of `O_t` with t < e to none). 0 for a potential.
+    pub emit_lag: usize,
+    /// `[T][B][np]`, added to.
+    pub out: &'a mut K::Values,
+}
+
+/// How activations become scores: each class is a group of `units / classes` contiguous units, `s_c = Σ_j f(a_j)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Score {
+    /// f(a) = a.
+    Plain,
+    /// f(a) = −a.
+    Negated,
+    /// f(a) = 1/(a + 1).
+    Reciprocal,
+}
+
+/// The loss ℓ of one sample (or of one step of it) from its scores s, with label y, class weights w, coefficients κ, v, on
+/// and off: the value v ℓ is added up, and `κ dℓ/ds` is the gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Criterion {
+    /// `ℓ = (1−ε) w_y (lse(s) − s_y) + (ε/C) Σ_c w_c (lse(s) − s_c)`.
+    CrossEntropy {
+        /// ε.
+        smoothing: f64,
+    },
+    /// `ℓ = −w_y s_y`.
+    NegativeLogLikelihood,
+    /// `ℓ = Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
+    SquaredError {
+        /// Tolerance.
+        tolerance: f64,
+    },
+    /// The same to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
+    SquaredErrorToTargets {
+        /// Tolerance.
+        tolerance: f64,
+        /// Whether each step has its own.
+        stepwise: bool,
+    },
+    /// None: only the answers are counted.
+    None,
+}
+
+/// What a loss stands on.
+pub enum Scores<'a, K: Kernels> {
+    /// Activations of the samples, `[B][planes][np]`; the gradient plane is overwritten.
+    Samples(Place, &'a mut K::Values),
+    /// Every step `t < length` of a recording; its gradient `[T][B][np]` is added to (rows as in [`Spread`]), where there
+    /// is one.
+    Steps(Recording<'a, K>, Option<&'a mut K::Values>),
+}
+
+/// Label of a sample or a step that does not count.
+pub const MASKED: u32 = u32::MAX;
+
+/// Numbers of a sample in the coefficients of a loss, `[B][4]`.
+pub mod coefficient {
+    /// κ: what dℓ/ds is multiplied by.
+    pub const GRADIENT: usize = 0;
+    /// v: what ℓ is multiplied by.
+    pub const VALUE: usize = 1;
+    /// Target of the label's class.
+    pub const ON: usize = 2;
+    /// Target of the other classes.
+    pub const OFF: usize = 3;
+    /// How many.
+    pub const COUNT: usize = 4;
+}
+
+/// One loss of the readout, and its gradient with respect to what it stands on.
+pub struct Loss<'a, K: Kernels> {
+    /// The layer's shape.
+    pub shape: Shape,
+    /// Number of classes; divides the units.
+    pub classes: usize,
+    /// What is measured.
+    pub criterion: Criterion,
+    /// How activations become scores.
+    pub score: Score,
+    /// What it stands on.
+    pub scores: Scores<'a, K>,
+    /// Labels `[B]`, or `[T][B]` where `stepwise`; [`MASKED`] ones do not count.
     pub labels: &'a K::Words,
-    /// Sample planes of the readout.
-    pub planes: &'a mut K::Values,
-    /// Where the sums go: `[slot]` Σ_b loss (not the mean), `[slot + 1]` samples whose first largest activation is the label.
-    pub metrics: &'a mut K::Values,
-    /// Slot in `metrics`.
-    pub slot: usize,
+    /// Whether each step has its own label.
+    pub stepwise: bool,
+    /// Lengths `[B]`, for steps.
+    pub lengths: &'a K::Words,
+    /// Coefficients `[B][4]`.
+    pub coefficients: &'a K::Values,
+    /// Class weights `[C]`, or the targets.
+    pub table: &'a K::Values,
+    /// Metrics and the slot to which `Σ v ℓ` is added; the next one gets the number of right answers where they are
+    /// counted. None: the gradient only.
+    pub metrics: Option<(&'a mut K::Values, usize)>,
+    /// Whether answers are counted, and whether the smallest score is the answer (else the largest; the first of equal
+    /// ones).
+    pub answers: Option<Answer>,
+}
+
+/// Which class is the answer; of equal ones the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The largest score.
+    Largest,
+    /// The smallest score.
+    Smallest,
 }
 
 /// One activity regulariser on the COUNT plane of a layer: adds dL/dζ to COUNT_GRADIENT, and its value to `[slot]`.
@@ -588,7 +771,7 @@ pub trait Kernels: Sized {
     type Real: Real;
     /// An array of numbers on the device.
     type Values;
-    /// An array of 32-bit words on the device (labels).
+    /// An array of 32-bit words on the device (labels, lengths).
     type Words;
     /// Activity of a layer or of the input on the device.
     type Activity;
@@ -685,12 +868,23 @@ pub trait Kernels: Sized {
     /// See [`NeuronGradient`].
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>);
 
-    /// COUNT `= Σ_{t=0}^{T-1} O_t`, `O_t = S_{t-e}`.
-    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Self::Activity, planes: &mut Self::Values);
+    /// COUNT `= Σ_t O_t`, `O_t = S_{t-e}`, over the steps below a sample's length.
+    fn count(
+        &mut self,
+        shape: Shape,
+        emit_lag: usize,
+        spikes: &Self::Activity,
+        lengths: &Self::Words,
+        planes: &mut Self::Values,
+    );
     /// `metrics[slot] = Σ` of a plane over samples and units (without padding).
     fn total(&mut self, shape: Shape, planes: &Self::Values, plane: usize, metrics: &mut Self::Values, slot: usize);
-    /// See [`CrossEntropy`].
-    fn cross_entropy(&mut self, call: CrossEntropy<Self>);
+    /// See [`Collapse`].
+    fn collapse(&mut self, call: Collapse<Self>);
+    /// See [`Spread`].
+    fn spread(&mut self, call: Spread<Self>);
+    /// See [`Loss`].
+    fn loss(&mut self, call: Loss<Self>);
     /// See [`Regularise`].
     fn regularise(&mut self, call: Regularise<Self>);
 

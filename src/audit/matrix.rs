@@ -2,7 +2,8 @@
 
 use super::{ALLOWED, Options, audit};
 use crate::network::{
-    Init, Layer, Network, NeuronKind, Preset, Readout, Reduce, Regulariser, Reset, Surrogate, SurrogateKind,
+    Inverse, Layer, Loss as Criterion, Network, NeuronKind, Of, Preset, Readout, Reduction, Regulariser, Reset,
+    Surrogate, SurrogateKind, Term,
 };
 use rayon::prelude::*;
 
@@ -32,8 +33,10 @@ pub struct Kind {
     pub synapse: bool,
     /// Lag of the current and of the spikes.
     pub lags: (u32, u32),
-    /// Reduction of the readout.
-    pub reduce: Reduce,
+    /// What the loss is, and whether the last layer spikes.
+    pub loss: &'static str,
+    /// Whether samples end before the last step.
+    pub short: bool,
     /// Regulariser of the hidden layer.
     pub regulariser: Option<Regulariser>,
 }
@@ -87,6 +90,89 @@ pub fn matrix(neurons: &[NeuronKind]) -> Vec<Cell> {
     cells
 }
 
+/// A readout of the matrix.
+struct Loss {
+    name: &'static str,
+    /// Whether the last layer spikes; it has 4 units.
+    spiking: bool,
+    terms: fn() -> Vec<Term>,
+}
+
+/// The readouts and losses that go round.
+const LOSSES: [Loss; 13] = [
+    Loss {
+        name: "cross-entropy of max V",
+        spiking: false,
+        terms: || vec![Term::new(Reduction::Max, Criterion::cross_entropy())],
+    },
+    Loss {
+        name: "smoothed cross-entropy of sum V",
+        spiking: false,
+        terms: || {
+            let weights = vec![1.0, 0.5, 2.0, 1.5];
+            let loss =
+                Criterion::CrossEntropy { label_smoothing: 0.2, class_weights: weights, inverse: Inverse::Negate };
+            vec![Term::new(Reduction::Sum, loss)]
+        },
+    },
+    Loss {
+        name: "cross-entropy of mean V",
+        spiking: false,
+        terms: || vec![Term::new(Reduction::Mean, Criterion::cross_entropy())],
+    },
+    Loss {
+        name: "cross-entropy of last V",
+        spiking: false,
+        terms: || vec![Term::new(Reduction::Last, Criterion::cross_entropy())],
+    },
+    Loss {
+        name: "cross-entropy of V at every step",
+        spiking: false,
+        terms: || vec![Term::new(Reduction::EveryStep, Criterion::cross_entropy())],
+    },
+    Loss {
+        name: "squared error of max V",
+        spiking: false,
+        terms: || vec![Term::new(Reduction::Max, Criterion::mse_to(1.0, -0.5))],
+    },
+    Loss {
+        name: "squared error of V at every step to given targets",
+        spiking: false,
+        terms: || vec![Term::new(Reduction::EveryStep, Criterion::mse())],
+    },
+    Loss { name: "likelihood of mean V", spiking: false, terms: || vec![Term::new(Reduction::Mean, Criterion::nll())] },
+    Loss {
+        name: "population code of sum V",
+        spiking: false,
+        terms: || vec![Term::new(Reduction::Sum, Criterion::cross_entropy()).classes(2)],
+    },
+    Loss {
+        name: "cross-entropy of counts",
+        spiking: true,
+        terms: || vec![Term::new(Reduction::Count, Criterion::cross_entropy())],
+    },
+    Loss {
+        name: "squared error of counts",
+        spiking: true,
+        terms: || vec![Term::new(Reduction::Count, Criterion::mse_rate(0.8, 0.1))],
+    },
+    Loss {
+        name: "cross-entropy of O at every step",
+        spiking: true,
+        terms: || vec![Term::new(Reduction::EveryStep, Criterion::cross_entropy()).of(Of::Spikes)],
+    },
+    Loss {
+        name: "sum of cross-entropy of max V and squared error of counts",
+        spiking: true,
+        terms: || {
+            vec![
+                Term::new(Reduction::Max, Criterion::cross_entropy()).of(Of::Potential).weight(0.7),
+                Term::new(Reduction::Count, Criterion::mse_to(5.0, 1.0)).weight(0.3),
+            ]
+        },
+    },
+];
+
 fn going_round(n: usize, neuron: NeuronKind) -> Kind {
     let regularisers = [
         None,
@@ -106,7 +192,8 @@ fn going_round(n: usize, neuron: NeuronKind) -> Kind {
         recurrent: [None, Some(1), Some(2)][n % 3],
         synapse,
         lags: (if synapse { bit(4) } else { 0 }, bit(8)),
-        reduce: [Reduce::Max, Reduce::Sum, Reduce::Mean, Reduce::Last][n / 3 % 4],
+        loss: LOSSES[n % LOSSES.len()].name,
+        short: n % 4 == 3,
         regulariser: regularisers[n / 5 % 6],
     }
 }
@@ -133,10 +220,12 @@ fn network(cell: &Cell) -> Network {
     let slope = if cell.surrogate == SurrogateKind::StraightThrough { 1.0 } else { 2.0 };
     hidden.surrogate = Some(Surrogate { scale: 0.4, ..Surrogate::new(cell.surrogate, slope) });
     hidden.regularise = kind.regulariser.into_iter().collect();
-    let mut readout = Layer::new(Preset::Snntorch, NeuronKind::Li, 3, false);
-    readout.init = Init::Uniform { gain: 1.0 };
-    let loss = Readout { reduce: kind.reduce, ..Readout::default() };
-    Network { preset: Preset::Snntorch, dt: 1.0, inputs: 3, layers: vec![hidden, readout], readout: loss }
+    let loss = LOSSES.iter().find(|loss| loss.name == kind.loss).expect("a loss of the matrix");
+    let last = if loss.spiking { NeuronKind::Lif } else { NeuronKind::Li };
+    let mut top = Layer::new(Preset::Snntorch, last, 4, false);
+    top.neuron.detach_reset = false;
+    let readout = Readout { losses: (loss.terms)(), accuracy_by: None };
+    Network { preset: Preset::Snntorch, dt: 1.0, inputs: 3, layers: vec![hidden, top], readout }
 }
 
 /// Draws until no potential crosses a jump.
@@ -150,7 +239,7 @@ fn measure(cell: &Cell, seed: u64) -> Outcome {
     let mut best: Option<(f64, String, usize)> = None;
     for attempt in 0..8 {
         let seed = seed * 8 + attempt;
-        let options = Options { steps: 7, batch: 2, seed, entries: 12, drawn: true };
+        let options = Options { steps: 7, batch: 2, seed, entries: 12, short: cell.kind.short, drawn: true };
         let lines = match audit(&network, options) {
             Ok(lines) => lines,
             Err(error) => return Outcome::Failed(error.to_string()),

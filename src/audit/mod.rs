@@ -12,7 +12,7 @@ pub use matrix::{Cell, Kind, Outcome, matrix};
 use crate::cpu::Cpu;
 use crate::engine::{Batch, Budget, Core, Gradient, Parameters, shapes};
 use crate::error::Result;
-use crate::network::{Network, Parameter};
+use crate::network::{Network, Parameter, Reduction};
 use crate::spikes::{Random, Trace};
 
 /// Largest error that passes: of the largest entry of a parameter's gradient.
@@ -29,13 +29,15 @@ pub struct Options {
     pub seed: u64,
     /// Entries of a parameter that are moved; more are drawn from.
     pub entries: usize,
+    /// Whether samples end before the last step.
+    pub short: bool,
     /// Whether parameters are drawn (else they are what the network's initialisers give).
     pub drawn: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { steps: 12, batch: 2, seed: 1, entries: 40, drawn: false }
+        Options { steps: 12, batch: 2, seed: 1, entries: 40, short: false, drawn: false }
     }
 }
 
@@ -74,8 +76,15 @@ pub fn audit(network: &Network, options: Options) -> Result<Vec<Line>> {
     let Options { steps, batch: samples, .. } = options;
     let values = (0..steps * samples * network.inputs).map(|_| 0.3 + 0.7 * random.normal()).collect();
     let input = Trace::new(steps, samples, network.inputs, values)?;
-    let labels = (0..samples).map(|_| random.below(network.outputs()) as u32).collect();
+    let labels = (0..samples).map(|_| random.below(network.classes()) as u32).collect();
     let mut batch = Batch::values(input).with_labels(labels);
+    if let Some(term) = network.readout.losses.iter().find(|term| term.loss.is_given()) {
+        let rows = if term.reduce == Reduction::EveryStep { steps * samples } else { samples };
+        batch = batch.with_targets((0..rows * network.classes()).map(|_| random.normal()).collect());
+    }
+    if options.short {
+        batch = batch.with_lengths((0..samples).map(|_| (steps - random.below(steps / 2)) as u32).collect());
+    }
     let loss = Functional::draw(&network, steps * samples, &mut random);
 
     core.kernels().record_resets();
@@ -126,6 +135,11 @@ pub fn audit(network: &Network, options: Options) -> Result<Vec<Line>> {
     )?;
     lines.push(measured.named("input"));
     Ok(lines)
+}
+
+/// Whether the network's own loss has a gradient: that of a spike time is a convention, and no quotient gives it.
+pub fn has_gradient(network: &Network) -> bool {
+    network.readout.losses.iter().all(|term| term.reduce != Reduction::FirstSpike)
 }
 
 /// Makes every parameter of `network` learned, so that its gradient is computed.
@@ -191,7 +205,7 @@ impl Functional {
     }
 
     fn gradient(&self, network: &Network) -> Gradient<f64> {
-        let mut gradient = if network.has_readout() { Gradient::loss() } else { Gradient::none() };
+        let mut gradient = if has_gradient(network) { Gradient::loss() } else { Gradient::none() };
         for (layer, values) in self.potentials.iter().enumerate() {
             gradient = gradient.with_potential(layer, values.clone());
         }
@@ -205,7 +219,7 @@ impl Functional {
 
     fn value(&self, core: &mut Core<Cpu<f64>>, network: &Network, batch: &Batch<f64>) -> Result<f64> {
         let mut outputs = core.forward(batch)?;
-        let mut sum = if network.has_readout() { outputs.loss()? } else { 0.0 };
+        let mut sum = if has_gradient(network) { outputs.loss()? } else { 0.0 };
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         for layer in 0..network.layers.len() {
             sum += dot(&self.potentials[layer], &outputs.potential(layer)?.values);

@@ -26,9 +26,6 @@ pub fn run(arguments: Grad) -> Result<()> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
     let mut network = network(&text).map_err(|error| in_file(path, error))?;
     spikegrad::audit::learn_everything(&mut network);
-    if !network.has_readout() {
-        return Err(Error::file(path, "layer: the last layer must be an li readout, for the loss stands on it"));
-    }
     let results = match arguments.dtype {
         Dtype::F32 => {
             let mut machine = Engine::new(network.clone(), device, Budget::default())?;
@@ -161,7 +158,7 @@ fn read_batch<F: Real>(path: &Path) -> Result<Batch<F>> {
             u32::try_from(label).map_err(|_| Error::file(path, format!("the label of sample {b} is {label}")))
         })
         .collect();
-    Ok(Batch { input, labels: Some(labels?) })
+    Ok(Batch::new(input).with_labels(labels?))
 }
 
 /// The parameters of a network; weights have to be there, neuron parameters are the network file's where they are not.

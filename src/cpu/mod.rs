@@ -5,6 +5,8 @@
 //! when the program runs. Work is split over rayon's current thread pool; bits do not depend on the number of threads.
 
 mod backward;
+mod collapse;
+mod count;
 mod drive;
 mod encode_rate;
 mod float;
@@ -14,8 +16,10 @@ mod loss;
 mod memory;
 mod neuron;
 mod neuron_gradient;
+mod regularise;
 pub mod reset;
 mod snippet;
+mod spread;
 mod surrogate;
 mod update;
 mod weight_gradient;
@@ -293,20 +297,28 @@ impl<F: Float> Kernels for Cpu<F> {
         neuron_gradient::neuron_gradient(call);
     }
 
-    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, planes: &mut Vec<F>) {
-        loss::count(shape, emit_lag, spikes, planes);
+    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, lengths: &Vec<u32>, planes: &mut Vec<F>) {
+        count::count(shape, emit_lag, spikes, lengths, planes);
     }
 
     fn total(&mut self, shape: Shape, planes: &Vec<F>, plane: usize, metrics: &mut Vec<F>, slot: usize) {
-        metrics[slot] = loss::total(shape, planes, plane);
+        metrics[slot] = count::total(shape, planes, plane);
     }
 
-    fn cross_entropy(&mut self, call: CrossEntropy<Self>) {
-        loss::cross_entropy(call);
+    fn collapse(&mut self, call: Collapse<Self>) {
+        collapse::collapse(call);
+    }
+
+    fn spread(&mut self, call: Spread<Self>) {
+        spread::spread(call);
+    }
+
+    fn loss(&mut self, call: Loss<Self>) {
+        loss::loss(call);
     }
 
     fn regularise(&mut self, call: Regularise<Self>) {
-        loss::regularise(call);
+        regularise::regularise(call);
     }
 
     fn square_sum(&mut self, values: &Vec<F>, len: usize, metrics: &mut Vec<F>, slot: usize) {

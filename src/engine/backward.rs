@@ -12,7 +12,7 @@ use crate::spikes::{Trace, pad};
 pub struct Gradient<F = f32> {
     /// Whether the built-in loss counts.
     pub loss: bool,
-    /// dL/d activation of the readout, `[B, classes]`.
+    /// dL/d activation of the readout's first loss, `[B, units]`.
     pub activation: Option<Vec<F>>,
     /// dL/dO of a layer's emitted spikes, `[T, B, units]`.
     pub spikes: Vec<(usize, Vec<F>)>,
@@ -26,7 +26,7 @@ impl<F> Gradient<F> {
         Gradient { loss: true, activation: None, spikes: Vec::new(), potential: Vec::new() }
     }
 
-    /// Of the user's own loss: dL/d activation `[B, classes]`.
+    /// Of the user's own loss: dL/d activation `[B, units]`.
     pub fn activation(values: Vec<F>) -> Self {
         Gradient { loss: false, activation: Some(values), spikes: Vec::new(), potential: Vec::new() }
     }
@@ -64,7 +64,7 @@ impl<K: Kernels> Core<K> {
     /// Gradients of all parameters of the last forward pass; the regularisers of the network count in any case.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no forward pass with a tape, where the built-in loss has no labels or no readout, or
+    /// [`Error::Input`] where there is no forward pass with a tape, where the built-in loss has no labels, or
     /// where a gradient has the wrong size or is not finite.
     pub fn backward(&mut self, gradient: &Gradient<K::Real>) -> Result<()> {
         let index = self.last_plan()?;
@@ -77,8 +77,16 @@ impl<K: Kernels> Core<K> {
         let slots = self.ring.slots;
         let top = self.layers.len() - 1;
         let activations = gradient.loss || gradient.activation.is_some();
+        let online = self.online(self.ragged);
+        let reached = self.reached(gradient.loss, gradient.activation.is_some(), online);
+        if !online && activations {
+            self.spread_out(index, gradient.loss, gradient.activation.is_some());
+        }
+        let ragged = self.ragged;
         for l in (0..=top).rev() {
-            let given = gradient.spikes.iter().any(|(layer, _)| *layer == l);
+            let on_top = l == top;
+            let regularised = !self.network.layers[l].regularise.is_empty();
+            let mut given = gradient.spikes.iter().any(|(layer, _)| *layer == l) || (on_top && reached.1);
             let shape = self.plans[index].layers[l].shape;
             let regularisers = self.network.layers[l].regularise.clone();
             let state = &self.layers[l];
@@ -115,7 +123,23 @@ impl<K: Kernels> Core<K> {
                 });
             }
             let training = layer.training.as_mut().expect("a forward pass with a tape made it");
-            let potential = gradient.potential.iter().any(|(layer, _)| *layer == l);
+            let potential = gradient.potential.iter().any(|(layer, _)| *layer == l) || (on_top && reached.0);
+            if let (true, true, Some(out)) = (ragged, regularised, &mut training.gradient) {
+                // dL/dζ is the same at every step of a sample, but 0 past its end.
+                if !given {
+                    kernels.fill(out, 0..shape.len(shape.steps), 0.0);
+                }
+                given = true;
+                kernels.spread(Spread {
+                    shape,
+                    pooling: Pooling::Sum,
+                    lengths: &plan.readout.lengths,
+                    place: Place::COUNT,
+                    from: &layer.planes,
+                    emit_lag: state.model.emit_lag,
+                    out,
+                });
+            }
             let call = Backward {
                 model: state.model,
                 shape,
@@ -127,8 +151,12 @@ impl<K: Kernels> Core<K> {
                 tape: &training.tape,
                 gradient_spikes: None,
                 gradient_potential: training.potential.as_ref().filter(|_| potential),
-                counts: !regularisers.is_empty(),
-                reduce: (l == top && !state.model.spiking && activations).then_some(self.network.readout.reduce),
+                counts: regularised && !ragged,
+                reduce: if on_top && online && activations {
+                    self.network.readout.losses[0].reduce.online()
+                } else {
+                    None
+                },
                 planes: &mut layer.planes,
                 chi: &mut training.chi,
             };
@@ -228,13 +256,11 @@ impl<K: Kernels> Core<K> {
         };
         let steps = plan.sequence.steps;
         let batch = plan.sequence.batch;
-        if gradient.loss && !(self.labelled && self.network.has_readout()) {
-            return Err(Error::Input("the built-in loss needs labels in the batch and an li readout".into()));
+        if gradient.loss {
+            self.needs_labels()?;
         }
         if let Some(values) = &gradient.activation {
-            if !self.network.has_readout() {
-                return Err(Error::Input("the last layer spikes: it has no readout activation".into()));
-            }
+            self.has_activation()?;
             size("the activation", values, batch * self.network.outputs())?;
         }
         for (layer, values) in &gradient.spikes {
@@ -253,13 +279,14 @@ impl<K: Kernels> Core<K> {
         if let Some(values) = &gradient.activation {
             let mut sum = values.clone();
             if gradient.loss {
-                let own = self.read_plane(index, top, plane::ACTIVATION_GRADIENT)?;
+                let own = self.read_activation(index, plane::ACTIVATION_GRADIENT, Place::OWN.gradient)?;
                 for (sum, own) in sum.iter_mut().zip(own) {
                     *sum = K::Real::from_f64(sum.to_f64() + own.to_f64());
                 }
             }
-            self.write_plane(index, top, plane::ACTIVATION_GRADIENT, &sum);
+            self.write_activation_gradient(index, &sum);
         }
+        let reached = self.reached(gradient.loss, gradient.activation.is_some(), self.online(self.ragged));
         let zero = K::Real::from_f64(0.0);
         for l in 0..=top {
             let (units, shape) = (self.layers[l].units, self.plans[index].layers[l].shape);
@@ -281,15 +308,21 @@ impl<K: Kernels> Core<K> {
             };
             let (spikes, potential) = (widen(&gradient.spikes, lag), widen(&gradient.potential, 0));
             let training = self.plans[index].layers[l].training.as_mut().expect("a forward pass with a tape made it");
-            if let (Some(values), Some(into)) = (spikes, &mut training.gradient) {
-                self.kernels.write(into, 0, &values);
+            // What the losses of the readout add to starts at 0.
+            let (by_potential, by_spikes) = if l == top { reached } else { (false, false) };
+            let len = shape.len(shape.steps);
+            match (spikes, &mut training.gradient) {
+                (Some(values), Some(into)) => self.kernels.write(into, 0, &values),
+                (None, Some(into)) if by_spikes => self.kernels.fill(into, 0..len, 0.0),
+                _ => {}
             }
-            if let Some(values) = potential {
-                if training.potential.is_none() {
-                    training.potential = Some(self.kernels.values("gradient of potential", values.len())?);
-                }
-                let into = training.potential.as_mut().expect("made above");
-                self.kernels.write(into, 0, &values);
+            if (potential.is_some() || by_potential) && training.potential.is_none() {
+                training.potential = Some(self.kernels.values("gradient of potential", len)?);
+            }
+            match (potential, &mut training.potential) {
+                (Some(values), Some(into)) => self.kernels.write(into, 0, &values),
+                (None, Some(into)) if by_potential => self.kernels.fill(into, 0..len, 0.0),
+                _ => {}
             }
         }
         Ok(())

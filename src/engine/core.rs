@@ -5,6 +5,7 @@ use super::initialise::initialise;
 use super::metrics::Ring;
 use super::parameters::{Tensor, widen};
 use super::plan::{Plan, Sequence};
+use super::readout::{Objectives, Supplied};
 use crate::error::Result;
 use crate::kernels::*;
 use crate::network::{Comparison, Connection, Gain, Layer, Network, Per};
@@ -59,8 +60,12 @@ pub struct Core<K: Kernels> {
     pub(super) rule: Option<Rule>,
     pub(super) step: u64,
     pub(super) forced: Option<Form>,
-    /// Whether the last batch had labels.
-    pub(super) labelled: bool,
+    /// What the last batch said about its answers.
+    pub(super) supplied: Supplied,
+    /// Whether its samples had lengths of their own.
+    pub(super) ragged: bool,
+    /// The losses.
+    pub(super) objectives: Objectives,
     /// Whether the last forward pass kept a tape.
     pub(super) taped: bool,
     /// State that the next stream starts from.
@@ -151,6 +156,7 @@ impl<K: Kernels> Core<K> {
         }
         let ring = Ring::new(&mut kernels, &layers)?;
         let control = kernels.values("control", 2)?;
+        let objectives = Objectives::new(&network);
         let mut core = Core {
             network,
             kernels,
@@ -163,7 +169,9 @@ impl<K: Kernels> Core<K> {
             rule: None,
             step: 0,
             forced: None,
-            labelled: false,
+            supplied: Supplied::default(),
+            ragged: false,
+            objectives,
             taped: false,
             carried: None,
             staging: Vec::new(),

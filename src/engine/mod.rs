@@ -10,6 +10,7 @@ mod initialise;
 mod metrics;
 mod parameters;
 mod plan;
+mod readout;
 mod state;
 
 pub use backward::{Gradient, Optimiser};
@@ -285,10 +286,10 @@ pub struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    /// Activations of the readout, `[B, classes]`.
+    /// Activations of the readout's first loss, `[B, units]`.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] where the last layer spikes.
+    /// [`crate::Error::Input`] where that loss stands on every step.
     pub fn activation(&mut self) -> Result<Vec<f32>> {
         each!(&mut self.engine.inner, core => core.outputs()?.activation())
     }
@@ -309,7 +310,15 @@ impl Outputs<'_> {
         each!(&mut self.engine.inner, core => core.outputs()?.loss())
     }
 
-    /// Samples whose largest activation is the label's.
+    /// The class that each sample is taken for, `[B]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device was lost.
+    pub fn answers(&mut self) -> Result<Vec<u32>> {
+        each!(&mut self.engine.inner, core => core.outputs()?.answers())
+    }
+
+    /// Right answers.
     ///
     /// # Errors
     /// [`crate::Error::Input`] where the batch had no labels.

@@ -2,6 +2,7 @@
 
 use super::core::{Core, LayerState};
 use super::device::Budget;
+use super::readout::ReadoutPlan;
 use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::spikes::{pad, words};
@@ -41,7 +42,7 @@ pub(super) struct Training<K: Kernels> {
 pub(super) struct Plan<K: Kernels> {
     pub sequence: Sequence,
     pub input: K::Activity,
-    pub labels: K::Words,
+    pub readout: ReadoutPlan<K>,
     /// Probabilities of rate-coded input, made when somebody gives some.
     pub chances: Option<K::Words>,
     /// X of one layer at a time.
@@ -84,7 +85,10 @@ impl<K: Kernels> Core<K> {
             .map(|layer| layer_bytes(layer, sequence))
             .map(|(always, more)| always + if training { more } else { 0 })
             .sum();
-        (steps + HISTORY as u64) * batch * input + steps * batch * widest * real + batch * 4 + layers
+        let (once, each_step) = self.objectives.entries(training);
+        let outputs = pad(self.network.outputs()) as u64;
+        let readout = (once as u64 + steps * each_step as u64) * batch * outputs * real;
+        (steps + HISTORY as u64) * batch * input + steps * batch * widest * real + batch * 4 + layers + readout
     }
 
     /// Index of the plan for `sequence`, with the buffers of training where asked for.
@@ -113,7 +117,7 @@ impl<K: Kernels> Core<K> {
         };
         self.plans[index].used = clock;
         if training {
-            self.allocate_training(index)?;
+            self.allocate_training(index, 0)?;
         }
         Ok(index)
     }
@@ -145,7 +149,7 @@ impl<K: Kernels> Core<K> {
         Ok(Plan {
             sequence,
             input: kernels.activity("input", input, Shape { steps, batch, units: self.network.inputs })?,
-            labels: kernels.words("labels", batch)?,
+            readout: ReadoutPlan::new(kernels, &self.objectives, sequence)?,
             chances: None,
             drive: kernels.values("drive", steps * batch * widest)?,
             layers,
@@ -154,8 +158,9 @@ impl<K: Kernels> Core<K> {
         })
     }
 
-    fn allocate_training(&mut self, index: usize) -> Result<()> {
-        for (plan, layer) in self.plans[index].layers.iter_mut().zip(&self.layers) {
+    /// The buffers of training, of the layers from `first` on.
+    pub(super) fn allocate_training(&mut self, index: usize, first: usize) -> Result<()> {
+        for (plan, layer) in self.plans[index].layers.iter_mut().zip(&self.layers).skip(first) {
             if plan.training.is_some() {
                 continue;
             }

@@ -8,16 +8,17 @@ mod advance;
 mod backward;
 mod buffers;
 mod clamp;
+mod collapse;
 mod constants;
 mod control;
 mod count;
-mod cross_entropy;
 mod device;
 mod drive;
 mod drive_backward;
 mod encode_rate;
 mod form;
 mod forward;
+mod loss;
 mod memory;
 mod neuron_gradient;
 mod planes;
@@ -27,6 +28,7 @@ mod recorder;
 mod regularise;
 mod shader;
 mod snippet;
+mod spread;
 mod square_sum;
 mod table;
 mod total;
@@ -228,16 +230,24 @@ impl Kernels for Gpu {
         neuron_gradient::neuron_gradient(self, call);
     }
 
-    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity, planes: &mut Values) {
-        count::count(self, shape, emit_lag, spikes, planes);
+    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity, lengths: &Words, planes: &mut Values) {
+        count::count(self, shape, emit_lag, spikes, lengths, planes);
     }
 
     fn total(&mut self, shape: Shape, planes: &Values, plane: usize, metrics: &mut Values, slot: usize) {
         total::total(self, shape, planes, plane, metrics, slot);
     }
 
-    fn cross_entropy(&mut self, call: CrossEntropy<Self>) {
-        cross_entropy::cross_entropy(self, call);
+    fn collapse(&mut self, call: Collapse<Self>) {
+        collapse::collapse(self, call);
+    }
+
+    fn spread(&mut self, call: Spread<Self>) {
+        spread::spread(self, call);
+    }
+
+    fn loss(&mut self, call: Loss<Self>) {
+        loss::loss(self, call);
     }
 
     fn regularise(&mut self, call: Regularise<Self>) {

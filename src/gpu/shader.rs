@@ -5,7 +5,7 @@
 //! be known to the driver's compiler, or the array lands in memory). In front of it stand the contract's numbers and the
 //! constants of the permutation.
 
-use crate::kernels::{FUTURE, HISTORY, constant, plane, row};
+use crate::kernels::{FUTURE, HISTORY, coefficient, constant, plane, row};
 use crate::neuron::Snippet;
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -151,6 +151,11 @@ fn prelude() -> String {
         ("CONSTANT_GAMMA", constant::GAMMA),
         ("CONSTANT_THETA", constant::THETA),
         ("CONSTANT_BIAS", constant::BIAS),
+        ("COEFFICIENTS", coefficient::COUNT),
+        ("COEFFICIENT_GRADIENT", coefficient::GRADIENT),
+        ("COEFFICIENT_VALUE", coefficient::VALUE),
+        ("COEFFICIENT_ON", coefficient::ON),
+        ("COEFFICIENT_OFF", coefficient::OFF),
     ];
     let mut text = String::new();
     for (name, value) in numbers {

@@ -26,10 +26,10 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("backward", backward::Params),
     shader!("backward_resident", backward::Params),
     shader!("clamp", clamp::Params),
+    shader!("collapse", collapse::Params),
     shader!("constants", constants::Params),
     shader!("control", control::Params),
     shader!("count", count::Params),
-    shader!("cross_entropy", cross_entropy::Params),
     shader!("drive", drive::Params),
     shader!("drive_current", drive::CurrentParams),
     shader!("drive_backward_current", drive_backward::CurrentParams),
@@ -38,12 +38,14 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("finish", total::FinishParams),
     shader!("forward", forward::Params),
     shader!("forward_resident", forward::Params),
+    shader!("loss", loss::Params),
     shader!("neuron_gradient", neuron_gradient::Params),
     shader!("planes", planes::Params),
     shader!("prepare", prepare::Params),
     shader!("product", product::Params),
     shader!("regularise", regularise::Params),
     shader!("regularise_l2", regularise::L2Params),
+    shader!("spread", spread::Params),
     shader!("square_sum", square_sum::Params),
     shader!("sum_chunks", weight_gradient::SumParams),
     shader!("total", total::Params),
@@ -67,6 +69,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/finite"),
     piece!("shared/grid"),
     piece!("shared/random"),
+    piece!("shared/recording"),
     piece!("shared/rows"),
     piece!("shared/source"),
     piece!("shared/tree"),
@@ -76,13 +79,15 @@ pub(super) static PIECES: &[(&str, &str)] = &[
 /// Every shader in every combination of compile-time choices that the kernels ask for; sizes of the resident kernels by
 /// examples.
 pub fn permutations() -> Vec<Permutation> {
-    let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "encode_rate", "fill"];
-    let trees = ["cross_entropy", "finish", "regularise", "regularise_l2", "square_sum", "total"];
+    let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "encode_rate", "fill", "spread"];
+    let trees = ["finish", "regularise", "regularise_l2", "square_sum", "total"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
     all.extend(["control", "prepare"].map(Permutation::new));
     all.push(flat("constants").define("OWN", true));
+    all.extend(collapse::permutations());
     all.extend(drive::permutations());
+    all.extend(loss::permutations());
     all.extend(neuron_gradient::permutations());
     all.extend(planes::permutations());
     all.extend(product::permutations());

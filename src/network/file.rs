@@ -108,9 +108,6 @@ fn complete(table: &mut Table) -> Result<()> {
         Some(Value::Integer(dt)) => *dt as f64,
         _ => return Err(Error::network("dt", "must be a number of ms")),
     };
-    if let Some(Value::Table(readout)) = table.get_mut("readout") {
-        fill(readout, Table::try_from(Readout::default()).expect("plain data"));
-    }
     let Some(layers) = table.get_mut("layer") else { return Ok(()) };
     let Value::Array(layers) = layers else {
         return Err(Error::network("layer", "write each layer as a table [[layer]]"));
@@ -121,7 +118,14 @@ fn complete(table: &mut Table) -> Result<()> {
         let Value::Table(layer) = layer else { return Err(Error::network(place, "must be a table")) };
         complete_layer(layer, &switches, dt, index + 1 == count, &place)?;
     }
-    Ok(())
+    let spiking = layers.last().is_some_and(|layer| {
+        let kind = layer.get("neuron").and_then(|neuron| neuron.get("kind")).and_then(Value::as_str);
+        kind != Some("li")
+    });
+    match table.entry("readout").or_insert(Value::Table(Table::new())) {
+        Value::Table(readout) => super::loss::complete(readout, spiking),
+        _ => Err(Error::network("readout", "must be a table [readout]")),
+    }
 }
 
 fn fill(table: &mut Table, defaults: Table) {

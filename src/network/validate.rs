@@ -148,6 +148,104 @@ fn regulariser(place: &str, regulariser: &Regulariser) -> Result<()> {
     }
 }
 
+fn class_weights(place: &str, weights: &[f64], classes: usize) -> Result<()> {
+    let place = format!("{place}.class_weights");
+    if weights.is_empty() {
+        return Ok(());
+    }
+    if weights.len() != classes {
+        return fail(&place, format!("has {} weights for {classes} classes", weights.len()));
+    }
+    for (class, &weight) in weights.iter().enumerate() {
+        not_negative(&format!("{place}[{class}]"), weight)?;
+    }
+    if weights.iter().sum::<f64>() > 0.0 { Ok(()) } else { fail(&place, "must not all be 0") }
+}
+
+impl Loss {
+    fn validate(&self, place: &str, reduce: Reduction, classes: usize) -> Result<()> {
+        let at = |key: &str| format!("{place}.{key}");
+        class_weights(place, self.class_weights(), classes)?;
+        match self {
+            Loss::CrossEntropy { label_smoothing, inverse, .. } => {
+                not_negative(&at("label_smoothing"), *label_smoothing)?;
+                if *label_smoothing > 1.0 {
+                    return fail(&at("label_smoothing"), format!("must be at most 1, is {label_smoothing}"));
+                }
+                if *inverse != Inverse::Negate && reduce != Reduction::FirstSpike {
+                    return fail(&at("inverse"), "only spike times are inverted: reduce = \"first_spike\"");
+                }
+            }
+            Loss::Nll { .. } if reduce == Reduction::FirstSpike => {
+                return fail(&at("kind"), "a spike time is no log-probability");
+            }
+            Loss::Nll { .. } => {}
+            Loss::Mse { on_target, off_target, correct_rate, incorrect_rate, tolerance } => {
+                not_negative(&at("tolerance"), *tolerance)?;
+                let pairs = [
+                    ("on_target", on_target, "off_target", off_target),
+                    ("correct_rate", correct_rate, "incorrect_rate", incorrect_rate),
+                ];
+                for (key, value, other_key, other) in pairs {
+                    match (value, other) {
+                        (Some(value), Some(other)) => {
+                            finite(&at(key), *value)?;
+                            finite(&at(other_key), *other)?;
+                        }
+                        (None, None) => {}
+                        (Some(_), None) => return fail(&at(other_key), format!("{key} needs it")),
+                        (None, Some(_)) => return fail(&at(key), format!("{other_key} needs it")),
+                    }
+                }
+                if let (Some(correct), Some(incorrect)) = (correct_rate, incorrect_rate) {
+                    if reduce != Reduction::Count {
+                        return fail(&at("correct_rate"), "rates are targets of counts: reduce = \"count\"");
+                    }
+                    if on_target.is_some() {
+                        return fail(&at("on_target"), "give targets or rates, not both");
+                    }
+                    not_negative(&at("correct_rate"), *correct)?;
+                    not_negative(&at("incorrect_rate"), *incorrect)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Term {
+    fn validate(&self, place: &str, units: usize, spiking: bool) -> Result<()> {
+        let at = |key: &str| format!("{place}.{key}");
+        let of = self.of.unwrap_or(self.reduce.default_of(spiking));
+        let name = self.reduce.name();
+        if of == Of::Spikes && !spiking {
+            let key = if self.of.is_some() { "of" } else { "reduce" };
+            return fail(&at(key), "an li readout has no spikes: let the last layer spike, or read its potential");
+        }
+        if of == Of::Potential && matches!(self.reduce, Reduction::Count | Reduction::FirstSpike) {
+            return fail(&at("of"), format!("{name} is of spikes"));
+        }
+        if self.spike == 0 {
+            return fail(&at("spike"), "spikes are counted from 1");
+        }
+        if self.spike > 1 && self.reduce != Reduction::FirstSpike {
+            return fail(&at("spike"), format!("reduce = \"first_spike\" alone asks which spike, not {name}"));
+        }
+        if let Some(classes) = self.classes
+            && (classes == 0 || !units.is_multiple_of(classes))
+        {
+            return fail(
+                &at("classes"),
+                format!(
+                    "a population code has the same number of units for each class: {units} units, {classes} classes"
+                ),
+            );
+        }
+        finite(&at("weight"), self.weight)?;
+        self.loss.validate(&at("loss"), self.reduce, self.classes.unwrap_or(units))
+    }
+}
+
 /// The largest width of a layer, so that sizes fit 32-bit indices in the shaders.
 const WIDEST: usize = 1 << 20;
 
@@ -282,6 +380,31 @@ impl Network {
                 regulariser(&place, entry)?;
             }
         }
-        Ok(())
+        let top = &self.layers[last];
+        if self.readout.losses.is_empty() {
+            return fail("readout.losses", "is empty: a readout has at least one loss");
+        }
+        for (index, term) in self.readout.losses.iter().enumerate() {
+            let place = self.readout.place(index);
+            term.validate(&place, top.units, top.neuron.spiking())?;
+            let classes = term.classes.unwrap_or(top.units);
+            if classes != self.classes() {
+                let first = self.classes();
+                return fail(
+                    &format!("{place}.classes"),
+                    format!("all losses have the same classes: {classes} here, {first} in the first"),
+                );
+            }
+        }
+        match self.readout.accuracy_by {
+            Some(Reduction::EveryStep) => fail(
+                "readout.accuracy_by",
+                "must be one answer for a sample: max, sum, mean, last, count or first_spike",
+            ),
+            Some(reduce @ (Reduction::Count | Reduction::FirstSpike)) if !top.neuron.spiking() => {
+                fail("readout.accuracy_by", format!("an li readout has no spikes, so there is no {}", reduce.name()))
+            }
+            _ => Ok(()),
+        }
     }
 }

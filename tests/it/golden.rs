@@ -117,7 +117,7 @@ fn check_on<K: Kernels>(kernels: K, case: &Case, tolerance: f64) -> (K, f64) {
         Input::Values(Trace::new(steps, samples, channels, convert(&input.values)).unwrap())
     };
     let labels = case.get("labels").map(|labels| labels.values.iter().map(|&label| label as u32).collect());
-    let batch = Batch { input: given, labels };
+    let batch = Batch { labels, ..Batch::new(given) };
 
     let mut worst = 0.0f64;
     let mut compare = |what: &str, ours: &[K::Real], golden: &Golden| {

@@ -188,3 +188,9 @@ pub fn cuts(random: &mut Random, steps: usize) -> Vec<usize> {
     cuts.dedup();
     cuts
 }
+
+/// Lengths of samples: all T, or each its own.
+pub fn draw_lengths(random: &mut Random, shape: Shape) -> Vec<u32> {
+    let all = chance(random, 0.3);
+    (0..shape.batch).map(|_| if all { shape.steps } else { 1 + random.below(shape.steps) } as u32).collect()
+}

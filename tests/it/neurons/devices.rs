@@ -2,7 +2,7 @@
 
 use spikegrad::audit::learn_everything;
 use spikegrad::cpu::Cpu;
-use spikegrad::engine::{Batch, Budget, Core, Gradient, Input};
+use spikegrad::engine::{Batch, Budget, Core, Gradient};
 use spikegrad::gpu::Gpu;
 use spikegrad::kernels::{Form, Kernels};
 use spikegrad::network::{Layer, Network, NeuronKind, Per, Preset, Readout, Surrogate, SurrogateKind};
@@ -19,7 +19,7 @@ fn run<K: Kernels<Real = f32>>(core: &mut Core<K>, network: &Network, seed: u64)
     let random = &mut Random::new(seed, 1);
     let values = (0..STEPS * BATCH * network.inputs).map(|_| 0.4 + random.normal() as f32).collect();
     let input = Trace::new(STEPS, BATCH, network.inputs, values).unwrap();
-    let batch = Batch { input: Input::Values(input), labels: Some(vec![0, 2, 1]) };
+    let batch = Batch::values(input).with_labels(vec![0, 2, 1]);
     core.initialise(seed).unwrap();
     let mut parameters = core.parameters().unwrap();
     for (name, tensor) in &mut parameters {

@@ -2,7 +2,7 @@
 //! built-in one: on the CPU, spikes and potentials to the last bit.
 
 use spikegrad::cpu::Cpu;
-use spikegrad::engine::{Batch, Budget, Core, Gradient, Input};
+use spikegrad::engine::{Batch, Budget, Core, Gradient};
 use spikegrad::network::{Gain, Network, NeuronKind, Reset};
 use spikegrad::neuron::{self, Adjoint, BASE, Float, KeepsDrive, Leak, NeuronModel, Snippet, rows};
 use spikegrad::spikes::{Random, Trace};
@@ -90,7 +90,7 @@ pub fn network(kind: &str, gain: Gain, detach: bool) -> Network {
 fn run(network: Network) -> Vec<(String, Vec<f64>)> {
     let random = &mut Random::new(5, 1);
     let values = (0..40 * 3 * 6).map(|_| random.normal()).collect();
-    let batch = Batch { input: Input::Values(Trace::new(40, 3, 6, values).unwrap()), labels: Some(vec![0, 2, 1]) };
+    let batch = Batch::values(Trace::new(40, 3, 6, values).unwrap()).with_labels(vec![0, 2, 1]);
     let mut core = Core::new(network, Cpu::<f64>::new(), Budget::default()).unwrap();
     core.initialise(3).unwrap();
     let mut parameters = core.parameters().unwrap();
