@@ -131,7 +131,12 @@ FORMS = {  # of z = slope · x
 
 def multi_gaussian(z, h, s):
     bell = lambda z: torch.exp(-(z**2) / 2)
-    return (1 + h) * bell(z) - h / s * (bell((z - 1) / s) + bell((z + 1) / s))
+    return ((1 + h) * bell(z) - h / s * (bell((z - 1) / s) + bell((z + 1) / s))) / peak(h, s)
+
+
+def peak(h, s):
+    """The value at 0 that a multi-gaussian is divided by."""
+    return 1 + h - 2 * h / s * math.exp(-1 / (2 * s**2))
 
 
 def derivative(x, s):
@@ -143,7 +148,7 @@ def derivative(x, s):
         case "sparse_fast_sigmoid":
             return c * FORMS["fast_sigmoid"](k * x) * (x.abs() < s["bound"])
         case "spike_rate_escape":
-            return c * torch.exp(-k * (x - s["offset"]).abs())
+            return c * torch.exp(-(k * x - s["offset"]).abs())
         case "multi_gaussian":
             return c * multi_gaussian(k * x, s["height"], s["ratio"])
         case kind:

@@ -5,7 +5,7 @@ import math
 import sinabs.activation
 
 from cases import case
-from contract import layer, spread
+from contract import layer, peak, spread
 from equation_neurons import baronig, bellec_2018, bellec_2020, bittar_garner, ml_genn, sparse_gradient, spyx_alif
 from libraries import norse_layer, sinabs_layer, snntorch_layer, spikingjelly_layer
 from library_neurons import (
@@ -56,7 +56,7 @@ def snntorch_neurons():
     lif = dict(beta=0.85, reset="subtract_after", detach_reset=True)
     two("snntorch_leaky_spike_rate_escape", "snntorch 1.0.0, Leaky (defaults), spike_rate_escape(beta=2, slope=1.5); beta, threshold learned;"
         " float() of a spike read as double()", "lif", snntorch_layer("Leaky"), lif,
-        ("spike_rate_escape", 2.0, 1.5, dict(offset=1.0)), calm=False)  # fmt: skip
+        ("spike_rate_escape", 2.0, 1.5, dict(offset=2.0)), calm=False)  # fmt: skip
 
 
 def spikingjelly_neurons():
@@ -152,7 +152,7 @@ def sinabs_neurons():
 
     sigma = 0.5
     bell = ("gaussian", 1 / (sigma * math.sqrt(2)), 1 / (sigma * math.sqrt(2 * math.pi)))
-    two_bells = ("multi_gaussian", 1 / sigma, 1 / (sigma * math.sqrt(2 * math.pi)), dict(height=0.15, ratio=6.0))
+    two_bells = ("multi_gaussian", 1 / sigma, peak(0.15, 6.0) / (sigma * math.sqrt(2 * math.pi)), dict(height=0.15, ratio=6.0))
     adaptive = subtract | dict(beta=0.85, rho=0.9, adaptation=1.8, normalised_adaptation=True, reset_by="adapted")
     words = "ALIF{} SingleSpike, MembraneSubtract, {}, norm_input={}; alphas, adapt_scale, spike_threshold learned"
     gaussian, multi = sinabs.activation.Gaussian(sigma=sigma), sinabs.activation.MultiGaussian(sigma=sigma)
