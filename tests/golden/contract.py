@@ -15,6 +15,7 @@ COMMON = dict(
     threshold=1.0, reset=None, detach_reset=None, lag=0, emit_lag=0, recurrent_lag=1, input_delay=0,
     gain="one", comparison="greater", reset_potential=0.0, initial_potential=0.0, initial_current=0.0,
 )  # fmt: skip
+STOPS = dict(detach_adaptation=False, detach_threshold=False)
 # What each kind has beside; None must be given.
 KINDS = {
     "li": dict(beta=None, lag=0, input_delay=0, gain="one", initial_potential=0.0, initial_current=0.0),
@@ -22,9 +23,9 @@ KINDS = {
     "cuba_lif": dict(beta=None) | COMMON,
     "if": COMMON,
     "plif": dict(tau_mem=None) | COMMON,
-    "alif": dict(beta=None, rho=None, adaptation=None, normalised_adaptation=None, reset_by=None) | COMMON,
-    "adlif": dict(beta=None, rho=None, a=None, b=None) | COMMON,
-    "adlif_symplectic": dict(beta=None, rho=None, a=None, b=None) | COMMON,
+    "alif": dict(beta=None, rho=None, adaptation=None, normalised_adaptation=None, reset_by=None, **STOPS) | COMMON,
+    "adlif": dict(beta=None, rho=None, a=None, b=None, detach_adaptation=False) | COMMON,
+    "adlif_symplectic": dict(beta=None, rho=None, a=None, b=None, detach_adaptation=False) | COMMON,
     "refractory": dict(beta=None, refractory=None, integrating=None) | COMMON,
     "alpha": dict(decay_excitatory=None, decay_inhibitory=None) | COMMON,
     "lapicque": dict(resistance=None, capacitance=None) | COMMON,
@@ -34,7 +35,6 @@ KINDS = {
     "sliding_psn": dict(order=None, threshold=1.0, emit_lag=0, input_delay=0, comparison="greater"),
     "slstm": dict(threshold=None, reset=None, detach_reset=None, emit_lag=0, input_delay=0, comparison="greater"),
 }
-RARE = {"detach_adaptation", "detach_threshold"}  # written only where a library departs from the rule
 
 
 def layer(units, kind, *, recurrent=False, bias=False, surrogate=None, **switches):
@@ -44,7 +44,7 @@ def layer(units, kind, *, recurrent=False, bias=False, surrogate=None, **switche
         names = dict(alpha=None) | names
     elif kind == "li":
         names = dict(tau_syn=False) | names  # says that there is no synapse: a preset may have one
-    unknown = set(switches) - set(names) - RARE
+    unknown = set(switches) - set(names)
     assert not unknown, unknown
     neuron = dict(kind=kind) | names | switches
     missing = [name for name, value in neuron.items() if value is None]
@@ -131,7 +131,12 @@ FORMS = {  # of z = slope · x
 
 def multi_gaussian(z, h, s):
     bell = lambda z: torch.exp(-(z**2) / 2)
-    return (1 + h) * bell(z) - h / s * (bell((z - 1) / s) + bell((z + 1) / s))
+    return ((1 + h) * bell(z) - h / s * (bell((z - 1) / s) + bell((z + 1) / s))) / peak(h, s)
+
+
+def peak(h, s):
+    """The value at 0 that a multi-gaussian is divided by."""
+    return 1 + h - 2 * h / s * math.exp(-1 / (2 * s**2))
 
 
 def derivative(x, s):
@@ -143,7 +148,7 @@ def derivative(x, s):
         case "sparse_fast_sigmoid":
             return c * FORMS["fast_sigmoid"](k * x) * (x.abs() < s["bound"])
         case "spike_rate_escape":
-            return c * torch.exp(-k * (x - s["offset"]).abs())
+            return c * torch.exp(-(k * x - s["offset"]).abs())
         case "multi_gaussian":
             return c * multi_gaussian(k * x, s["height"], s["ratio"])
         case kind:

@@ -32,7 +32,7 @@ def snntorch_surrogate(s):
         case "straight_through":
             return snntorch.surrogate.straight_through_estimator()
         case "spike_rate_escape":
-            assert s["offset"] == 1
+            assert s["offset"] == s["slope"]
             return snntorch.surrogate.spike_rate_escape(beta=s["slope"], slope=s["scale"])
 
 

@@ -243,38 +243,47 @@ def norse_adaptive(step, method="super", strength=100.0):
     return run
 
 
-def norse_refrac(spec, p, x):
-    """lif_refrac_step. The library differentiates its counter as if that were a potential: here it is not."""
+def norse_refrac(step):
+    """lif_refrac_step, lif_refrac_feed_forward_step. The library differentiates its counter as if that were a potential: here it is not."""
     dt = 0.001
-    n, units = spec["neuron"], spec["units"]
-    leaves = Leaves()
-    theta = leaves("threshold", n["threshold"])
-    lif = norse_lif.LIFParameters(
-        **inverse_times(leaves, n, dt, tau_syn_inv="alpha", tau_mem_inv="beta"),
-        v_leak=torch.tensor(0.0), v_th=theta, v_reset=torch.tensor(n["reset_potential"]), method="super", alpha=100.0,
-    )  # fmt: skip
-    parameters = norse_refractory.LIFRefracParameters(lif=lif, rho_reset=torch.tensor(float(n["refractory"])))
-    back = lambda g: g.T
-    W, R = leaves("weight", p["weight"].T, back), leaves("recurrent", p["recurrent"].T, back)
-    fire = norse_lif.threshold
-    seen, emitted, potential = [], [], []
+    forward = "feed_forward" in step
 
-    def watched(u, method, alpha):
-        seen.append(u + theta)
-        return fire(u, method, alpha)
+    def run(spec, p, x):
+        n, units = spec["neuron"], spec["units"]
+        leaves = Leaves()
+        theta = leaves("threshold", n["threshold"])
+        lif = norse_lif.LIFParameters(
+            **inverse_times(leaves, n, dt, tau_syn_inv="alpha", tau_mem_inv="beta"),
+            v_leak=torch.tensor(0.0), v_th=theta, v_reset=torch.tensor(n["reset_potential"]), method="super", alpha=100.0,
+        )  # fmt: skip
+        parameters = norse_refractory.LIFRefracParameters(lif=lif, rho_reset=torch.tensor(float(n["refractory"])))
+        fire = norse_lif.threshold
+        seen, emitted, potential = [], [], []
 
-    zero = full(x, units, 0.0)
-    state = norse_refractory.LIFRefracState(lif=norse_lif.LIFState(z=zero, v=zero, i=zero), rho=zero)
-    with (
-        unittest.mock.patch.object(norse_lif, "threshold", watched),
-        unittest.mock.patch.object(norse_refractory, "threshold", lambda u, method, alpha: fire(u.detach(), method, alpha)),
-    ):
-        for t in range(len(x)):
-            held, before = state.rho > 0, state.lif.v
-            z, state = norse_refractory.lif_refrac_step(x[t], state, W, R, parameters, dt)
-            emitted.append(z)
-            potential.append(torch.where(held, before, seen[-1]))
-    return Trace(torch.stack(emitted), torch.stack(potential), leaves.grads)
+        def watched(u, method, alpha):
+            seen.append(u + theta)
+            return fire(u, method, alpha)
+
+        zero = full(x, units, 0.0)
+        if forward:
+            rows, weights = leaves.drive(p, x), ()
+            state = norse_refractory.LIFRefracFeedForwardState(lif=norse_lif.LIFFeedForwardState(v=zero, i=zero), rho=zero)
+        else:
+            back = lambda g: g.T
+            rows, weights = x, (leaves("weight", p["weight"].T, back), leaves("recurrent", p["recurrent"].T, back))
+            state = norse_refractory.LIFRefracState(lif=norse_lif.LIFState(z=zero, v=zero, i=zero), rho=zero)
+        with (
+            unittest.mock.patch.object(norse_lif, "threshold", watched),
+            unittest.mock.patch.object(norse_refractory, "threshold", lambda u, method, alpha: fire(u.detach(), method, alpha)),
+        ):
+            for row in rows:
+                held, before = state.rho > 0, state.lif.v
+                z, state = getattr(norse_refractory, step)(row, state, *weights, parameters, dt)
+                emitted.append(z)
+                potential.append(torch.where(held, before, seen[-1]))
+        return Trace(torch.stack(emitted), torch.stack(potential), leaves.grads)
+
+    return run
 
 
 # sinabs

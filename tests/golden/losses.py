@@ -4,8 +4,6 @@
 """
 
 import json
-import pathlib
-import sys
 import unittest.mock
 import zlib
 

@@ -5,7 +5,7 @@ import math
 import sinabs.activation
 
 from cases import case
-from contract import layer, spread
+from contract import layer, peak, spread
 from equation_neurons import baronig, bellec_2018, bellec_2020, bittar_garner, ml_genn, sparse_gradient, spyx_alif
 from libraries import norse_layer, sinabs_layer, snntorch_layer, spikingjelly_layer
 from library_neurons import (
@@ -56,7 +56,7 @@ def snntorch_neurons():
     lif = dict(beta=0.85, reset="subtract_after", detach_reset=True)
     two("snntorch_leaky_spike_rate_escape", "snntorch 1.0.0, Leaky (defaults), spike_rate_escape(beta=2, slope=1.5); beta, threshold learned;"
         " float() of a spike read as double()", "lif", snntorch_layer("Leaky"), lif,
-        ("spike_rate_escape", 2.0, 1.5, dict(offset=1.0)), calm=False)  # fmt: skip
+        ("spike_rate_escape", 2.0, 1.5, dict(offset=2.0)), calm=False)  # fmt: skip
 
 
 def spikingjelly_neurons():
@@ -89,7 +89,7 @@ def spikingjelly_neurons():
     two("spikingjelly_izhikevich_recurrent", text.format(words.format(0, False, "Sigmoid") + "; W s_in + R s_{t-1} stepped outside"),
         "izhikevich", spikingjelly_izhikevich, izhikevich | hard | live, sigmoid, first=dict(recurrent=True))  # fmt: skip
     two("spikingjelly_izhikevich_hard_detach", text.format(words.format(0, True, "ATan") + " (b S has its gradient all the same)"),
-        "izhikevich", spikingjelly_izhikevich, izhikevich | hard | stopped | dict(detach_adaptation=False), atan)  # fmt: skip
+        "izhikevich", spikingjelly_izhikevich, izhikevich | hard | stopped, atan)  # fmt: skip
 
     over_time = dict(comparison="greater_equal")
     two("spikingjelly_psn", text.format("PSN, ATan; bias and potential plus the threshold"), "psn", spikingjelly_psn, over_time, atan)
@@ -110,14 +110,17 @@ def norse_neurons():
         norse_adaptive("lsnn_feed_forward_step"), zero | dict(detach_reset=False) | adaptive, fast,
         first=dict(rho=spread(0.85, 0.97, 11), adaptation=spread(0.8, 0.3, 11)))  # fmt: skip
     two("norse_lsnn_recurrent", text.format("lsnn_step, method super; tau_adapt_inv, beta learned"), "alif", norse_adaptive("lsnn_step"),
-        stopped | adaptive, fast, bias=False, steps=61)  # fmt: skip
+        stopped | adaptive | dict(detach_adaptation=True), fast, bias=False, steps=61)  # fmt: skip
     two("norse_ada_lif", text.format("ada_lif_step, method super; tau_adapt_inv, beta learned"), "adlif", norse_adaptive("ada_lif_step"),
         dict(alpha=0.7, beta=0.8, gain="one_minus_beta", reset="subtract_before", detach_reset=False, lag=1, recurrent=True, rho=0.9,
              a=0.0, b=0.4), fast, bias=False)  # fmt: skip
+    two("norse_lif_refrac_feed_forward", text.format("lif_refrac.lif_refrac_feed_forward_step, method super, the counter without a gradient"),
+        "refractory", norse_refrac("lif_refrac_feed_forward_step"),
+        zero | dict(detach_reset=False, refractory=3, integrating=False, reset_potential=-0.2), fast, first=dict(refractory=2))  # fmt: skip
     two("norse_lif_refrac", text.format("lif_refrac.lif_refrac_step, method super, the counter without a gradient"), "refractory",
-        norse_refrac, stopped | dict(refractory=3, integrating=False), fast, bias=False, first=dict(refractory=2))  # fmt: skip
+        norse_refrac("lif_refrac_step"), stopped | dict(refractory=3, integrating=False), fast, bias=False, first=dict(refractory=2))  # fmt: skip
     two("norse_lif_refrac_v_reset", text.format("lif_refrac.lif_refrac_step, method super, v_reset=-0.3, the counter without a gradient"),
-        "refractory", norse_refrac, stopped | dict(refractory=5, integrating=False, reset_potential=-0.3), fast, bias=False)  # fmt: skip
+        "refractory", norse_refrac("lif_refrac_step"), stopped | dict(refractory=5, integrating=False, reset_potential=-0.3), fast, bias=False)  # fmt: skip
     two("norse_feed_forward_tanh", text.format("lif.lif_feed_forward_step, method tanh, alpha=2"), "cuba_lif",
         norse_layer("forward", "tanh", 2.0), zero | dict(detach_reset=False), ("tanh", 2.0, 1.0), calm=False)  # fmt: skip
 
@@ -149,7 +152,7 @@ def sinabs_neurons():
 
     sigma = 0.5
     bell = ("gaussian", 1 / (sigma * math.sqrt(2)), 1 / (sigma * math.sqrt(2 * math.pi)))
-    two_bells = ("multi_gaussian", 1 / sigma, 1 / (sigma * math.sqrt(2 * math.pi)), dict(height=0.15, ratio=6.0))
+    two_bells = ("multi_gaussian", 1 / sigma, peak(0.15, 6.0) / (sigma * math.sqrt(2 * math.pi)), dict(height=0.15, ratio=6.0))
     adaptive = subtract | dict(beta=0.85, rho=0.9, adaptation=1.8, normalised_adaptation=True, reset_by="adapted")
     words = "ALIF{} SingleSpike, MembraneSubtract, {}, norm_input={}; alphas, adapt_scale, spike_threshold learned"
     gaussian, multi = sinabs.activation.Gaussian(sigma=sigma), sinabs.activation.MultiGaussian(sigma=sigma)
@@ -178,8 +181,8 @@ def equation_neurons():
     two("bellec_2018", words, "alif", bellec_2018, alif | dict(gain="one_minus_beta", recurrent=True), triangle, bias=False, first=own)
     words = "by equations: Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein & Maass 2020, Nature Communications 11, ALIF of methods"
     two("bellec_2020", words, "alif", bellec_2020,
-        adaptive | stopped | dict(reset="subtract_after", normalised_adaptation=False, reset_by="base", adaptation=0.2, recurrent=True,
-                                  detach_adaptation=False), triangle, bias=False)  # fmt: skip
+        adaptive | stopped | dict(reset="subtract_after", normalised_adaptation=False, reset_by="base", adaptation=0.2, recurrent=True),
+        triangle, bias=False)  # fmt: skip
 
     euler = dict(beta=0.85, rho=0.97, a=0.2, b=0.8, reset="subtract_before", gain="one_minus_beta") | live
     own = dict(beta=spread(0.82, 0.96, 11), rho=spread(0.99, 0.967, 11), a=spread(-0.4, 0.6, 11), b=spread(0.2, 1.8, 11))
@@ -195,7 +198,7 @@ def equation_neurons():
     two("adlif_symplectic_recurrent", words.format(", recurrent, gradient through the reset"), "adlif_symplectic", baronig,
         symplectic | dict(recurrent=True), slayer, first=own, values=True)  # fmt: skip
     two("adlif_symplectic_detach", words.format(", recurrent, no gradient through the reset (as in the authors' code)"), "adlif_symplectic",
-        baronig, symplectic | stopped | dict(recurrent=True, detach_adaptation=False), slayer, first=own)  # fmt: skip
+        baronig, symplectic | stopped | dict(recurrent=True), slayer, first=own)  # fmt: skip
 
     held = dict(beta=0.85, comparison="greater_equal")
     words = "by equations: mlGeNN LeakyIntegrateFire, {}"

@@ -16,11 +16,16 @@ def stopped(n):
     """What S_{t-1} is in the reset, and in the update of an adaptation."""
     stop = lambda yes: (lambda S: S.detach()) if yes else (lambda S: S)
     reset = n.get("detach_reset", False)
-    return stop(reset), stop(n.get("detach_adaptation", reset))
+    return stop(reset), stop(n.get("detach_adaptation", False))
 
 
 def fire(spec, x):
     return Spike.apply(x, spec["surrogate"], spec["neuron"]["comparison"] == "greater_equal")
+
+
+def just_reset(n, a, V, S):
+    """The potential right after its reset, without decay."""
+    return V - a["threshold"] * S if n["reset"].startswith("subtract") else V * (1 - S) + n["reset_potential"] * S
 
 
 def li(spec, a, leaves):
@@ -62,7 +67,7 @@ def alif(spec, a, leaves):
         V = shape(n["reset"], a["beta"], V, in_reset(S), fired_at, d, n)
         A = a["rho"] * A + g * in_adaptation(S)
         theta = a["threshold"] + a["adaptation"] * A
-        seen = theta.detach() if n.get("detach_threshold") else theta
+        seen = theta.detach() if n["detach_threshold"] else theta
         return V, fire(spec, V - seen), theta.detach()
 
     return step
@@ -98,11 +103,7 @@ def refractory(spec, a, leaves):
         held = count > 0
         after = shape(n["reset"], a["beta"], V, in_reset(S), a["threshold"], d, n)
         if not n["integrating"]:
-            if n["reset"].startswith("subtract"):
-                rest = V - a["threshold"] * S
-            else:
-                rest = torch.full_like(V, n["reset_potential"])
-            after = torch.where(held, rest.detach(), after)
+            after = torch.where(held, just_reset(n, a, V, in_reset(S)), after)
         spikes = torch.where(held, 0.0, fire(spec, after - a["threshold"]))
         return after, spikes, a["threshold"].detach().expand_as(after)
 
@@ -152,8 +153,7 @@ def izhikevich(spec, a, leaves):
 
     def step(V, S, d):
         nonlocal w
-        R = in_reset(S)
-        v = V - a["threshold"] * R if n["reset"] == "subtract_before" else V * (1 - R) + n["reset_potential"] * R
+        v = just_reset(n, a, V, in_reset(S))
         w = w + a["b"] * in_adaptation(S)
         V = v + (d + a["quadratic"] * (v - a["v_rest"]) * (v - a["v_critical"]) - w) / tau
         w = w + (a["a"] * (V - a["v_rest"]) - w) / tau_w
