@@ -21,6 +21,7 @@ pub mod reset;
 mod snippet;
 mod spread;
 mod surrogate;
+mod time;
 mod update;
 mod weight_gradient;
 
@@ -295,6 +296,14 @@ impl<F: Float> Kernels for Cpu<F> {
 
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
         neuron_gradient::neuron_gradient(call);
+    }
+
+    fn time_forward(&mut self, call: TimeForward<Self>) {
+        time::time_forward(call, self.smooth);
+    }
+
+    fn time_backward(&mut self, call: TimeBackward<Self>) {
+        time::time_backward(call);
     }
 
     fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, lengths: &Vec<u32>, planes: &mut Vec<F>) {

@@ -1,6 +1,6 @@
 //! The backward pass over the layers, the bound on the gradient, and the update.
 
-use super::core::Core;
+use super::core::{Core, Walk};
 use super::forward::Batch;
 use super::parameters::Tensor;
 use crate::error::{Error, Result};
@@ -89,6 +89,8 @@ impl<K: Kernels> Core<K> {
             let mut given = gradient.spikes.iter().any(|(layer, _)| *layer == l) || (on_top && reached.1);
             let shape = self.plans[index].layers[l].shape;
             let regularisers = self.network.layers[l].regularise.clone();
+            // Their gradients are written while the rest of the layer is read.
+            let mut own = std::mem::take(&mut self.layers[l].own);
             let state = &self.layers[l];
             let kernels = &mut self.kernels;
             let plan = &mut self.plans[index];
@@ -160,23 +162,45 @@ impl<K: Kernels> Core<K> {
                 planes: &mut layer.planes,
                 chi: &mut training.chi,
             };
-            match above.first() {
-                None => {
+            let next = above.first().map(|above| {
+                let next = &self.layers[l + 1];
+                let prepared = next.prepared.as_ref().expect("made for all but the first layer");
+                let chi = &above.training.as_ref().expect("a forward pass with a tape made it").chi;
+                Above {
+                    shape: above.shape,
+                    lag: next.lag,
+                    weights: (&next.weights, prepared),
+                    chi,
+                    accumulate: given,
+                    gradient: training.gradient.as_mut().expect("a layer below another spikes"),
+                }
+            });
+            match (state.walk, next) {
+                (Walk::Steps, None) => {
                     kernels.backward(Backward { gradient_spikes: training.gradient.as_ref().filter(|_| given), ..call })
                 }
-                Some(above) => {
-                    let next = &self.layers[l + 1];
-                    let prepared = next.prepared.as_ref().expect("made for all but the first layer");
-                    let chi = &above.training.as_ref().expect("a forward pass with a tape made it").chi;
-                    let above = Above {
-                        shape: above.shape,
-                        lag: next.lag,
-                        weights: (&next.weights, prepared),
-                        chi,
-                        accumulate: given,
-                        gradient: training.gradient.as_mut().expect("a layer below another spikes"),
-                    };
-                    kernels.layer_backward(above, call);
+                (Walk::Steps, Some(above)) => kernels.layer_backward(above, call),
+                (Walk::Time { order }, next) => {
+                    if let Some(above) = next {
+                        kernels.drive_backward(above.drive_backward(state.units));
+                        given = true;
+                    }
+                    let [weights, bias] = &mut own[..] else { unreachable!("weights and bias over time") };
+                    kernels.time_backward(TimeBackward {
+                        model: call.model,
+                        shape,
+                        constants: call.constants,
+                        weights: TimeWeights { order, weights: &weights.values, bias: &bias.values },
+                        drive: layer.own.as_ref().expect("made with the plan"),
+                        potential: call.tape,
+                        gradient_spikes: training.gradient.as_ref().filter(|_| given),
+                        gradient_potential: call.gradient_potential,
+                        counts: call.counts,
+                        planes: call.planes,
+                        chi: call.chi,
+                        weight_gradient: &mut weights.gradient,
+                        bias_gradient: &mut bias.gradient,
+                    });
                 }
             }
             let source = match below.last() {
@@ -184,6 +208,7 @@ impl<K: Kernels> Core<K> {
                 Some(below) => below.spikes.as_ref().expect("a layer below spikes"),
             };
             let state = &mut self.layers[l];
+            state.own = own;
             kernels.weight_gradient(WeightGradient {
                 projection: state.projection,
                 inputs: state.inputs,
@@ -233,6 +258,9 @@ impl<K: Kernels> Core<K> {
             square(&layer.weight_gradient, layer.weights_len);
             if let Some(recurrent) = &layer.recurrent {
                 square(&recurrent.gradient, layer.units * pad(layer.units));
+            }
+            for own in &layer.own {
+                square(&own.gradient, own.len);
             }
             if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                 square(&layer.parameter_gradient, layer.modes.len() * pad(layer.units));
@@ -346,17 +374,23 @@ impl<K: Kernels> Core<K> {
         };
         for layer in &mut self.layers {
             for (part, state, len) in &mut layer.optimiser {
+                let mut decays = *part != "neuron";
                 let (parameters, gradient): (&mut K::Values, &K::Values) = match *part {
                     "weight" => (&mut layer.weights, &layer.weight_gradient),
                     "recurrent" => {
                         let recurrent = layer.recurrent.as_mut().expect("a recurrent layer");
                         (&mut recurrent.weights, &recurrent.gradient)
                     }
-                    _ => (&mut layer.parameters, &layer.parameter_gradient),
+                    "neuron" => (&mut layer.parameters, &layer.parameter_gradient),
+                    name => {
+                        let own = layer.own.iter_mut().find(|own| own.name == name).expect("an own tensor");
+                        decays = own.decays;
+                        (&mut own.values, &own.gradient)
+                    }
                 };
                 let neuron = *part == "neuron";
                 kernels.update(Update {
-                    rule: if neuron { without_decay } else { optimiser.rule },
+                    rule: if decays { optimiser.rule } else { without_decay },
                     rate: optimiser.rate,
                     step: self.step,
                     row: if neuron { *len / layer.modes.len() } else { *len },

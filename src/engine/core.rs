@@ -19,6 +19,29 @@ pub(super) struct Recurrent<K: Kernels> {
     pub prepared: K::Prepared,
 }
 
+/// A parameter tensor that only some kinds of neuron have.
+pub(super) struct Own<K: Kernels> {
+    /// Last part of its name.
+    pub name: &'static str,
+    pub values: K::Values,
+    pub gradient: K::Values,
+    /// Rows and columns without padding.
+    pub shape: (usize, usize),
+    /// Entries on the device.
+    pub len: usize,
+    /// Whether the optimiser's weight decay acts on it.
+    pub decays: bool,
+}
+
+/// How a layer's neurons go through the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Walk {
+    /// Step by step.
+    Steps,
+    /// All at once, by weights over time; the own tensors are `time` and `time_bias`.
+    Time { order: Option<usize> },
+}
+
 /// A layer's parameters on the device.
 pub(super) struct LayerState<K: Kernels> {
     pub model: Model,
@@ -34,6 +57,8 @@ pub(super) struct LayerState<K: Kernels> {
     pub weight_gradient: K::Values,
     pub prepared: Option<K::Prepared>,
     pub recurrent: Option<Recurrent<K>>,
+    pub walk: Walk,
+    pub own: Vec<Own<K>>,
     /// `[4 + own][np]`.
     pub parameters: K::Values,
     pub parameter_gradient: K::Values,
@@ -250,6 +275,9 @@ impl<K: Kernels> Core<K> {
                 if layer.recurrent.is_some() {
                     add(&mut self.kernels, "recurrent", layer.units * pad(layer.units))?;
                 }
+                for own in &layer.own {
+                    add(&mut self.kernels, own.name, own.len)?;
+                }
                 if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                     add(&mut self.kernels, "neuron", layer.modes.len() * pad(layer.units))?;
                 }
@@ -260,7 +288,24 @@ impl<K: Kernels> Core<K> {
     }
 }
 
+impl<K: Kernels> Own<K> {
+    fn new(kernels: &mut K, name: &'static str, shape: (usize, usize), decays: bool) -> Result<Self> {
+        let len = shape.0 * pad(shape.1);
+        let (values, gradient) = (kernels.values(name, len)?, kernels.values(name, len)?);
+        Ok(Own { name, values, gradient, shape, len, decays })
+    }
+}
+
 impl<K: Kernels> LayerState<K> {
+    /// The weights over time of a layer that has some.
+    pub fn over_time(&self) -> TimeWeights<'_, K> {
+        let order = match self.walk {
+            Walk::Time { order } => order,
+            Walk::Steps => None,
+        };
+        TimeWeights { order, weights: &self.own[0].values, bias: &self.own[1].values }
+    }
+
     fn new(kernels: &mut K, network: &Network, index: usize, layer: &Layer, emit_lag: usize) -> Result<Self> {
         let (units, inputs) = (layer.units, network.fan_in(index));
         let width = pad(units);
@@ -277,6 +322,16 @@ impl<K: Kernels> LayerState<K> {
             })
         } else {
             None
+        };
+        let (walk, own) = match layer.neuron.time() {
+            None => (Walk::Steps, Vec::new()),
+            Some((rows, columns)) => {
+                let own = vec![
+                    Own::new(kernels, "time", (rows, columns), true)?,
+                    Own::new(kernels, "time_bias", (1, rows), false)?,
+                ];
+                (Walk::Time { order: layer.neuron.order }, own)
+            }
         };
         let model = model(layer);
         let rows = model.parameter_rows();
@@ -296,6 +351,8 @@ impl<K: Kernels> LayerState<K> {
             // The input's gradient is wanted so rarely that its weights are prepared when asked for.
             prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, units)?) } else { None },
             recurrent,
+            walk,
+            own,
             parameters,
             parameter_gradient: kernels.values("neuron parameter gradient", rows * width)?,
             constants: kernels.values("neuron constants", model.constant_rows() * width)?,

@@ -1,6 +1,6 @@
 //! The forward pass over the layers, and what can be read after it.
 
-use super::core::Core;
+use super::core::{Core, Walk};
 use super::parameters::narrow;
 use super::plan::Sequence;
 use super::readout::Supplied;
@@ -127,6 +127,14 @@ impl<K: Kernels> Core<K> {
             let inputs = self.network.inputs;
             return Err(Error::Input(format!("the input has {units} channels, the network has inputs = {inputs}")));
         }
+        for (index, layer) in self.network.layers.iter().enumerate() {
+            if let Some(own) = layer.neuron.steps
+                && own != steps
+            {
+                let message = format!("layer[{index}] is a psn of steps = {own}: the batch has {steps} steps");
+                return Err(Error::Input(message));
+            }
+        }
         match &batch.input {
             Input::Spikes(_) | Input::Rates(_) => {
                 if self.network.layers[0].connection == Connection::Current {
@@ -179,6 +187,13 @@ impl<K: Kernels> Core<K> {
     /// # Errors
     /// As [`Core::forward`]; the number of samples must not change within a stream.
     pub fn stream(&mut self, batch: &Batch<K::Real>) -> Result<Outputs<'_, K>> {
+        for (index, layer) in self.network.layers.iter().enumerate() {
+            if layer.neuron.kind.over_time() {
+                let name = layer.neuron.kind.name();
+                let message = format!("layer[{index}] is a {name}: it sees all steps at once and cannot be streamed");
+                return Err(Error::Input(message));
+            }
+        }
         self.run(batch, Mode::Stream)
     }
 
@@ -244,7 +259,29 @@ impl<K: Kernels> Core<K> {
                 planes: &mut layer.planes,
                 reduce: if l == top && online { self.network.readout.losses[0].reduce.online() } else { None },
             };
-            kernels.layer_forward(drive, forward);
+            match (state.walk, &mut layer.own) {
+                (Walk::Time { .. }, Some(own)) => {
+                    let Forward { model, constants, spikes, tape, planes, .. } = forward;
+                    let Drive { projection, inputs, shape, range, source, lag, weights, out, .. } = drive;
+                    let (x, potential) = match tape {
+                        Some(tape) => (own, tape),
+                        None => (out, own),
+                    };
+                    let out = &mut *x;
+                    kernels.drive(Drive { projection, inputs, shape, range, source, lag, weights, constants, out });
+                    kernels.time_forward(TimeForward {
+                        model,
+                        shape,
+                        constants,
+                        weights: state.over_time(),
+                        drive: x,
+                        spikes: spikes.expect("such a layer spikes"),
+                        potential,
+                        planes,
+                    });
+                }
+                _ => kernels.layer_forward(drive, forward),
+            }
             if let Some(spikes) = &layer.spikes {
                 kernels.count(shape, state.model.emit_lag, spikes, &plan.readout.lengths, &mut layer.planes);
                 let slot = base + slots.spikes + spiking;

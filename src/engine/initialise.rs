@@ -1,7 +1,7 @@
 //! Draws the start of a network: a function of the network and the seed, the same on every device.
 
 use super::parameters::{Parameters, Tensor, shapes};
-use crate::network::{Init, Layer, Network};
+use crate::network::{Init, Layer, Network, Neuron};
 use crate::neuron::Leak;
 use crate::spikes::Random;
 
@@ -19,6 +19,8 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
             "weight" => draw(&layer.init, network.dt, layer, shape[0], len, &mut random),
             "recurrent" => draw(&layer.recurrent_init, network.dt, layer, shape[0], len, &mut random),
             "bias" => draw(&layer.bias_init, network.dt, layer, network.fan_in(index), len, &mut random),
+            "time" => time(&layer.neuron, &mut random),
+            "time_bias" => vec![0.0; len],
             "tau_mem" => layer.neuron.tau_mem.broadcast(len),
             "tau_syn" => layer.neuron.tau_syn.as_ref().map_or_else(Vec::new, |tau| tau.broadcast(len)),
             "threshold" => layer.neuron.threshold.as_ref().map_or_else(Vec::new, |theta| theta.broadcast(len)),
@@ -35,6 +37,19 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
         parameters.insert(name, Tensor { shape, values });
     }
     parameters
+}
+
+/// As SpikingJelly: U(−1/√T, 1/√T), or taps that double from each to the next, the current step's 1. (The bias is 0, its −1
+/// with a threshold of 0.)
+fn time(neuron: &Neuron, random: &mut Random) -> Vec<f64> {
+    match neuron.time() {
+        Some((_, order)) if neuron.order.is_some() => (0..order).map(|tap| 0.5f64.powi((order - 1 - tap) as i32)).collect(),
+        Some((steps, _)) => {
+            let bound = 1.0 / (steps as f64).sqrt();
+            (0..steps * steps).map(|_| (2.0 * random.uniform() - 1.0) * bound).collect()
+        }
+        None => Vec::new(),
+    }
 }
 
 fn draw(init: &Init, dt: f64, layer: &Layer, fan_in: usize, len: usize, random: &mut Random) -> Vec<f64> {

@@ -52,10 +52,10 @@ pub(super) struct Ring<K: Kernels> {
     spiking: usize,
 }
 
-/// Gradient tensors of a layer: weights, recurrent weights, neuron parameters.
+/// Gradient tensors of a layer: weights, recurrent weights, its own tensors, neuron parameters.
 pub(super) fn tensors<K: Kernels>(layer: &LayerState<K>) -> usize {
     let learned = layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen);
-    1 + usize::from(layer.recurrent.is_some()) + usize::from(learned)
+    1 + usize::from(layer.recurrent.is_some()) + layer.own.len() + usize::from(learned)
 }
 
 impl<K: Kernels> Ring<K> {

@@ -6,6 +6,7 @@
 //! | `layer0.recurrent` | `[n, n]`, from row to column |
 //! | `layer0.bias` | `[n]`, where the layer has one |
 //! | `layer0.tau_mem`, `layer0.tau_syn`, `layer0.threshold` | `[1]` or `[n]`, as the network says |
+//! | `layer0.time`, `layer0.time_bias` | of a `psn` `[T, T]` and `[T]`, of a `sliding_psn` `[order]` and `[1]` |
 //! | `layer0.leak` | p of a `plif`, `1 − β = logistic(p)` |
 //! | `layer0.adaptation`, … | a snippet's own parameters by name |
 
@@ -47,7 +48,7 @@ pub type Parameters<F = f32> = BTreeMap<String, Tensor<F>>;
 pub struct OptimiserState<F = f32> {
     /// Steps done.
     pub step: u64,
-    /// `layer0.weight`, `layer0.recurrent`, `layer0.neuron`: `[rows, length]`.
+    /// `layer0.weight`, `layer0.recurrent`, `layer0.neuron`, `layer0.time`, …: `[rows, length]`.
     pub tensors: BTreeMap<String, Tensor<F>>,
 }
 
@@ -65,6 +66,17 @@ pub fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
         }
         if layer.bias {
             add("bias", vec![layer.units]);
+        }
+        match layer.neuron.time() {
+            Some((1, order)) if layer.neuron.order.is_some() => {
+                add("time", vec![order]);
+                add("time_bias", vec![1]);
+            }
+            Some((steps, _)) => {
+                add("time", vec![steps, steps]);
+                add("time_bias", vec![steps]);
+            }
+            None => {}
         }
         match layer.neuron.kind.leak() {
             Leak::None => {}
@@ -176,6 +188,10 @@ impl<K: Kernels> Core<K> {
             let (index, part) = split(name).expect("checked above");
             let units = self.network.layers[index].units;
             let layer = &mut self.layers[index];
+            if let Some(own) = layer.own.iter_mut().find(|own| own.name == part) {
+                self.kernels.write(&mut own.values, 0, &widen(&tensor.values, own.shape.1));
+                continue;
+            }
             match neuron_row(&layer.model, part) {
                 None => {
                     let values = widen(&tensor.values, units);
@@ -278,6 +294,10 @@ impl<K: Kernels> LayerState<K> {
     /// A parameter or its gradient without padding; a neuron parameter with all its neurons.
     fn tensor(&self, kernels: &mut K, part: &str, gradient: bool) -> Result<Vec<K::Real>> {
         let width = pad(self.units);
+        if let Some(own) = self.own.iter().find(|own| own.name == part) {
+            let values = kernels.read(if gradient { &own.gradient } else { &own.values }, 0..own.len)?;
+            return Ok(narrow(&values, own.shape.1));
+        }
         match neuron_row(&self.model, part) {
             Some(row) => {
                 let from = if gradient { &self.parameter_gradient } else { &self.parameters };

@@ -1,6 +1,6 @@
 //! The plan: for one size of sequence, the buffers of each layer and the form of each kernel.
 
-use super::core::{Core, LayerState};
+use super::core::{Core, LayerState, Walk};
 use super::device::Budget;
 use super::readout::ReadoutPlan;
 use crate::error::{Error, Result};
@@ -25,6 +25,8 @@ pub(super) struct LayerPlan<K: Kernels> {
     pub backward: Form,
     pub planes: K::Values,
     pub spikes: Option<K::Activity>,
+    /// Where the layer does not walk its steps: X, kept for the backward pass (`[T][B][np]`); without one, V.
+    pub own: Option<K::Values>,
     pub training: Option<Training<K>>,
 }
 
@@ -65,8 +67,9 @@ fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u
     let spikes = if layer.model.spiking { (steps + HISTORY) * batch * words(layer.units) * 4 } else { 0 };
     let tape = steps * row * layer.model.tapes();
     let gradient = if layer.model.spiking { steps * row } else { 0 };
+    let own = if layer.walk == Walk::Steps { 0 } else { steps * row };
     let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
-    ((spikes + planes) as u64, (tape + (steps + FUTURE) * row + gradient) as u64)
+    ((spikes + planes + own) as u64, (tape + (steps + FUTURE) * row + gradient) as u64)
 }
 
 impl<K: Kernels> Core<K> {
@@ -141,6 +144,10 @@ impl<K: Kernels> Core<K> {
                     Some(kernels.activity("spikes", ActivityKind::Raster, shape)?)
                 } else {
                     None
+                },
+                own: match layer.walk {
+                    Walk::Steps => None,
+                    Walk::Time { .. } => Some(kernels.values("drive over time", shape.len(steps))?),
                 },
                 training: None,
             });

@@ -5,10 +5,12 @@
 //! workgroup, 65535 groups a dimension. A failure on the way is kept and returned by the next read.
 
 mod advance;
+mod arriving;
 mod backward;
 mod buffers;
 mod clamp;
 mod collapse;
+mod column_sum;
 mod constants;
 mod control;
 mod count;
@@ -31,6 +33,7 @@ mod snippet;
 mod spread;
 mod square_sum;
 mod table;
+mod time;
 mod total;
 mod update;
 mod weight_gradient;
@@ -228,6 +231,14 @@ impl Kernels for Gpu {
 
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
         neuron_gradient::neuron_gradient(self, call);
+    }
+
+    fn time_forward(&mut self, call: TimeForward<Self>) {
+        time::time_forward(self, call);
+    }
+
+    fn time_backward(&mut self, call: TimeBackward<Self>) {
+        time::time_backward(self, call);
     }
 
     fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity, lengths: &Words, planes: &mut Values) {

@@ -23,10 +23,15 @@ macro_rules! piece {
 /// All kernels.
 pub(super) static SHADERS: &[Shader] = &[
     shader!("advance", advance::Params),
+    shader!("arriving", arriving::Params),
+    shader!("arriving_theta", arriving::Params),
     shader!("backward", backward::Params),
     shader!("backward_resident", backward::Params),
+    shader!("band", time::BandParams),
+    shader!("band_gradient", time::BandParams),
     shader!("clamp", clamp::Params),
     shader!("collapse", collapse::Params),
+    shader!("column_sum", column_sum::Params),
     shader!("constants", constants::Params),
     shader!("control", control::Params),
     shader!("count", count::Params),
@@ -47,7 +52,9 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("regularise_l2", regularise::L2Params),
     shader!("spread", spread::Params),
     shader!("square_sum", square_sum::Params),
+    shader!("step_sum", column_sum::StepParams),
     shader!("sum_chunks", weight_gradient::SumParams),
+    shader!("time_forward", time::Params),
     shader!("total", total::Params),
     shader!("update", update::Params),
     shader!("weight_gradient", weight_gradient::Params),
@@ -58,6 +65,7 @@ pub(super) static SHADERS: &[Shader] = &[
 /// All pieces.
 pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("neuron/adjoint"),
+    piece!("neuron/arriving"),
     piece!("neuron/backward"),
     piece!("neuron/forward"),
     piece!("neuron/lif"),
@@ -85,6 +93,9 @@ pub fn permutations() -> Vec<Permutation> {
     all.extend(trees.map(tree));
     all.extend(["control", "prepare"].map(Permutation::new));
     all.push(flat("constants").define("OWN", true));
+    all.extend(["band", "column_sum", "step_sum", "time_forward"].map(flat));
+    all.push(tree("band_gradient"));
+    all.extend(arriving::permutations());
     all.extend(collapse::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());

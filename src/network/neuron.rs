@@ -27,6 +27,10 @@ pub enum NeuronKind {
     Plif,
     /// Leaky integrator that does not spike: the readout. With `tau_syn` it has a synapse.
     Li,
+    /// `V = W_time X + b_t` over all steps at once, no reset (Fang et al. 2023).
+    Psn,
+    /// The same with the last `order` steps of X, and the same weights at every step.
+    SlidingPsn,
     /// Any other neuron: see [`crate::neuron`].
     Snippet(&'static Snippet),
 }
@@ -36,9 +40,13 @@ impl NeuronKind {
     pub const FAMILY: [NeuronKind; 5] =
         [NeuronKind::If, NeuronKind::Lif, NeuronKind::CubaLif, NeuronKind::Plif, NeuronKind::Li];
 
+    /// The kinds that are not walked neuron by neuron and step by step.
+    pub const WHOLE: [NeuronKind; 2] = [NeuronKind::Psn, NeuronKind::SlidingPsn];
+
     /// The kind of that name in a network file.
     pub fn named(name: &str) -> Option<NeuronKind> {
-        let family = NeuronKind::FAMILY.into_iter().find(|kind| kind.name() == name);
+        let mut known = NeuronKind::FAMILY.into_iter().chain(NeuronKind::WHOLE);
+        let family = known.find(|kind| kind.name() == name);
         family.or_else(|| crate::neuron::find(name).map(NeuronKind::Snippet))
     }
 
@@ -50,13 +58,21 @@ impl NeuronKind {
             NeuronKind::CubaLif => "cuba_lif",
             NeuronKind::Plif => "plif",
             NeuronKind::Li => "li",
+            NeuronKind::Psn => "psn",
+            NeuronKind::SlidingPsn => "sliding_psn",
             NeuronKind::Snippet(snippet) => snippet.name,
         }
     }
 
     /// All names that are known.
     pub fn names() -> Vec<&'static str> {
-        NeuronKind::FAMILY.iter().map(|kind| kind.name()).chain(crate::neuron::names()).collect()
+        let whole = NeuronKind::WHOLE.map(NeuronKind::name);
+        NeuronKind::FAMILY.iter().map(|kind| kind.name()).chain(crate::neuron::names()).chain(whole).collect()
+    }
+
+    /// Whether it sees all steps at once, by weights over time.
+    pub fn over_time(self) -> bool {
+        matches!(self, NeuronKind::Psn | NeuronKind::SlidingPsn)
     }
 
     /// The snippet behind it.
@@ -70,7 +86,7 @@ impl NeuronKind {
     /// How β is made of τ_mem.
     pub fn leak(self) -> Leak {
         match self {
-            NeuronKind::If => Leak::None,
+            NeuronKind::If | NeuronKind::Psn | NeuronKind::SlidingPsn => Leak::None,
             NeuronKind::Plif => Leak::Logistic,
             NeuronKind::Snippet(snippet) => snippet.leak,
             _ => Leak::Exponential,
@@ -375,6 +391,12 @@ pub struct Neuron {
     pub initial_potential: f64,
     /// `I_{-1}`.
     pub initial_current: f64,
+    /// Of a `psn`: the number of steps T that its weights over time are made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Of a `sliding_psn`: how many steps of the drive it sees, the current one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<usize>,
     /// The neuron's own parameters by name, where it is a snippet; those left out have their default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Parameter>,
@@ -390,6 +412,15 @@ impl Neuron {
     pub fn own(&self, index: usize) -> Option<Parameter> {
         let spec = self.kind.snippet()?.parameters.get(index)?;
         Some(self.parameters.get(spec.name).cloned().unwrap_or_else(|| spec.default.into()))
+    }
+
+    /// Shape of the weights over time of a kind that has some: rows, columns.
+    pub fn time(&self) -> Option<(usize, usize)> {
+        match self.kind {
+            NeuronKind::Psn => self.steps.map(|steps| (steps, steps)),
+            NeuronKind::SlidingPsn => self.order.map(|order| (1, order)),
+            _ => None,
+        }
     }
 
     /// Whether it spikes.

@@ -29,6 +29,9 @@ pub enum Preset {
     Sinabs,
 }
 
+/// Steps that a `sliding_psn` sees where a file does not say.
+const ORDER: usize = 4;
+
 impl Preset {
     /// All presets.
     pub const ALL: [Preset; 9] = [
@@ -118,6 +121,7 @@ impl Preset {
         let mut reset = if spiking { reset } else { Reset::None };
         match kind {
             NeuronKind::If => gain = Gain::One,
+            NeuronKind::Psn | NeuronKind::SlidingPsn => (gain, reset) = (Gain::One, Reset::None),
             NeuronKind::Snippet(snippet) => {
                 // A neuron with a gain of its own has a reset form of its own too.
                 if snippet.gain.is_some() || !snippet.resets.contains(&reset) {
@@ -133,16 +137,18 @@ impl Preset {
             tau_syn: tau_syn.map(Parameter::from),
             threshold: spiking.then(|| 1.0.into()),
             reset,
-            detach_reset: detach,
+            detach_reset: detach && !kind.over_time(),
             lag: if tau_syn.is_some() { lag } else { 0 },
             emit_lag: if spiking { emit } else { 0 },
-            recurrent_lag,
+            recurrent_lag: if kind.over_time() { 1 } else { recurrent_lag },
             input_delay: delay,
             gain,
             comparison,
             reset_potential: 0.0,
             initial_potential: if spiking { 0.0 } else { -0.01 },
             initial_current: 0.0,
+            steps: None,
+            order: (kind == NeuronKind::SlidingPsn).then_some(ORDER),
             parameters: BTreeMap::new(),
         }
     }

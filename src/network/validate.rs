@@ -285,6 +285,7 @@ impl Neuron {
             own(&at(key), spec, value, units)?;
         }
         match (&self.tau_syn, self.kind) {
+            (Some(_), kind) if kind.over_time() => return fail(&at("tau_syn"), format!("a {name} has no synapse")),
             (Some(_), NeuronKind::If | NeuronKind::Lif | NeuronKind::Plif) => {
                 return fail(&at("tau_syn"), format!("a {name} has no synapse: use kind = \"cuba_lif\""));
             }
@@ -312,6 +313,7 @@ impl Neuron {
                 );
             }
         }
+        self.whole(place, recurrent)?;
         one_of(&at("lag"), self.lag, [0, 1])?;
         one_of(&at("emit_lag"), self.emit_lag, [0, 1])?;
         one_of(&at("input_delay"), self.input_delay, [0, 1])?;
@@ -322,6 +324,53 @@ impl Neuron {
         }
         finite(&at("initial_potential"), self.initial_potential)?;
         finite(&at("initial_current"), self.initial_current)
+    }
+}
+
+/// Most steps of a `psn` and most taps of a `sliding_psn`.
+const LONGEST: usize = 1 << 14;
+
+impl Neuron {
+    /// What a kind that is not walked step by step has, and what it has not.
+    fn whole(&self, place: &str, recurrent: bool) -> Result<()> {
+        let at = |key: &str| format!("{place}.{key}");
+        let name = self.kind.name();
+        let lengths = [("steps", self.steps, NeuronKind::Psn), ("order", self.order, NeuronKind::SlidingPsn)];
+        for (key, value, kind) in lengths {
+            match value {
+                Some(_) if kind != self.kind => {
+                    return fail(&at(key), format!("only a {} has it, not a {name}", kind.name()));
+                }
+                None if kind == self.kind => {
+                    return fail(&at(key), format!("a {name} needs it: a number of steps, 1 to {LONGEST}"));
+                }
+                Some(value) if !(1..=LONGEST).contains(&value) => {
+                    return fail(&at(key), format!("must be 1 to {LONGEST} steps, is {value}"));
+                }
+                _ => {}
+            }
+        }
+        if !self.kind.over_time() {
+            return Ok(());
+        }
+        if recurrent {
+            let place = place.replace(".neuron", ".recurrent");
+            return fail(&place, format!("a {name} sees all steps at once and cannot be recurrent"));
+        }
+        if self.reset != Reset::None {
+            return fail(&at("reset"), format!("a {name} has no reset: leave it out or say \"none\""));
+        }
+        let neutral = [
+            ("lag", self.lag == 0),
+            ("recurrent_lag", self.recurrent_lag == 1),
+            ("gain", self.gain == Gain::One),
+            ("initial_potential", self.initial_potential == 0.0),
+            ("initial_current", self.initial_current == 0.0),
+        ];
+        match neutral.iter().find(|(_, neutral)| !neutral) {
+            Some((key, _)) => fail(&at(key), format!("a {name} has none: leave it out")),
+            None => Ok(()),
+        }
     }
 }
 
