@@ -22,8 +22,10 @@
 //! All lags are offsets of rows: a projection with lag L reads row `HISTORY + t − L` of its source.
 //! Every sum has a fixed order, so the same device gives the same bits.
 
+mod lstm;
 mod time;
 
+pub use lstm::{GATES, LstmBackward, LstmForward};
 pub use time::{TimeBackward, TimeForward, TimeWeights};
 
 use crate::error::Result;
@@ -875,6 +877,10 @@ pub trait Kernels: Sized {
     fn time_forward(&mut self, call: TimeForward<Self>);
     /// See [`TimeBackward`].
     fn time_backward(&mut self, call: TimeBackward<Self>);
+    /// See [`LstmForward`].
+    fn lstm_forward(&mut self, call: LstmForward<Self>);
+    /// See [`LstmBackward`].
+    fn lstm_backward(&mut self, call: LstmBackward<Self>);
 
     /// COUNT `= Σ_t O_t`, `O_t = S_{t-e}`, over the steps below a sample's length.
     fn count(

@@ -13,6 +13,7 @@ mod float;
 mod forward;
 mod linear;
 mod loss;
+mod lstm;
 mod memory;
 mod neuron;
 mod neuron_gradient;
@@ -93,12 +94,6 @@ impl<F: Float> Cpu<F> {
 
     fn run_forward(&mut self, input: forward::Input<F>, call: Forward<Self>) {
         let (model, shape) = (call.model, call.shape);
-        let detached = self.smooth && model.spiking && model.detach && model.reset != crate::network::Reset::None;
-        let at = self.held.at.filter(|_| detached);
-        let held = match at {
-            Some((false, next)) => Some(self.held.layers[next].as_slice()),
-            _ => None,
-        };
         let parts = forward::Call {
             model,
             shape,
@@ -107,11 +102,30 @@ impl<F: Float> Cpu<F> {
             constants: call.constants,
             recurrent: call.recurrent.map(|(weights, _)| weights.as_slice()),
             reduce: call.reduce,
-            held,
+            held: self.held(&model),
         };
         let mut spikes = call.spikes;
         forward::forward(parts, spikes.as_deref_mut(), call.tape.map(Vec::as_mut_slice), call.planes, self.smooth);
-        match (at, spikes) {
+        self.hold(&model, shape, spikes.as_deref());
+    }
+
+    /// Whether the spikes that reset such a layer are recorded or held, and which layer it is.
+    fn held_at(&self, model: &Model) -> Option<(bool, usize)> {
+        let detached = self.smooth && model.spiking && model.detach && model.reset != crate::network::Reset::None;
+        self.held.at.filter(|_| detached)
+    }
+
+    /// The spikes that reset the next layer where they are held.
+    fn held(&self, model: &Model) -> Option<&[F]> {
+        match self.held_at(model) {
+            Some((false, next)) => Some(self.held.layers[next].as_slice()),
+            _ => None,
+        }
+    }
+
+    /// After a layer has run: records its spikes where that is asked for.
+    fn hold(&mut self, model: &Model, shape: Shape, spikes: Option<&Activity<F>>) {
+        match (self.held_at(model), spikes) {
             (Some((true, next)), Some(Activity { data: Data::Values(values), .. })) => {
                 let from = shape.len(HISTORY - 1);
                 self.held.layers.push(values[from..from + shape.len(shape.steps)].to_vec());
@@ -304,6 +318,19 @@ impl<F: Float> Kernels for Cpu<F> {
 
     fn time_backward(&mut self, call: TimeBackward<Self>) {
         time::time_backward(call);
+    }
+
+    fn lstm_forward(&mut self, call: LstmForward<Self>) {
+        let (model, shape) = (call.model, call.shape);
+        let LstmForward { constants, recurrent, gates, spikes, tape, planes, .. } = call;
+        let again =
+            LstmForward { model, shape, constants, recurrent, gates, spikes: &mut *spikes, tape, planes };
+        lstm::lstm_forward(again, self.held(&model), self.smooth);
+        self.hold(&model, shape, Some(spikes));
+    }
+
+    fn lstm_backward(&mut self, call: LstmBackward<Self>) {
+        lstm::lstm_backward(call);
     }
 
     fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, lengths: &Vec<u32>, planes: &mut Vec<F>) {

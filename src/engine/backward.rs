@@ -167,7 +167,7 @@ impl<K: Kernels> Core<K> {
                 let prepared = next.prepared.as_ref().expect("made for all but the first layer");
                 let chi = &above.training.as_ref().expect("a forward pass with a tape made it").chi;
                 Above {
-                    shape: above.shape,
+                    shape: next.drive_shape(above.shape),
                     lag: next.lag,
                     weights: (&next.weights, prepared),
                     chi,
@@ -180,6 +180,27 @@ impl<K: Kernels> Core<K> {
                     kernels.backward(Backward { gradient_spikes: training.gradient.as_ref().filter(|_| given), ..call })
                 }
                 (Walk::Steps, Some(above)) => kernels.layer_backward(above, call),
+                (Walk::Lstm, next) => {
+                    if let Some(above) = next {
+                        kernels.drive_backward(above.drive_backward(state.units));
+                        given = true;
+                    }
+                    kernels.lstm_backward(LstmBackward {
+                        model: call.model,
+                        shape,
+                        constants: call.constants,
+                        recurrent: call.recurrent.expect("such a layer is recurrent").1,
+                        gates: layer.own.as_ref().expect("made with the plan"),
+                        spikes: call.spikes.expect("such a layer spikes"),
+                        tape: call.tape,
+                        gradient_spikes: training.gradient.as_ref().filter(|_| given),
+                        gradient_potential: call.gradient_potential,
+                        counts: call.counts,
+                        planes: call.planes,
+                        chi: call.chi,
+                        bias_gradient: own.iter_mut().find(|own| own.learned()).map(|own| &mut own.gradient),
+                    });
+                }
                 (Walk::Time { order }, next) => {
                     if let Some(above) = next {
                         kernels.drive_backward(above.drive_backward(state.units));
@@ -209,6 +230,7 @@ impl<K: Kernels> Core<K> {
             };
             let state = &mut self.layers[l];
             state.own = own;
+            let shape = state.drive_shape(shape);
             kernels.weight_gradient(WeightGradient {
                 projection: state.projection,
                 inputs: state.inputs,
@@ -223,7 +245,10 @@ impl<K: Kernels> Core<K> {
                     projection: Projection::Dense,
                     inputs: state.units,
                     shape,
-                    source: layer.spikes.as_ref().expect("a recurrent layer spikes"),
+                    source: match &training.hidden {
+                        Some(hidden) => hidden,
+                        None => layer.spikes.as_ref().expect("a recurrent layer spikes"),
+                    },
                     lag: state.model.recurrent_lag,
                     chi: &training.chi,
                     out: &mut recurrent.gradient,
@@ -232,7 +257,7 @@ impl<K: Kernels> Core<K> {
             if state.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                 kernels.neuron_gradient(NeuronGradient {
                     model: state.model,
-                    shape,
+                    shape: layer.shape,
                     dt: self.network.dt,
                     modes: &state.modes,
                     parameters: &state.parameters,
@@ -257,9 +282,9 @@ impl<K: Kernels> Core<K> {
             };
             square(&layer.weight_gradient, layer.weights_len);
             if let Some(recurrent) = &layer.recurrent {
-                square(&recurrent.gradient, layer.units * pad(layer.units));
+                square(&recurrent.gradient, layer.units * pad(layer.columns));
             }
-            for own in &layer.own {
+            for own in layer.own.iter().filter(|own| own.learned()) {
                 square(&own.gradient, own.len);
             }
             if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
@@ -375,6 +400,7 @@ impl<K: Kernels> Core<K> {
         for layer in &mut self.layers {
             for (part, state, len) in &mut layer.optimiser {
                 let mut decays = *part != "neuron";
+                let mut modes: &[(Mode, bool)] = &[(Mode::Plain, false)];
                 let (parameters, gradient): (&mut K::Values, &K::Values) = match *part {
                     "weight" => (&mut layer.weights, &layer.weight_gradient),
                     "recurrent" => {
@@ -384,17 +410,19 @@ impl<K: Kernels> Core<K> {
                     "neuron" => (&mut layer.parameters, &layer.parameter_gradient),
                     name => {
                         let own = layer.own.iter_mut().find(|own| own.name == name).expect("an own tensor");
-                        decays = own.decays;
+                        (decays, modes) = (own.decays, &own.modes);
                         (&mut own.values, &own.gradient)
                     }
                 };
-                let neuron = *part == "neuron";
+                if *part == "neuron" {
+                    modes = &layer.modes;
+                }
                 kernels.update(Update {
                     rule: if decays { optimiser.rule } else { without_decay },
                     rate: optimiser.rate,
                     step: self.step,
-                    row: if neuron { *len / layer.modes.len() } else { *len },
-                    modes: if neuron { &layer.modes } else { &[(Mode::Plain, false)] },
+                    row: *len / modes.len(),
+                    modes,
                     parameters,
                     gradient,
                     state,
@@ -419,12 +447,12 @@ impl<K: Kernels> Core<K> {
         let index = self.last_plan()?;
         let state = &self.layers[0];
         let (steps, batch) = (self.plans[index].sequence.steps, self.plans[index].sequence.batch);
-        let (inputs, units) = (self.network.inputs, state.units);
+        let (inputs, columns) = (self.network.inputs, state.columns);
         let shape = Shape { steps, batch, units: inputs };
         let mut out = self.kernels.values("gradient of the input", shape.len(steps))?;
         let rows = state.weight_rows();
-        let mut prepared = self.kernels.prepared("weights, transposed", rows, units)?;
-        self.kernels.prepare(&state.weights, rows, units, &mut prepared);
+        let mut prepared = self.kernels.prepared("weights, transposed", rows, columns)?;
+        self.kernels.prepare(&state.weights, rows, columns, &mut prepared);
         let training = self.plans[index].layers[0].training.as_ref();
         let Some(training) = training else {
             return Err(Error::Input("there is no backward pass".into()));
@@ -432,7 +460,7 @@ impl<K: Kernels> Core<K> {
         self.kernels.drive_backward(DriveBackward {
             projection: state.projection,
             inputs,
-            shape: self.plans[index].layers[0].shape,
+            shape: state.drive_shape(self.plans[index].layers[0].shape),
             lag: state.lag,
             weights: (&state.weights, &prepared),
             chi: &training.chi,

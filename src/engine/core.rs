@@ -27,8 +27,12 @@ pub(super) struct Own<K: Kernels> {
     pub gradient: K::Values,
     /// Rows and columns without padding.
     pub shape: (usize, usize),
-    /// Entries on the device.
+    /// Where it begins on the device: the bias of gates stands where the drive looks for it, in the row of the constants.
+    pub first: usize,
+    /// Entries on the device, those before it included.
     pub len: usize,
+    /// Modes of the rows of those entries.
+    pub modes: Modes,
     /// Whether the optimiser's weight decay acts on it.
     pub decays: bool,
 }
@@ -40,12 +44,16 @@ pub(super) enum Walk {
     Steps,
     /// All at once, by weights over time; the own tensors are `time` and `time_bias`.
     Time { order: Option<usize> },
+    /// As LSTM cells; the own tensor is the bias of the gates.
+    Lstm,
 }
 
 /// A layer's parameters on the device.
 pub(super) struct LayerState<K: Kernels> {
     pub model: Model,
     pub units: usize,
+    /// Columns of the weights: the units, or four rows of them for the gates of an LSTM cell.
+    pub columns: usize,
     pub inputs: usize,
     pub projection: Projection,
     /// Lag of the source: its emit lag and this layer's input delay.
@@ -252,10 +260,10 @@ impl<K: Kernels> Core<K> {
         for layer in &mut self.layers {
             self.kernels.constants(layer.model, layer.units, dt, &layer.parameters, &mut layer.constants);
             if let Some(prepared) = &mut layer.prepared {
-                self.kernels.prepare(&layer.weights, layer.inputs, layer.units, prepared);
+                self.kernels.prepare(&layer.weights, layer.inputs, layer.columns, prepared);
             }
             if let Some(recurrent) = &mut layer.recurrent {
-                self.kernels.prepare(&recurrent.weights, layer.units, layer.units, &mut recurrent.prepared);
+                self.kernels.prepare(&recurrent.weights, layer.units, layer.columns, &mut recurrent.prepared);
             }
         }
     }
@@ -273,9 +281,9 @@ impl<K: Kernels> Core<K> {
                 };
                 add(&mut self.kernels, "weight", layer.weights_len)?;
                 if layer.recurrent.is_some() {
-                    add(&mut self.kernels, "recurrent", layer.units * pad(layer.units))?;
+                    add(&mut self.kernels, "recurrent", layer.units * pad(layer.columns))?;
                 }
-                for own in &layer.own {
+                for own in layer.own.iter().filter(|own| own.learned()) {
                     add(&mut self.kernels, own.name, own.len)?;
                 }
                 if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
@@ -292,16 +300,50 @@ impl<K: Kernels> Own<K> {
     fn new(kernels: &mut K, name: &'static str, shape: (usize, usize), decays: bool) -> Result<Self> {
         let len = shape.0 * pad(shape.1);
         let (values, gradient) = (kernels.values(name, len)?, kernels.values(name, len)?);
-        Ok(Own { name, values, gradient, shape, len, decays })
+        let modes = vec![(Mode::Plain, false)];
+        Ok(Own { name, values, gradient, shape, first: 0, len, modes, decays })
+    }
+
+    /// The bias of gates, as constants `[5][4 np]` that hold nothing else.
+    fn bias(kernels: &mut K, units: usize, learned: bool) -> Result<Self> {
+        let row = GATES * pad(units);
+        let len = constant::ROWS * row;
+        let (values, gradient) = (kernels.values("bias", len)?, kernels.values("bias gradient", len)?);
+        let mut modes = vec![(Mode::Frozen, false); constant::ROWS];
+        if learned {
+            modes[constant::BIAS].0 = Mode::Plain;
+        }
+        let shape = (GATES, units);
+        Ok(Own { name: "bias", values, gradient, shape, first: constant::BIAS * row, len, modes, decays: false })
+    }
+
+    /// Whether it is learned.
+    pub fn learned(&self) -> bool {
+        self.modes.iter().any(|(mode, _)| *mode != Mode::Frozen)
     }
 }
 
 impl<K: Kernels> LayerState<K> {
+    /// The shape of its drive and of χ.
+    pub fn drive_shape(&self, shape: Shape) -> Shape {
+        Shape { units: self.columns, ..shape }
+    }
+
+    /// Constants that hold the bias of its drive.
+    pub fn drive_constants(&self) -> &K::Values {
+        if self.walk == Walk::Lstm { &self.own[0].values } else { &self.constants }
+    }
+
+    /// Rows of its tape a step.
+    pub fn tapes(&self) -> usize {
+        self.model.tapes() + usize::from(self.walk == Walk::Lstm)
+    }
+
     /// The weights over time of a layer that has some.
     pub fn over_time(&self) -> TimeWeights<'_, K> {
         let order = match self.walk {
             Walk::Time { order } => order,
-            Walk::Steps => None,
+            Walk::Steps | Walk::Lstm => None,
         };
         TimeWeights { order, weights: &self.own[0].values, bias: &self.own[1].values }
     }
@@ -309,21 +351,26 @@ impl<K: Kernels> LayerState<K> {
     fn new(kernels: &mut K, network: &Network, index: usize, layer: &Layer, emit_lag: usize) -> Result<Self> {
         let (units, inputs) = (layer.units, network.fan_in(index));
         let width = pad(units);
+        let gates = layer.neuron.kind.gates();
+        // The drive of each gate is a row of its own.
+        let columns = if gates > 1 { gates * width } else { units };
+        let drives = pad(columns);
         let projection = match layer.connection {
             Connection::Dense => Projection::Dense,
             Connection::Current => Projection::Current,
         };
-        let weights_len = if projection == Projection::Dense { inputs * width } else { width };
+        let weights_len = if projection == Projection::Dense { inputs * drives } else { width };
         let recurrent = if layer.recurrent {
             Some(Recurrent {
-                weights: kernels.values("recurrent weights", units * width)?,
-                gradient: kernels.values("recurrent weight gradient", units * width)?,
-                prepared: kernels.prepared("recurrent weights, transposed", units, units)?,
+                weights: kernels.values("recurrent weights", units * drives)?,
+                gradient: kernels.values("recurrent weight gradient", units * drives)?,
+                prepared: kernels.prepared("recurrent weights, transposed", units, columns)?,
             })
         } else {
             None
         };
         let (walk, own) = match layer.neuron.time() {
+            None if gates > 1 => (Walk::Lstm, vec![Own::bias(kernels, units, layer.bias)?]),
             None => (Walk::Steps, Vec::new()),
             Some((rows, columns)) => {
                 let own = vec![
@@ -333,7 +380,12 @@ impl<K: Kernels> LayerState<K> {
                 (Walk::Time { order: layer.neuron.order }, own)
             }
         };
-        let model = model(layer);
+        let mut model = model(layer);
+        let mut modes = modes(layer);
+        if walk == Walk::Lstm {
+            model.learned.bias = false;
+            modes[row::BIAS] = (Mode::Frozen, false);
+        }
         let rows = model.parameter_rows();
         let mut parameters = kernels.values("neuron parameters", rows * width)?;
         let ones = vec![K::Real::from_f64(1.0); (row::ROWS - 1) * width];
@@ -341,15 +393,16 @@ impl<K: Kernels> LayerState<K> {
         Ok(LayerState {
             model,
             units,
+            columns,
             inputs,
             projection,
             lag: emit_lag + layer.neuron.input_delay as usize,
-            modes: modes(layer),
+            modes,
             bounds: bounds(layer),
             weights: kernels.values("weights", weights_len)?,
             weight_gradient: kernels.values("weight gradient", weights_len)?,
             // The input's gradient is wanted so rarely that its weights are prepared when asked for.
-            prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, units)?) } else { None },
+            prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, columns)?) } else { None },
             recurrent,
             walk,
             own,

@@ -244,6 +244,12 @@ impl<K: Kernels> Core<K> {
                 constants: &state.constants,
                 out: &mut plan.drive,
             };
+            let (mut tape, mut hidden) = (None, None);
+            if let Some(own) = &mut layer.training
+                && (mode != Mode::Infer || (l == top && traced))
+            {
+                (tape, hidden) = (Some(&mut own.tape), own.hidden.as_mut());
+            }
             let forward = Forward {
                 model: state.model,
                 shape,
@@ -252,10 +258,7 @@ impl<K: Kernels> Core<K> {
                 constants: &state.constants,
                 recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
                 spikes: layer.spikes.as_mut(),
-                tape: match &mut layer.training {
-                    Some(own) if mode != Mode::Infer || (l == top && traced) => Some(&mut own.tape),
-                    _ => None,
-                },
+                tape,
                 planes: &mut layer.planes,
                 reduce: if l == top && online { self.network.readout.losses[0].reduce.online() } else { None },
             };
@@ -277,6 +280,31 @@ impl<K: Kernels> Core<K> {
                         drive: x,
                         spikes: spikes.expect("such a layer spikes"),
                         potential,
+                        planes,
+                    });
+                }
+                (Walk::Lstm, Some(own)) => {
+                    let Forward { model, constants, recurrent, spikes, tape, planes, .. } = forward;
+                    let Drive { projection, inputs, range, source, lag, weights, .. } = drive;
+                    kernels.drive(Drive {
+                        projection,
+                        inputs,
+                        shape: state.drive_shape(shape),
+                        range,
+                        source,
+                        lag,
+                        weights,
+                        constants: state.drive_constants(),
+                        out: &mut *own,
+                    });
+                    kernels.lstm_forward(LstmForward {
+                        model,
+                        shape,
+                        constants,
+                        recurrent: recurrent.expect("such a layer is recurrent").0,
+                        gates: own,
+                        spikes: spikes.expect("such a layer spikes"),
+                        tape: tape.zip(hidden),
                         planes,
                     });
                 }

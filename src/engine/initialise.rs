@@ -15,9 +15,16 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
         let len: usize = shape.iter().product();
         let mut random = Random::new(seed, stream as u64);
         let values = match part {
+            // Of an LSTM cell, every fan-in is that of the cell, as in torch: U(−1/√n, 1/√n).
+            "weight" if layer.neuron.kind.gates() > 1 => {
+                draw(&layer.init, network.dt, layer, layer.units, len, &mut random)
+            }
             "weight" if shape.len() == 1 => draw(&layer.init, network.dt, layer, 1, len, &mut random),
             "weight" => draw(&layer.init, network.dt, layer, shape[0], len, &mut random),
             "recurrent" => draw(&layer.recurrent_init, network.dt, layer, shape[0], len, &mut random),
+            "bias" if layer.neuron.kind.gates() > 1 => {
+                draw(&layer.bias_init, network.dt, layer, layer.units, len, &mut random)
+            }
             "bias" => draw(&layer.bias_init, network.dt, layer, network.fan_in(index), len, &mut random),
             "time" => time(&layer.neuron, &mut random),
             "time_bias" => vec![0.0; len],

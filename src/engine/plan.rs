@@ -25,7 +25,7 @@ pub(super) struct LayerPlan<K: Kernels> {
     pub backward: Form,
     pub planes: K::Values,
     pub spikes: Option<K::Activity>,
-    /// Where the layer does not walk its steps: X, kept for the backward pass (`[T][B][np]`); without one, V.
+    /// Over time: X, kept for the backward pass (`[T][B][np]`); without one, V. Of LSTM cells: the gates, `[T][B][4 np]`.
     pub own: Option<K::Values>,
     pub training: Option<Training<K>>,
 }
@@ -34,6 +34,8 @@ pub(super) struct LayerPlan<K: Kernels> {
 pub(super) struct Training<K: Kernels> {
     pub tape: K::Values,
     pub chi: K::Values,
+    /// h of LSTM cells, as the source of their recurrent weights.
+    pub hidden: Option<K::Activity>,
     /// Gradient of the spikes; None for a readout.
     pub gradient: Option<K::Values>,
     /// Gradient of the potential, made when somebody gives one.
@@ -65,11 +67,13 @@ fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u
     let (steps, batch, width) = (sequence.steps, sequence.batch, pad(layer.units));
     let row = batch * width * real;
     let spikes = if layer.model.spiking { (steps + HISTORY) * batch * words(layer.units) * 4 } else { 0 };
-    let tape = steps * row * layer.model.tapes();
+    let tape = steps * row * layer.tapes();
     let gradient = if layer.model.spiking { steps * row } else { 0 };
-    let own = if layer.walk == Walk::Steps { 0 } else { steps * row };
+    let drives = batch * pad(layer.columns) * real;
+    let own = if layer.walk == Walk::Steps { 0 } else { steps * drives };
+    let hidden = if layer.walk == Walk::Lstm { (steps + HISTORY) * row } else { 0 };
     let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
-    ((spikes + planes + own) as u64, (tape + (steps + FUTURE) * row + gradient) as u64)
+    ((spikes + planes + own) as u64, (tape + hidden + (steps + FUTURE) * drives + gradient) as u64)
 }
 
 impl<K: Kernels> Core<K> {
@@ -148,6 +152,7 @@ impl<K: Kernels> Core<K> {
                 own: match layer.walk {
                     Walk::Steps => None,
                     Walk::Time { .. } => Some(kernels.values("drive over time", shape.len(steps))?),
+                    Walk::Lstm => Some(kernels.values("gates", layer.drive_shape(shape).len(steps))?),
                 },
                 training: None,
             });
@@ -173,8 +178,12 @@ impl<K: Kernels> Core<K> {
             }
             let (shape, steps) = (plan.shape, plan.shape.steps);
             plan.training = Some(Training {
-                tape: self.kernels.values("tape", layer.model.tapes() * shape.len(steps))?,
-                chi: self.kernels.values("adjoint", shape.len(steps + FUTURE))?,
+                tape: self.kernels.values("tape", layer.tapes() * shape.len(steps))?,
+                chi: self.kernels.values("adjoint", layer.drive_shape(shape).len(steps + FUTURE))?,
+                hidden: match layer.walk {
+                    Walk::Lstm => Some(self.kernels.activity("hidden state", ActivityKind::Values, shape)?),
+                    _ => None,
+                },
                 gradient: if layer.model.spiking {
                     Some(self.kernels.values("gradient of spikes", shape.len(steps))?)
                 } else {

@@ -21,6 +21,7 @@ mod encode_rate;
 mod form;
 mod forward;
 mod loss;
+mod lstm;
 mod memory;
 mod neuron_gradient;
 mod planes;
@@ -239,6 +240,14 @@ impl Kernels for Gpu {
 
     fn time_backward(&mut self, call: TimeBackward<Self>) {
         time::time_backward(self, call);
+    }
+
+    fn lstm_forward(&mut self, call: LstmForward<Self>) {
+        lstm::lstm_forward(self, call);
+    }
+
+    fn lstm_backward(&mut self, call: LstmBackward<Self>) {
+        lstm::lstm_backward(self, call);
     }
 
     fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity, lengths: &Words, planes: &mut Values) {

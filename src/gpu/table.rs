@@ -44,6 +44,8 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("forward", forward::Params),
     shader!("forward_resident", forward::Params),
     shader!("loss", loss::Params),
+    shader!("lstm_backward", lstm::BackwardParams),
+    shader!("lstm_forward", lstm::Params),
     shader!("neuron_gradient", neuron_gradient::Params),
     shader!("planes", planes::Params),
     shader!("prepare", prepare::Params),
@@ -68,6 +70,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("neuron/arriving"),
     piece!("neuron/backward"),
     piece!("neuron/forward"),
+    piece!("neuron/gates"),
     piece!("neuron/lif"),
     piece!("neuron/lif_constants"),
     piece!("neuron/reset"),
@@ -99,6 +102,7 @@ pub fn permutations() -> Vec<Permutation> {
     all.extend(collapse::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());
+    all.extend(lstm::permutations());
     all.extend(neuron_gradient::permutations());
     all.extend(planes::permutations());
     all.extend(product::permutations());

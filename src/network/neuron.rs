@@ -31,6 +31,8 @@ pub enum NeuronKind {
     Psn,
     /// The same with the last `order` steps of X, and the same weights at every step.
     SlidingPsn,
+    /// An LSTM cell whose output h is thresholded, snnTorch's SLSTM: always recurrent, h is fed back.
+    Slstm,
     /// Any other neuron: see [`crate::neuron`].
     Snippet(&'static Snippet),
 }
@@ -40,8 +42,8 @@ impl NeuronKind {
     pub const FAMILY: [NeuronKind; 5] =
         [NeuronKind::If, NeuronKind::Lif, NeuronKind::CubaLif, NeuronKind::Plif, NeuronKind::Li];
 
-    /// The kinds that are not walked neuron by neuron and step by step.
-    pub const WHOLE: [NeuronKind; 2] = [NeuronKind::Psn, NeuronKind::SlidingPsn];
+    /// The kinds whose neurons are no membranes: weights over time, gates.
+    pub const WHOLE: [NeuronKind; 3] = [NeuronKind::Psn, NeuronKind::SlidingPsn, NeuronKind::Slstm];
 
     /// The kind of that name in a network file.
     pub fn named(name: &str) -> Option<NeuronKind> {
@@ -60,6 +62,7 @@ impl NeuronKind {
             NeuronKind::Li => "li",
             NeuronKind::Psn => "psn",
             NeuronKind::SlidingPsn => "sliding_psn",
+            NeuronKind::Slstm => "slstm",
             NeuronKind::Snippet(snippet) => snippet.name,
         }
     }
@@ -68,6 +71,21 @@ impl NeuronKind {
     pub fn names() -> Vec<&'static str> {
         let whole = NeuronKind::WHOLE.map(NeuronKind::name);
         NeuronKind::FAMILY.iter().map(|kind| kind.name()).chain(crate::neuron::names()).chain(whole).collect()
+    }
+
+    /// Drives of a neuron: an LSTM cell has one for each gate, i, f, g, o.
+    pub fn gates(self) -> usize {
+        if self == NeuronKind::Slstm { crate::kernels::GATES } else { 1 }
+    }
+
+    /// Reset forms that it takes, the default first.
+    pub fn resets(self) -> &'static [Reset] {
+        match self {
+            NeuronKind::Psn | NeuronKind::SlidingPsn => &[Reset::None],
+            NeuronKind::Slstm => &[Reset::None, Reset::SubtractAfter, Reset::ZeroAfter],
+            NeuronKind::Snippet(snippet) => snippet.resets,
+            _ => &Reset::ALL,
+        }
     }
 
     /// Whether it sees all steps at once, by weights over time.
@@ -86,7 +104,7 @@ impl NeuronKind {
     /// How β is made of τ_mem.
     pub fn leak(self) -> Leak {
         match self {
-            NeuronKind::If | NeuronKind::Psn | NeuronKind::SlidingPsn => Leak::None,
+            NeuronKind::If | NeuronKind::Psn | NeuronKind::SlidingPsn | NeuronKind::Slstm => Leak::None,
             NeuronKind::Plif => Leak::Logistic,
             NeuronKind::Snippet(snippet) => snippet.leak,
             _ => Leak::Exponential,

@@ -121,7 +121,7 @@ impl Preset {
         let mut reset = if spiking { reset } else { Reset::None };
         match kind {
             NeuronKind::If => gain = Gain::One,
-            NeuronKind::Psn | NeuronKind::SlidingPsn => (gain, reset) = (Gain::One, Reset::None),
+            NeuronKind::Psn | NeuronKind::SlidingPsn | NeuronKind::Slstm => (gain, reset) = (Gain::One, Reset::None),
             NeuronKind::Snippet(snippet) => {
                 // A neuron with a gain of its own has a reset form of its own too.
                 if snippet.gain.is_some() || !snippet.resets.contains(&reset) {
@@ -131,16 +131,19 @@ impl Preset {
             }
             _ => {}
         }
+        let whole = NeuronKind::WHOLE.contains(&kind);
+        // |h| < 1: an LSTM cell never reaches 1.
+        let threshold = if kind == NeuronKind::Slstm { 0.5 } else { 1.0 };
         Neuron {
             kind,
             tau_mem,
             tau_syn: tau_syn.map(Parameter::from),
-            threshold: spiking.then(|| 1.0.into()),
+            threshold: spiking.then(|| threshold.into()),
             reset,
             detach_reset: detach && !kind.over_time(),
             lag: if tau_syn.is_some() { lag } else { 0 },
             emit_lag: if spiking { emit } else { 0 },
-            recurrent_lag: if kind.over_time() { 1 } else { recurrent_lag },
+            recurrent_lag: if whole { 1 } else { recurrent_lag },
             input_delay: delay,
             gain,
             comparison,

@@ -285,7 +285,7 @@ impl Neuron {
             own(&at(key), spec, value, units)?;
         }
         match (&self.tau_syn, self.kind) {
-            (Some(_), kind) if kind.over_time() => return fail(&at("tau_syn"), format!("a {name} has no synapse")),
+            (Some(_), kind) if NeuronKind::WHOLE.contains(&kind) => return fail(&at("tau_syn"), format!("a {name} has no synapse")),
             (Some(_), NeuronKind::If | NeuronKind::Lif | NeuronKind::Plif) => {
                 return fail(&at("tau_syn"), format!("a {name} has no synapse: use kind = \"cuba_lif\""));
             }
@@ -350,22 +350,28 @@ impl Neuron {
                 _ => {}
             }
         }
-        if !self.kind.over_time() {
+        if !NeuronKind::WHOLE.contains(&self.kind) {
             return Ok(());
         }
-        if recurrent {
+        let over_time = self.kind.over_time();
+        if recurrent == over_time {
             let place = place.replace(".neuron", ".recurrent");
-            return fail(&place, format!("a {name} sees all steps at once and cannot be recurrent"));
+            let why = if over_time { "sees all steps at once and cannot be recurrent" } else { "is always recurrent" };
+            return fail(&place, format!("a {name} {why}: leave it out"));
         }
-        if self.reset != Reset::None {
-            return fail(&at("reset"), format!("a {name} has no reset: leave it out or say \"none\""));
+        if !self.kind.resets().contains(&self.reset) {
+            let message = match over_time {
+                true => format!("a {name} has no reset: leave it out or say \"none\""),
+                false => format!("a {name} has none, subtract_after, zero_after"),
+            };
+            return fail(&at("reset"), message);
         }
         let neutral = [
             ("lag", self.lag == 0),
             ("recurrent_lag", self.recurrent_lag == 1),
             ("gain", self.gain == Gain::One),
-            ("initial_potential", self.initial_potential == 0.0),
-            ("initial_current", self.initial_current == 0.0),
+            ("initial_potential", !over_time || self.initial_potential == 0.0),
+            ("initial_current", !over_time || self.initial_current == 0.0),
         ];
         match neutral.iter().find(|(_, neutral)| !neutral) {
             Some((key, _)) => fail(&at(key), format!("a {name} has none: leave it out")),
@@ -391,6 +397,9 @@ impl Network {
             let at = |key: &str| format!("{place}.{key}");
             width(&at("units"), layer.units)?;
             if layer.connection == Connection::Current {
+                if layer.neuron.kind.gates() > 1 {
+                    return fail(&at("connection"), "an slstm has weights for each gate: connection = \"dense\"");
+                }
                 if index > 0 {
                     return fail(&at("connection"), "only the first layer can take a current");
                 }

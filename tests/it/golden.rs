@@ -216,7 +216,6 @@ fn cases(per: Per) -> Vec<Case> {
                 "encoders_",
                 "sinabs_multi_s",
                 "sinabs_max",
-                "snntorch_slstm",
             ]
             .iter()
             .any(|other| name.starts_with(other))

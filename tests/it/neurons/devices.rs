@@ -84,7 +84,7 @@ pub fn compare(network: &Network, name: &str) {
 /// Two hidden layers of a neuron, the second recurrent, with what differs between seeds.
 fn network(kind: NeuronKind, n: usize) -> Network {
     let layer = |units, recurrent, n: usize| {
-        let mut layer = Layer::new(Preset::Snntorch, kind, units, recurrent);
+        let mut layer = Layer::new(Preset::Snntorch, kind, units, recurrent && !kind.over_time());
         layer.bias = true;
         let neuron = &mut layer.neuron;
         if let Some(snippet) = kind.snippet() {
@@ -93,7 +93,12 @@ fn network(kind: NeuronKind, n: usize) -> Network {
             neuron.lag = (n % 2) as u32;
         }
         neuron.detach_reset = n % 3 == 0;
-        neuron.recurrent_lag = 1 + (n / 2 % 2) as u32;
+        if NeuronKind::WHOLE.contains(&kind) {
+            neuron.reset = kind.resets()[n % kind.resets().len()];
+            neuron.steps = (kind == NeuronKind::Psn).then_some(STEPS);
+        } else {
+            neuron.recurrent_lag = 1 + (n / 2 % 2) as u32;
+        }
         neuron.emit_lag = (n / 3 % 2) as u32;
         layer.surrogate = Some(Surrogate::new(SurrogateKind::FastSigmoid, 3.0));
         layer
@@ -117,11 +122,20 @@ fn network(kind: NeuronKind, n: usize) -> Network {
 fn every_neuron_is_the_same_on_the_gpu() {
     for name in NeuronKind::names() {
         let kind = NeuronKind::named(name).unwrap();
-        if kind == NeuronKind::Li || name == "my_lif" {
+        if kind == NeuronKind::Li || name == "my_lif" || NeuronKind::WHOLE.contains(&kind) {
             continue;
         }
         for n in [0, 1, 4] {
             compare(&network(kind, n), &format!("{name} {n}"));
+        }
+    }
+}
+
+#[test]
+fn neurons_over_time_and_lstm_cells_are_the_same_on_the_gpu() {
+    for kind in NeuronKind::WHOLE {
+        for n in [0, 1, 4, 5] {
+            compare(&network(kind, n), &format!("{} {n}", kind.name()));
         }
     }
 }
