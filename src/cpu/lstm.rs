@@ -219,7 +219,9 @@ pub fn lstm_backward<F: Float>(call: LstmBackward<Cpu<F>>) {
         chi: Shared::new(call.chi.as_mut_slice()),
     };
     let planes = call.planes[..plane::PLANES * shape.len(1)].par_chunks_mut(TILE * plane::PLANES * width);
-    planes.enumerate().for_each(|(tile, planes)| dispatch(BackwardTile { shared: &shared, first: tile * TILE, planes }));
+    planes
+        .enumerate()
+        .for_each(|(tile, planes)| dispatch(BackwardTile { shared: &shared, first: tile * TILE, planes }));
     if let Some(out) = call.bias_gradient {
         let out = &mut out[constant::BIAS * GATES * width..][..GATES * width];
         out.par_chunks_mut(32).enumerate().for_each(|(strip, out)| {

@@ -323,8 +323,7 @@ impl<F: Float> Kernels for Cpu<F> {
     fn lstm_forward(&mut self, call: LstmForward<Self>) {
         let (model, shape) = (call.model, call.shape);
         let LstmForward { constants, recurrent, gates, spikes, tape, planes, .. } = call;
-        let again =
-            LstmForward { model, shape, constants, recurrent, gates, spikes: &mut *spikes, tape, planes };
+        let again = LstmForward { model, shape, constants, recurrent, gates, spikes: &mut *spikes, tape, planes };
         lstm::lstm_forward(again, self.held(&model), self.smooth);
         self.hold(&model, shape, Some(spikes));
     }

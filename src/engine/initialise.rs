@@ -50,7 +50,9 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
 /// with a threshold of 0.)
 fn time(neuron: &Neuron, random: &mut Random) -> Vec<f64> {
     match neuron.time() {
-        Some((_, order)) if neuron.order.is_some() => (0..order).map(|tap| 0.5f64.powi((order - 1 - tap) as i32)).collect(),
+        Some((_, order)) if neuron.order.is_some() => {
+            (0..order).map(|tap| 0.5f64.powi((order - 1 - tap) as i32)).collect()
+        }
         Some((steps, _)) => {
             let bound = 1.0 / (steps as f64).sqrt();
             (0..steps * steps).map(|_| (2.0 * random.uniform() - 1.0) * bound).collect()

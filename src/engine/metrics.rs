@@ -55,7 +55,9 @@ pub(super) struct Ring<K: Kernels> {
 /// Gradient tensors of a layer: weights, recurrent weights, its own tensors, neuron parameters.
 pub(super) fn tensors<K: Kernels>(layer: &LayerState<K>) -> usize {
     let learned = layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen);
-    1 + usize::from(layer.recurrent.is_some()) + layer.own.iter().filter(|own| own.learned()).count() + usize::from(learned)
+    1 + usize::from(layer.recurrent.is_some())
+        + layer.own.iter().filter(|own| own.learned()).count()
+        + usize::from(learned)
 }
 
 impl<K: Kernels> Ring<K> {

@@ -53,8 +53,7 @@ pub(super) fn arriving(gpu: &mut Gpu, call: Arriving, planes: &Values, out: &Arr
         scale: model.surrogate.scale as f32,
         shape: model.surrogate.shape().map(|number| number as f32),
     };
-    let mut bindings =
-        vec![read(1, &call.constants.array), write(2, &planes.array), read(3, &call.potential.array)];
+    let mut bindings = vec![read(1, &call.constants.array), write(2, &planes.array), read(3, &call.potential.array)];
     bindings.extend(call.gradient_spikes.map(|gradient| read(4, &gradient.array)));
     let spikes = call.gradient_spikes.is_some();
     let (kind, entries) = (model.surrogate.kind, shape.len(shape.steps));

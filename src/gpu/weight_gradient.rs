@@ -115,15 +115,7 @@ pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
 
 /// `out[i][c] = Σ_r from[r][i] values[r][c]` over two matrices of `rows` rows: `inputs` columns of the first, padded, and
 /// `row` of the second.
-pub(super) fn dense(
-    gpu: &mut Gpu,
-    from: &Array,
-    inputs: usize,
-    values: &Array,
-    row: usize,
-    rows: usize,
-    out: &Array,
-) {
+pub(super) fn dense(gpu: &mut Gpu, from: &Array, inputs: usize, values: &Array, row: usize, rows: usize, out: &Array) {
     let entries = inputs * row;
     let groups = inputs.div_ceil(TILE) * row.div_ceil(TILE);
     let (chunk, chunks) = chunks(rows, groups, entries);

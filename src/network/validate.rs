@@ -285,7 +285,9 @@ impl Neuron {
             own(&at(key), spec, value, units)?;
         }
         match (&self.tau_syn, self.kind) {
-            (Some(_), kind) if NeuronKind::WHOLE.contains(&kind) => return fail(&at("tau_syn"), format!("a {name} has no synapse")),
+            (Some(_), kind) if NeuronKind::WHOLE.contains(&kind) => {
+                return fail(&at("tau_syn"), format!("a {name} has no synapse"));
+            }
             (Some(_), NeuronKind::If | NeuronKind::Lif | NeuronKind::Plif) => {
                 return fail(&at("tau_syn"), format!("a {name} has no synapse: use kind = \"cuba_lif\""));
             }

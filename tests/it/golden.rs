@@ -211,14 +211,7 @@ fn cases(per: Per) -> Vec<Case> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"))
         .filter(|path| {
             let name = path.file_name().unwrap().to_string_lossy();
-            ![
-                "losses_",
-                "encoders_",
-                "sinabs_multi_s",
-                "sinabs_max",
-            ]
-            .iter()
-            .any(|other| name.starts_with(other))
+            !["losses_", "encoders_", "sinabs_multi_s", "sinabs_max"].iter().any(|other| name.starts_with(other))
         })
         .collect();
     paths.sort();
