@@ -173,6 +173,18 @@ impl Learned {
     }
 }
 
+/// How V becomes spikes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Firing {
+    /// `S = H(V − θ)`.
+    #[default]
+    Single,
+    /// `S = clamp(⌊V/θ⌋, 0, most)` (with `>`: `⌈V/θ⌉ − 1`); S counts θs, also where it resets and where it is summed.
+    /// The surrogate stands on `V − θ`; `periodic`: on the multiple of θ that is nearest, `2(V − nθ)` with
+    /// `n = ⌊V/θ + 1/2⌋` from θ on (sinabs), and dS/dθ is n times as large.
+    Multi { most: u32, periodic: bool },
+}
+
 /// The switches of a neuron (`dynamics.md`, section 1).
 ///
 /// ```text
@@ -203,6 +215,8 @@ pub struct Model {
     pub surrogate: Surrogate,
     /// Whether it has a synapse (else α = 0).
     pub synapse: bool,
+    /// How V becomes spikes.
+    pub firing: Firing,
     /// How β is made of τ_mem.
     pub leak: Leak,
     /// The neuron's own step where it is not of the leaky integrate-and-fire family.
@@ -257,6 +271,14 @@ impl Model {
     pub fn tapes(&self) -> usize {
         let states = self.snippet.map_or(1, |snippet| snippet.states());
         states + usize::from(self.keeps_current()) + usize::from(self.keeps_drive())
+    }
+
+    /// What its spikes are kept as.
+    pub fn activity(&self) -> ActivityKind {
+        match self.firing {
+            Firing::Single => ActivityKind::Raster,
+            Firing::Multi { .. } => ActivityKind::Bytes,
+        }
     }
 
     /// Whether the backward pass reads I (`J_t` in ∂V/∂β where γ = 1 − β, `I_{t-1}` in dα, `J_{t+1}` in the
@@ -755,6 +777,8 @@ pub enum ActivityKind {
     Raster,
     /// Real values: analogue input; on the CPU also the graded S of the gradient audit.
     Values,
+    /// Small whole numbers, a byte each: several spikes a step.
+    Bytes,
 }
 
 /// Data for the steps of an activity.
@@ -763,6 +787,8 @@ pub enum ActivityData<'a, F> {
     Raster(&'a [u32]),
     /// Values `[T][B][np]`, padding 0.
     Values(&'a [F]),
+    /// Counts `[T][B][np]`, padding 0.
+    Bytes(&'a [u8]),
 }
 
 /// A backend: memory and kernels. A call may only record its work; reading memory waits for it.

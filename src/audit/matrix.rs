@@ -203,6 +203,7 @@ fn network(cell: &Cell) -> Network {
     let kind = &cell.kind;
     let mut hidden = Layer::new(Preset::Snntorch, cell.neuron, 4, kind.recurrent.is_some());
     hidden.bias = true;
+    hidden.neuron.periodic = cell.neuron == NeuronKind::MultiSpike && kind.short;
     let neuron = &mut hidden.neuron;
     neuron.reset = cell.reset;
     neuron.detach_reset = cell.detach;
@@ -230,6 +231,9 @@ fn network(cell: &Cell) -> Network {
 
 /// Draws until no potential crosses a jump.
 fn measure(cell: &Cell, seed: u64) -> Outcome {
+    if cell.neuron == NeuronKind::MultiSpike && matches!(cell.reset, Reset::ZeroBefore | Reset::ZeroAfter) {
+        return Outcome::Inapplicable("multi_spike subtracts θ for each spike".into());
+    }
     if let Some(snippet) = cell.neuron.snippet()
         && !snippet.resets.contains(&cell.reset)
     {

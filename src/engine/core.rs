@@ -91,6 +91,10 @@ pub fn model(layer: &Layer) -> Model {
             .surrogate
             .unwrap_or(crate::network::Surrogate::new(crate::network::SurrogateKind::StraightThrough, 1.0)),
         synapse: neuron.synapse(),
+        firing: match neuron.max_spikes {
+            Some(most) => Firing::Multi { most, periodic: neuron.periodic },
+            None => Firing::Single,
+        },
         leak: neuron.kind.leak(),
         snippet: neuron.kind.snippet(),
         learned: Learned {

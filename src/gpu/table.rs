@@ -71,6 +71,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/random"),
     piece!("shared/recording"),
     piece!("shared/rows"),
+    piece!("shared/spikes"),
     piece!("shared/source"),
     piece!("shared/tree"),
     piece!("surrogate/surrogate"),
@@ -85,6 +86,7 @@ pub fn permutations() -> Vec<Permutation> {
     all.extend(trees.map(tree));
     all.extend(["control", "prepare"].map(Permutation::new));
     all.push(flat("constants").define("OWN", true));
+    all.push(flat("count").define("BYTES", true));
     all.extend(collapse::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());

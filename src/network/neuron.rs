@@ -27,14 +27,22 @@ pub enum NeuronKind {
     Plif,
     /// Leaky integrator that does not spike: the readout. With `tau_syn` it has a synapse.
     Li,
+    /// Leaky integrate-and-fire with several spikes a step: `S_t = clamp(⌊V_t/θ⌋, 0, max_spikes)`.
+    MultiSpike,
     /// Any other neuron: see [`crate::neuron`].
     Snippet(&'static Snippet),
 }
 
 impl NeuronKind {
     /// The kinds of the leaky integrate-and-fire family.
-    pub const FAMILY: [NeuronKind; 5] =
-        [NeuronKind::If, NeuronKind::Lif, NeuronKind::CubaLif, NeuronKind::Plif, NeuronKind::Li];
+    pub const FAMILY: [NeuronKind; 6] = [
+        NeuronKind::If,
+        NeuronKind::Lif,
+        NeuronKind::CubaLif,
+        NeuronKind::Plif,
+        NeuronKind::MultiSpike,
+        NeuronKind::Li,
+    ];
 
     /// The kind of that name in a network file.
     pub fn named(name: &str) -> Option<NeuronKind> {
@@ -49,6 +57,7 @@ impl NeuronKind {
             NeuronKind::Lif => "lif",
             NeuronKind::CubaLif => "cuba_lif",
             NeuronKind::Plif => "plif",
+            NeuronKind::MultiSpike => "multi_spike",
             NeuronKind::Li => "li",
             NeuronKind::Snippet(snippet) => snippet.name,
         }
@@ -375,9 +384,19 @@ pub struct Neuron {
     pub initial_potential: f64,
     /// `I_{-1}`.
     pub initial_current: f64,
+    /// Most spikes of a step of a [`NeuronKind::MultiSpike`], 1 to 255.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_spikes: Option<u32>,
+    /// Whether the surrogate of a [`NeuronKind::MultiSpike`] has a peak at every multiple of θ (sinabs), not only at θ.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub periodic: bool,
     /// The neuron's own parameters by name, where it is a snippet; those left out have their default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Parameter>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Neuron {

@@ -275,6 +275,22 @@ impl Neuron {
                 return fail(&at("reset"), format!("the neuron {name:?} has {}", names.join(", ")));
             }
         }
+        match (self.kind, self.max_spikes) {
+            (NeuronKind::MultiSpike, Some(1..=255)) => {}
+            (NeuronKind::MultiSpike, most) => {
+                let most = most.map_or("left out".to_string(), |most| most.to_string());
+                return fail(&at("max_spikes"), format!("must be 1 to 255, is {most}"));
+            }
+            (_, Some(_)) => return fail(&at("max_spikes"), "only a multi_spike has it"),
+            (_, None) if self.periodic => return fail(&at("periodic"), "only a multi_spike has it"),
+            _ => {}
+        }
+        if self.kind == NeuronKind::MultiSpike && matches!(self.reset, Reset::ZeroBefore | Reset::ZeroAfter) {
+            return fail(
+                &at("reset"),
+                "a multi_spike has subtract_before, subtract_after, none: it subtracts θ for each spike",
+            );
+        }
         for (key, value) in &self.parameters {
             let known = self.kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
             let Some(spec) = known.iter().find(|spec| spec.name == key) else {

@@ -33,10 +33,17 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     let mut kept = kernels.values("tape", 2 * shape.len(shape.steps)).unwrap();
     let gradient = draw_grid(random, shape);
     let gradient_spikes = rows(kernels, shape.units, &gradient.values);
-    for kind in [ActivityKind::Raster, ActivityKind::Values] {
+    for kind in [ActivityKind::Raster, ActivityKind::Values, ActivityKind::Bytes] {
         let source = Grid::drawn(-2..shape.steps as isize, shape.batch, inputs, || match kind {
             ActivityKind::Raster => f64::from(chance(random, 0.1)),
             ActivityKind::Values => normal(random),
+            ActivityKind::Bytes => {
+                if chance(random, 0.1) {
+                    1.0 + random.below(3) as f64
+                } else {
+                    0.0
+                }
+            }
         });
         let source = activity(kernels, kind, &source);
         let scale = 2.0 / (inputs as f64).sqrt();
