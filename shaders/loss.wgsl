@@ -166,6 +166,10 @@ fn measure(t: u32, sample: u32, label: u32) -> vec2<f32> {
             }
         }
         case 3u, 4u: {
+            var weight = 1.0;
+            if (params.criterion == 3u) {
+                weight = table[label];
+            }
             for (var c = 0u; c < params.classes; c++) {
                 var goal = 0.0;
                 if (params.criterion == 3u) {
@@ -180,8 +184,9 @@ fn measure(t: u32, sample: u32, label: u32) -> vec2<f32> {
                     error = 0.0;
                 }
                 loss += error * error;
-                store_gradient(t, sample, c, kappa * (2.0 * error));
+                store_gradient(t, sample, c, kappa * weight * (2.0 * error));
             }
+            loss *= weight;
         }
         default: {
         }

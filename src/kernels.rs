@@ -573,12 +573,12 @@ pub enum Criterion {
     },
     /// `ℓ = −w_y s_y`.
     NegativeLogLikelihood,
-    /// `ℓ = Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
+    /// `ℓ = w_y Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
     SquaredError {
         /// Tolerance.
         tolerance: f64,
     },
-    /// The same to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
+    /// The same without weights to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
     SquaredErrorToTargets {
         /// Tolerance.
         tolerance: f64,

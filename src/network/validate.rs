@@ -109,8 +109,11 @@ impl Loss {
                 return fail(&at("kind"), "a spike time is no log-probability");
             }
             Loss::Nll { .. } => {}
-            Loss::Mse { on_target, off_target, correct_rate, incorrect_rate, tolerance } => {
+            Loss::Mse { on_target, off_target, correct_rate, incorrect_rate, tolerance, .. } => {
                 not_negative(&at("tolerance"), *tolerance)?;
+                if self.is_given() && !self.class_weights().is_empty() {
+                    return fail(&at("class_weights"), "targets of the batch have no class");
+                }
                 let pairs =
                     [("on_target", on_target, "off_target", off_target), ("correct_rate", correct_rate, "incorrect_rate", incorrect_rate)];
                 for (key, value, other_key, other) in pairs {

@@ -9,12 +9,12 @@ use spikegrad::spikes::{Raster, Trace};
 use std::path::PathBuf;
 
 /// A tensor of a golden file, in f64.
-struct Golden {
-    shape: Vec<usize>,
-    values: Vec<f64>,
+pub struct Golden {
+    pub shape: Vec<usize>,
+    pub values: Vec<f64>,
 }
 
-fn numbers(view: &safetensors::tensor::TensorView) -> Golden {
+pub fn numbers(view: &safetensors::tensor::TensorView) -> Golden {
     let data = view.data();
     let values = match view.dtype() {
         Dtype::F64 => data.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())).collect(),

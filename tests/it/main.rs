@@ -6,9 +6,11 @@ mod data;
 mod determinism;
 mod engine;
 mod golden;
+mod golden_losses;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod gradient_audit;
 mod kernels;
 mod learn;
 mod naive;
+mod readout_file;

@@ -1,6 +1,7 @@
 //! Facts about whole networks in training.
 
 mod devices;
+mod readout;
 mod robust;
 mod stream;
 mod training;
