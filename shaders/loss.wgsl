@@ -72,8 +72,8 @@ fn add_gradient(t: u32, sample: u32, unit: u32, value: f32) {
 #ifdef SINGLE
 @group(0) @binding(7) var<storage, read_write> metrics: array<f32>;
 #else
-@group(0) @binding(7) var<storage, read_write> values: array<f32>;
-@group(0) @binding(8) var<storage, read_write> right: array<f32>;
+// [2][parts]: values, right answers.
+@group(0) @binding(7) var<storage, read_write> parts: array<f32>;
 #endif
 #endif
 
@@ -254,8 +254,8 @@ fn main(
 #else
         // A folded dispatch has groups past the end: they have no part.
         if (part * SIZE < cells) {
-            values[part] = value;
-            right[part] = count;
+            parts[part] = value;
+            parts[(cells + SIZE - 1u) / SIZE + part] = count;
         }
 #endif
     }

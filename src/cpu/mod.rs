@@ -18,6 +18,7 @@ mod neuron_gradient;
 mod regularise;
 mod spread;
 mod surrogate;
+mod tally;
 mod update;
 mod weight_gradient;
 
@@ -249,19 +250,12 @@ impl<F: Float> Kernels for Cpu<F> {
         neuron_gradient::neuron_gradient(call);
     }
 
-    fn count(
-        &mut self,
-        shape: Shape,
-        emit_lag: usize,
-        spikes: &Activity<F>,
-        lengths: &Vec<u32>,
-        planes: &mut Vec<F>,
-    ) {
+    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, lengths: &Vec<u32>, planes: &mut Vec<F>) {
         count::count(shape, emit_lag, spikes, lengths, planes);
     }
 
-    fn total(&mut self, shape: Shape, planes: &Vec<F>, plane: usize, metrics: &mut Vec<F>, slot: usize) {
-        metrics[slot] = count::total(shape, planes, plane);
+    fn tally(&mut self, call: Tally<Self>) {
+        tally::tally(call);
     }
 
     fn collapse(&mut self, call: Collapse<Self>) {

@@ -58,6 +58,8 @@ pub struct Optimiser {
     pub rate: f64,
     /// Bound on the global norm of the gradient.
     pub max_norm: Option<f64>,
+    /// Pulls weights and recurrent weights to 0.
+    pub penalty: Penalty,
 }
 
 impl<K: Kernels> Core<K> {
@@ -281,8 +283,7 @@ impl<K: Kernels> Core<K> {
             }
             self.write_activation_gradient(index, &sum);
         }
-        let reached =
-            self.reached(gradient.loss, gradient.activation.is_some(), self.online(self.ragged));
+        let reached = self.reached(gradient.loss, gradient.activation.is_some(), self.online(self.ragged));
         let zero = K::Real::from_f64(0.0);
         for l in 0..=top {
             let (units, shape) = (self.layers[l].units, self.plans[index].layers[l].shape);
@@ -354,6 +355,7 @@ impl<K: Kernels> Core<K> {
                 kernels.update(Update {
                     rule: if neuron { without_decay } else { optimiser.rule },
                     rate: optimiser.rate,
+                    penalty: if neuron { Penalty::default() } else { optimiser.penalty },
                     step: self.step,
                     row: if neuron { *len / row::ROWS } else { *len },
                     modes: if neuron { &layer.modes } else { &[(Mode::Plain, false)] },

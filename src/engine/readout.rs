@@ -329,9 +329,7 @@ fn coefficients<F>(
 /// What the readout sees of the last layer.
 fn recording<'a, K: Kernels>(layer: &'a LayerPlan<K>, of: Of, emit_lag: usize) -> Recording<'a, K> {
     match of {
-        Of::Potential => {
-            Recording::Potential(&layer.training.as_ref().expect("made where the readout reads it").tape)
-        }
+        Of::Potential => Recording::Potential(&layer.training.as_ref().expect("made where the readout reads it").tape),
         Of::Spikes => Recording::Spikes(layer.spikes.as_ref().expect("checked: the last layer spikes"), emit_lag),
     }
 }
@@ -429,8 +427,12 @@ impl<K: Kernels> Core<K> {
                 if supplied.step_targets && !every_step {
                     return missing("one target a class and sample, not one a step");
                 }
-            } else if !supplied.labels && !(every_step && supplied.labelled_steps) {
-                return missing(if every_step { "labels in the batch, of samples or steps" } else { "labels in the batch" });
+            } else if !(supplied.labels || (every_step && supplied.labelled_steps)) {
+                return missing(if every_step {
+                    "labels in the batch, of samples or steps"
+                } else {
+                    "labels in the batch"
+                });
             }
         }
         Ok(())
@@ -598,7 +600,12 @@ impl<K: Kernels> Core<K> {
     ///
     /// # Errors
     /// [`Error::Input`] where the first loss stands on every step.
-    pub(super) fn read_activation(&mut self, index: usize, layer_plane: usize, own_plane: usize) -> Result<Vec<K::Real>> {
+    pub(super) fn read_activation(
+        &mut self,
+        index: usize,
+        layer_plane: usize,
+        own_plane: usize,
+    ) -> Result<Vec<K::Real>> {
         self.has_activation()?;
         if self.online(self.ragged) {
             return self.read_plane(index, self.layers.len() - 1, layer_plane);

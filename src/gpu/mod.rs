@@ -14,6 +14,7 @@ mod count;
 mod device;
 mod drive;
 mod drive_backward;
+mod finish;
 mod form;
 mod forward;
 mod loss;
@@ -28,7 +29,7 @@ mod shader;
 mod spread;
 mod square_sum;
 mod table;
-mod total;
+mod tally;
 mod update;
 mod weight_gradient;
 
@@ -226,8 +227,8 @@ impl Kernels for Gpu {
         count::count(self, shape, emit_lag, spikes, lengths, planes);
     }
 
-    fn total(&mut self, shape: Shape, planes: &Values, plane: usize, metrics: &mut Values, slot: usize) {
-        total::total(self, shape, planes, plane, metrics, slot);
+    fn tally(&mut self, call: Tally<Self>) {
+        tally::tally(self, call);
     }
 
     fn collapse(&mut self, call: Collapse<Self>) {

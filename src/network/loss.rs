@@ -281,15 +281,11 @@ fn complete_term(mut term: Table, spiking: bool, place: &str) -> Result<Vec<Tabl
         }
     } else if !KINDS.contains(&name.as_str()) {
         let all: Vec<&str> = KINDS.into_iter().chain(NAMES).collect();
-        return Err(Error::network(
-            format!("{place}.loss"),
-            format!("unknown loss {kind}, known: {}", all.join(", ")),
-        ));
+        return Err(Error::network(format!("{place}.loss"), format!("unknown loss {kind}, known: {}", all.join(", "))));
     }
     let default = if spiking { "count" } else { "max" };
     term.entry("reduce").or_insert(Value::String(default.into()));
-    let loss: Loss = typed(Value::Table(loss))
-        .map_err(|error| within(format!("{place}.loss"), error))?;
+    let loss: Loss = typed(Value::Table(loss)).map_err(|error| within(format!("{place}.loss"), error))?;
     term.insert("loss".into(), Value::try_from(loss).expect("plain data"));
     Ok(vec![term])
 }
@@ -318,7 +314,10 @@ fn multi_temporal(mut term: Table, mut loss: Table, place: &str) -> Result<Vec<T
     let mut targets = |key: &str| -> Result<Vec<Value>> {
         match loss.remove(key) {
             Some(Value::Array(values)) if !values.is_empty() => Ok(values),
-            _ => Err(Error::network(format!("{place}.loss.{key}"), "mse_multi_temporal needs a list of steps, one a spike")),
+            _ => Err(Error::network(
+                format!("{place}.loss.{key}"),
+                "mse_multi_temporal needs a list of steps, one a spike",
+            )),
         }
     };
     let (on, off) = (targets("on_target")?, targets("off_target")?);

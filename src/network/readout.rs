@@ -255,7 +255,10 @@ impl TryFrom<Written> for Readout {
             || loss.is_some();
         if !losses.is_empty() {
             return match single {
-                true => Err("has a list of losses: reduce, of, spike, classes, weight and loss belong into its entries".into()),
+                true => {
+                    Err("has a list of losses: reduce, of, spike, classes, weight and loss belong into its entries"
+                        .into())
+                }
                 false => Ok(Readout { losses, accuracy_by }),
             };
         }

@@ -62,11 +62,11 @@ fn init(place: &str, init: &Init) -> Result<()> {
 
 fn regulariser(place: &str, regulariser: &Regulariser) -> Result<()> {
     match *regulariser {
-        Regulariser::Lower { strength, target } => {
+        Regulariser::Lower { strength, target } | Regulariser::L2Target { strength, target } => {
             not_negative(&format!("{place}.strength"), strength)?;
             not_negative(&format!("{place}.target"), target)
         }
-        Regulariser::Upper { strength, target, exponent } => {
+        Regulariser::Upper { strength, target, exponent } | Regulariser::UpperNeuron { strength, target, exponent } => {
             not_negative(&format!("{place}.strength"), strength)?;
             not_negative(&format!("{place}.target"), target)?;
             one_of(&format!("{place}.exponent"), exponent, [1, 2])
@@ -114,8 +114,10 @@ impl Loss {
                 if self.is_given() && !self.class_weights().is_empty() {
                     return fail(&at("class_weights"), "targets of the batch have no class");
                 }
-                let pairs =
-                    [("on_target", on_target, "off_target", off_target), ("correct_rate", correct_rate, "incorrect_rate", incorrect_rate)];
+                let pairs = [
+                    ("on_target", on_target, "off_target", off_target),
+                    ("correct_rate", correct_rate, "incorrect_rate", incorrect_rate),
+                ];
                 for (key, value, other_key, other) in pairs {
                     match (value, other) {
                         (Some(value), Some(other)) => {
@@ -166,7 +168,9 @@ impl Term {
         {
             return fail(
                 &at("classes"),
-                format!("a population code has the same number of units for each class: {units} units, {classes} classes"),
+                format!(
+                    "a population code has the same number of units for each class: {units} units, {classes} classes"
+                ),
             );
         }
         finite(&at("weight"), self.weight)?;
@@ -290,11 +294,17 @@ impl Network {
             let classes = term.classes.unwrap_or(top.units);
             if classes != self.classes() {
                 let first = self.classes();
-                return fail(&format!("{place}.classes"), format!("all losses have the same classes: {classes} here, {first} in the first"));
+                return fail(
+                    &format!("{place}.classes"),
+                    format!("all losses have the same classes: {classes} here, {first} in the first"),
+                );
             }
         }
         match self.readout.accuracy_by {
-            Some(Reduction::EveryStep) => fail("readout.accuracy_by", "must be one answer for a sample: max, sum, mean, last, count or first_spike"),
+            Some(Reduction::EveryStep) => fail(
+                "readout.accuracy_by",
+                "must be one answer for a sample: max, sum, mean, last, count or first_spike",
+            ),
             Some(reduce @ (Reduction::Count | Reduction::FirstSpike)) if !top.neuron.spiking() => {
                 fail("readout.accuracy_by", format!("an li readout has no spikes, so there is no {}", reduce.name()))
             }

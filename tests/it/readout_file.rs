@@ -115,7 +115,11 @@ fn mistakes_are_named_with_their_key() {
     refuse(true, "loss = { inverse = \"reciprocal\" }", &["readout.loss.inverse", "first_spike"]);
     refuse(true, "loss = { kind = \"mse\", on_target = 1 }", &["readout.loss.off_target", "on_target needs it"]);
     refuse(false, "loss = { kind = \"mse\", correct_rate = 1, incorrect_rate = 0 }", &["correct_rate", "\"count\""]);
-    refuse(true, "loss = { kind = \"mse_multi_temporal\", on_target = [1], off_target = [1, 2] }", &["off_target", "2 steps"]);
+    refuse(
+        true,
+        "loss = { kind = \"mse_multi_temporal\", on_target = [1], off_target = [1, 2] }",
+        &["off_target", "2 steps"],
+    );
     refuse(true, "loss = { kind = \"mse_multi_temporal\" }", &["readout.loss.on_target", "a list of steps"]);
     refuse(true, "losses = []", &["readout.losses", "at least one"]);
     refuse(true, "losses = [{}, { weight = \"much\" }]", &["readout", "weight"]);

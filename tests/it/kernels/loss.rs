@@ -12,15 +12,8 @@ fn draw_shape(random: &mut Random) -> Shape {
     Shape { steps: 1 + random.below(if batch > 100 { 4 } else { 14 }), batch, units }
 }
 
-const POOLINGS: [Pooling; 7] = [
-    Pooling::Max,
-    Pooling::Sum,
-    Pooling::Mean,
-    Pooling::Last,
-    Pooling::Spike(1),
-    Pooling::Spike(2),
-    Pooling::Spike(5),
-];
+const POOLINGS: [Pooling; 7] =
+    [Pooling::Max, Pooling::Sum, Pooling::Mean, Pooling::Last, Pooling::Spike(1), Pooling::Spike(2), Pooling::Spike(5)];
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -222,11 +215,8 @@ fn check_losses<K: Kernels>(kernels: &mut K, losses: &Losses) {
 
     // What must come out.
     let before = draw_grid(random, shape);
-    let mut expected = if losses.every_step {
-        Grid::new(0..steps as isize, batch, units)
-    } else {
-        Grid::new(0..1, batch, units)
-    };
+    let mut expected =
+        if losses.every_step { Grid::new(0..steps as isize, batch, units) } else { Grid::new(0..1, batch, units) };
     let (mut value, mut right, mut size) = (STALE, STALE, 1.0f64);
     for cell in 0..cells {
         let (t, b) = (cell / batch, cell % batch);
@@ -251,7 +241,8 @@ fn check_losses<K: Kernels>(kernels: &mut K, losses: &Losses) {
     }
 
     let (labels, lengths) = (words(kernels, &labels), words(kernels, &lengths));
-    let (coefficients, table) = (array(kernels, &coefficients), array(kernels, if given { &targets } else { &weights }));
+    let (coefficients, table) =
+        (array(kernels, &coefficients), array(kernels, if given { &targets } else { &weights }));
     let mut metrics = array(kernels, &[STALE; 5]);
     let mut own = vec![STALE; batch * 3 * shape.row()];
     let mut out = rows(kernels, units, &before.values);
