@@ -521,12 +521,24 @@ impl Rule {
     }
 }
 
+/// What pulls weights to 0: adds `l2 p + l1 sign(p)` to the gradient g, after the clipping (the gradient of
+/// `(l2/2) Σ p² + l1 Σ |p|`). Plain rows only.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Penalty {
+    /// Of the squares: the classic weight decay.
+    pub l2: f64,
+    /// Of the absolute values.
+    pub l1: f64,
+}
+
 /// One optimiser step on one tensor. Does nothing where the control says that the step is not finite.
 pub struct Update<'a, K: Kernels> {
     /// Rule.
     pub rule: Rule,
     /// Learning rate.
     pub rate: f64,
+    /// What is added to the gradient.
+    pub penalty: Penalty,
     /// Number of this step, from 1.
     pub step: u64,
     /// Length of a row; a weight tensor is one row.
@@ -660,12 +672,12 @@ pub enum Criterion {
     },
     /// `ℓ = −w_y s_y`.
     NegativeLogLikelihood,
-    /// `ℓ = Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
+    /// `ℓ = w_y Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
     SquaredError {
         /// Tolerance.
         tolerance: f64,
     },
-    /// The same to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
+    /// The same without weights to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
     SquaredErrorToTargets {
         /// Tolerance.
         tolerance: f64,
@@ -739,6 +751,23 @@ pub enum Answer {
     Largest,
     /// The smallest score.
     Smallest,
+}
+
+/// What the units of a layer did, from the COUNT plane. The number of a unit's spikes is summed over the samples; it is
+/// *silent* where that is 0, *saturated* where it is more than half of the samples' steps.
+pub struct Tally<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// Sample planes.
+    pub planes: &'a K::Values,
+    /// Lengths `[B]`.
+    pub lengths: &'a K::Words,
+    /// Spikes of each unit, `[np]`, added to.
+    pub totals: &'a mut K::Values,
+    /// Metrics: `[slot]` spikes, `[slot + 1]` silent units, `[slot + 2]` saturated units.
+    pub metrics: &'a mut K::Values,
+    /// Slot in `metrics`; overwritten.
+    pub slot: usize,
 }
 
 /// One activity regulariser on the COUNT plane of a layer: adds dL/dζ to COUNT_GRADIENT, and its value to `[slot]`.
@@ -903,8 +932,8 @@ pub trait Kernels: Sized {
         lengths: &Self::Words,
         planes: &mut Self::Values,
     );
-    /// `metrics[slot] = Σ` of a plane over samples and units (without padding).
-    fn total(&mut self, shape: Shape, planes: &Self::Values, plane: usize, metrics: &mut Self::Values, slot: usize);
+    /// See [`Tally`].
+    fn tally(&mut self, call: Tally<Self>);
     /// See [`Collapse`].
     fn collapse(&mut self, call: Collapse<Self>);
     /// See [`Spread`].

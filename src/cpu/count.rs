@@ -1,4 +1,4 @@
-//! Counts of emitted spikes, and sums of planes.
+//! Counts of emitted spikes.
 
 use super::float::Float;
 use super::memory::{Activity, Data};
@@ -52,14 +52,4 @@ pub fn count<F: Float>(shape: Shape, emit_lag: usize, spikes: &Activity<F>, leng
             }
         },
     );
-}
-
-/// Σ of a plane over samples and units.
-pub fn total<F: Float>(shape: Shape, planes: &[F], plane: usize) -> F {
-    let width = shape.row();
-    let mut sum = 0.0;
-    for planes in planes[..shape.batch * plane::PLANES * width].chunks_exact(plane::PLANES * width) {
-        sum += planes[plane * width..][..shape.units].iter().map(|value| value.to_f64()).sum::<f64>();
-    }
-    F::from_f64(sum)
 }

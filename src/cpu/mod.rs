@@ -22,6 +22,7 @@ pub mod reset;
 mod snippet;
 mod spread;
 mod surrogate;
+mod tally;
 mod update;
 mod weight_gradient;
 
@@ -322,8 +323,8 @@ impl<F: Float> Kernels for Cpu<F> {
         count::count(shape, emit_lag, spikes, lengths, planes);
     }
 
-    fn total(&mut self, shape: Shape, planes: &Vec<F>, plane: usize, metrics: &mut Vec<F>, slot: usize) {
-        metrics[slot] = count::total(shape, planes, plane);
+    fn tally(&mut self, call: Tally<Self>) {
+        tally::tally(call);
     }
 
     fn collapse(&mut self, call: Collapse<Self>) {

@@ -58,6 +58,8 @@ pub struct Optimiser {
     pub rate: f64,
     /// Bound on the global norm of the gradient.
     pub max_norm: Option<f64>,
+    /// Pulls weights and recurrent weights to 0.
+    pub penalty: Penalty,
 }
 
 impl<K: Kernels> Core<K> {
@@ -358,6 +360,7 @@ impl<K: Kernels> Core<K> {
                 kernels.update(Update {
                     rule: if neuron { without_decay } else { optimiser.rule },
                     rate: optimiser.rate,
+                    penalty: if neuron { Penalty::default() } else { optimiser.penalty },
                     step: self.step,
                     row: if neuron { *len / layer.modes.len() } else { *len },
                     modes: if neuron { &layer.modes } else { &[(Mode::Plain, false)] },

@@ -39,6 +39,8 @@ pub(super) struct LayerState<K: Kernels> {
     pub parameter_gradient: K::Values,
     /// `[5 + own][np]`.
     pub constants: K::Values,
+    /// Spikes of each unit since they were read, `[np]`; None for a readout.
+    pub totals: Option<K::Values>,
     /// Length of the feed-forward weights on the device.
     pub weights_len: usize,
     /// Rows of the optimiser for each tensor: its name, the rows, and the tensor's length.
@@ -158,7 +160,7 @@ impl<K: Kernels> Core<K> {
             layers.push(LayerState::new(&mut kernels, &network, index, layer, emit_lag)?);
             emit_lag = layer.neuron.emit_lag as usize;
         }
-        let ring = Ring::new(&mut kernels, &layers)?;
+        let ring = Ring::new(&mut kernels, &layers, &network)?;
         let control = kernels.values("control", 2)?;
         let objectives = Objectives::new(&network);
         let mut core = Core {
@@ -303,6 +305,7 @@ impl<K: Kernels> LayerState<K> {
             parameters,
             parameter_gradient: kernels.values("neuron parameter gradient", rows * width)?,
             constants: kernels.values("neuron constants", model.constant_rows() * width)?,
+            totals: if layer.neuron.spiking() { Some(kernels.values("spikes of the units", width)?) } else { None },
             optimiser: Vec::new(),
             weights_len,
         })

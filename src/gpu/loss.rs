@@ -1,8 +1,8 @@
 //! `loss`: in one workgroup where there is little to do, else in many and then `finish`.
 
 use super::collapse::{counted, number, recording};
+use super::finish::{PARTS, finish};
 use super::recorder::{read, write};
-use super::total::{PARTS, finish};
 use super::{Gpu, Permutation, TREE, tree};
 use crate::kernels::{Answer, Criterion, Loss, Recording, Score, Scores};
 
@@ -28,8 +28,6 @@ pub(super) struct Params {
     tolerance: f32,
 }
 
-/// Name of the scratch memory for the parts of the number of right answers.
-const ANSWERS: &str = "parts of the answers";
 /// Scores (classes × samples or steps) that one workgroup takes alone.
 const ALONE: usize = 64 * TREE;
 
@@ -121,14 +119,10 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
         bindings.push(write(7, &metrics.array));
         return gpu.dispatch(permutation, &params, &bindings, groups, work);
     }
-    let Some(values) = gpu.recorder.scratch(PARTS, groups) else { return };
-    let Some(right) = gpu.recorder.scratch(ANSWERS, groups) else { return };
-    bindings.extend([write(7, &values), write(8, &right)]);
+    let Some(parts) = gpu.recorder.scratch(PARTS, 2 * groups) else { return };
+    bindings.push(write(7, &parts));
     gpu.dispatch(permutation, &params, &bindings, groups, work);
-    finish(gpu, &values, groups, metrics, slot, true);
-    if call.answers.is_some() {
-        finish(gpu, &right, groups, metrics, slot + 1, true);
-    }
+    finish(gpu, &parts, 2, groups, metrics, slot, true);
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {

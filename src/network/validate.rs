@@ -133,11 +133,11 @@ fn shape(place: &str, kind: SurrogateKind) -> Result<()> {
 
 fn regulariser(place: &str, regulariser: &Regulariser) -> Result<()> {
     match *regulariser {
-        Regulariser::Lower { strength, target } => {
+        Regulariser::Lower { strength, target } | Regulariser::L2Target { strength, target } => {
             not_negative(&format!("{place}.strength"), strength)?;
             not_negative(&format!("{place}.target"), target)
         }
-        Regulariser::Upper { strength, target, exponent } => {
+        Regulariser::Upper { strength, target, exponent } | Regulariser::UpperNeuron { strength, target, exponent } => {
             not_negative(&format!("{place}.strength"), strength)?;
             not_negative(&format!("{place}.target"), target)?;
             one_of(&format!("{place}.exponent"), exponent, [1, 2])
@@ -180,8 +180,11 @@ impl Loss {
                 return fail(&at("kind"), "a spike time is no log-probability");
             }
             Loss::Nll { .. } => {}
-            Loss::Mse { on_target, off_target, correct_rate, incorrect_rate, tolerance } => {
+            Loss::Mse { on_target, off_target, correct_rate, incorrect_rate, tolerance, .. } => {
                 not_negative(&at("tolerance"), *tolerance)?;
+                if self.is_given() && !self.class_weights().is_empty() {
+                    return fail(&at("class_weights"), "targets of the batch have no class");
+                }
                 let pairs = [
                     ("on_target", on_target, "off_target", off_target),
                     ("correct_rate", correct_rate, "incorrect_rate", incorrect_rate),

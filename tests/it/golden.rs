@@ -10,12 +10,12 @@ use spikegrad::spikes::{Raster, Trace};
 use std::path::PathBuf;
 
 /// A tensor of a golden file, in f64.
-struct Golden {
-    shape: Vec<usize>,
-    values: Vec<f64>,
+pub struct Golden {
+    pub shape: Vec<usize>,
+    pub values: Vec<f64>,
 }
 
-fn numbers(view: &safetensors::tensor::TensorView) -> Golden {
+pub fn numbers(view: &safetensors::tensor::TensorView) -> Golden {
     let data = view.data();
     let values = match view.dtype() {
         Dtype::F64 => data.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())).collect(),
@@ -206,6 +206,7 @@ fn cases(per: Per) -> Vec<Case> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"))
+        // Those of losses and encoders have no network.
         .filter(|path| {
             let name = path.file_name().unwrap().to_string_lossy();
             !["losses_", "encoders_", "spikingjelly_psn", "spikingjelly_sliding", "snntorch_slstm"]

@@ -7,6 +7,7 @@ mod determinism;
 mod encoders;
 mod engine;
 mod golden;
+mod golden_losses;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod gradient_audit;
@@ -15,4 +16,5 @@ mod learn;
 mod naive;
 mod neurons;
 mod presets;
+mod readout_file;
 mod surrogates;
