@@ -5,6 +5,7 @@
 //! when the program runs. Work is split over rayon's current thread pool; bits do not depend on the number of threads.
 
 mod backward;
+mod constrain;
 mod drive;
 mod encode_rate;
 mod float;
@@ -279,6 +280,10 @@ impl<F: Float> Kernels for Cpu<F> {
         control: &mut Vec<F>,
     ) {
         update::control(metrics, squares, loss, max_norm, control);
+    }
+
+    fn constrain(&mut self, call: Constrain<Self>) {
+        constrain::constrain(call);
     }
 
     fn update(&mut self, call: Update<Self>) {

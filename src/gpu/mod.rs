@@ -8,6 +8,7 @@ mod advance;
 mod backward;
 mod buffers;
 mod constants;
+mod constrain;
 mod control;
 mod count;
 mod cross_entropy;
@@ -254,6 +255,10 @@ impl Kernels for Gpu {
         control: &mut Values,
     ) {
         control::control(self, metrics, squares, loss, max_norm, control);
+    }
+
+    fn constrain(&mut self, call: Constrain<Self>) {
+        constrain::constrain(self, call);
     }
 
     fn update(&mut self, call: Update<Self>) {

@@ -26,6 +26,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("backward", backward::Params),
     shader!("backward_resident", backward::Params),
     shader!("constants", constants::Params),
+    shader!("constrain", constrain::Params),
     shader!("control", control::Params),
     shader!("count", count::Params),
     shader!("cross_entropy", cross_entropy::Params),
@@ -77,6 +78,7 @@ pub fn permutations() -> Vec<Permutation> {
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
     all.extend(["control", "prepare"].map(Permutation::new));
+    all.extend(constrain::permutations());
     all.extend(drive::permutations());
     all.extend(neuron_gradient::permutations());
     all.extend(planes::permutations());

@@ -87,17 +87,19 @@ pub struct Parameter {
     pub learned: bool,
     /// One value for the layer or for each neuron; a list is always for each neuron.
     pub per: Per,
+    /// σ of ln of the values, which are drawn around the given ones (the medians) at the start; 0: as they are.
+    pub log_normal: f64,
 }
 
 impl From<f64> for Parameter {
     fn from(value: f64) -> Self {
-        Parameter { values: vec![value], listed: false, learned: false, per: Per::Layer }
+        Parameter { values: vec![value], listed: false, learned: false, per: Per::Layer, log_normal: 0.0 }
     }
 }
 
 impl From<Vec<f64>> for Parameter {
     fn from(values: Vec<f64>) -> Self {
-        Parameter { values, listed: true, learned: false, per: Per::Neuron }
+        Parameter { values, listed: true, learned: false, per: Per::Neuron, log_normal: 0.0 }
     }
 }
 
@@ -111,6 +113,12 @@ impl Parameter {
     /// The same parameter with a value of its own for each neuron.
     pub fn per_neuron(mut self) -> Self {
         self.per = Per::Neuron;
+        self
+    }
+
+    /// The same parameter, each neuron's value drawn at the start: its logarithm has standard deviation `sigma`.
+    pub fn log_normal(mut self, sigma: f64) -> Self {
+        (self.per, self.log_normal) = (Per::Neuron, sigma);
         self
     }
 
@@ -135,6 +143,12 @@ struct Full {
     #[serde(default)]
     learned: bool,
     per: Option<Per>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    log_normal: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 enum Plain {
@@ -161,12 +175,12 @@ impl<'de> Deserialize<'de> for Plain {
 impl Serialize for Parameter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let plain = if self.listed { Plain::Many(self.values.clone()) } else { Plain::One(self.values[0]) };
-        let usual = if self.listed { Per::Neuron } else { Per::Layer };
-        if !self.learned && self.per == usual {
+        let usual = if self.listed || self.log_normal != 0.0 { Per::Neuron } else { Per::Layer };
+        if !self.learned && self.per == usual && self.log_normal == 0.0 {
             plain.serialize(serializer)
         } else {
             let per = (self.per != usual).then_some(self.per);
-            Full { value: plain, learned: self.learned, per }.serialize(serializer)
+            Full { value: plain, learned: self.learned, per, log_normal: self.log_normal }.serialize(serializer)
         }
     }
 }
@@ -210,6 +224,15 @@ impl<'de> Deserialize<'de> for Parameter {
                     Plain::Many(values) => Parameter::from(values),
                 };
                 parameter.learned = full.learned;
+                parameter.log_normal = full.log_normal;
+                if full.log_normal != 0.0 {
+                    parameter.per = Per::Neuron;
+                    if full.per == Some(Per::Layer) {
+                        return Err(de::Error::custom(
+                            "log_normal gives each neuron a value, so per cannot be \"layer\"",
+                        ));
+                    }
+                }
                 if let Some(per) = full.per {
                     if parameter.listed && per == Per::Layer {
                         return Err(de::Error::custom("a list of values cannot be per = \"layer\""));

@@ -35,6 +35,12 @@ fn parameter(place: &str, parameter: &Parameter, units: usize) -> Result<()> {
     if parameter.listed && parameter.values.len() != units {
         return fail(place, format!("has {} values for {units} units", parameter.values.len()));
     }
+    if !(0.0..=10.0).contains(&parameter.log_normal) {
+        return fail(
+            &format!("{place}.log_normal"),
+            format!("must be a number from 0 to 10, is {}", parameter.log_normal),
+        );
+    }
     for (j, &value) in parameter.values.iter().enumerate() {
         let place = if parameter.listed { format!("{place}[{j}]") } else { place.to_string() };
         positive(&place, value)?;
@@ -197,6 +203,7 @@ impl Network {
                 (Some(_), false) => return fail(&at("surrogate"), "an li readout does not spike and has none"),
                 (None, false) => {}
             }
+            layer.validate_constraints(&place)?;
             init(&at("init"), &layer.init)?;
             init(&at("recurrent_init"), &layer.recurrent_init)?;
             init(&at("bias_init"), &layer.bias_init)?;
