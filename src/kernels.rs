@@ -784,6 +784,23 @@ pub struct Regularise<'a, K: Kernels> {
     pub slot: usize,
 }
 
+/// Holds weights to what they may be: those that do not exist become 0, and those whose sign is not their source's.
+/// The source of the weight in row r, column j is `r + j mod modulo`.
+pub struct Constrain<'a, K: Kernels> {
+    /// Rows.
+    pub rows: usize,
+    /// Columns, unpadded.
+    pub columns: usize,
+    /// 1; of a current encoder the number of its channels.
+    pub modulo: usize,
+    /// Which weights exist: bit `j mod 32` of word `[r][j / 32]`. None: all.
+    pub mask: Option<&'a K::Words>,
+    /// Weights of sources below this one are ≥ 0, the others ≤ 0. None: any sign.
+    pub excitatory: Option<usize>,
+    /// Weights, or their gradients, `[rows][pad(columns)]`.
+    pub values: &'a mut K::Values,
+}
+
 /// Draws rate-coded spikes where they are used: `S_t = [upper 24 bits of number n of row (t, b) of the key < chance]` for
 /// steps from `first` on, 0 before ([`crate::spikes::encode::Rates`]).
 pub struct EncodeRate<'a, K: Kernels> {
@@ -955,6 +972,8 @@ pub trait Kernels: Sized {
         max_norm: Option<f64>,
         control: &mut Self::Values,
     );
+    /// See [`Constrain`].
+    fn constrain(&mut self, call: Constrain<Self>);
     /// See [`Update`].
     fn update(&mut self, call: Update<Self>);
     /// Holds a range of entries between `low` and `high`: what a bounded parameter needs after an update.

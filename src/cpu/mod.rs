@@ -6,6 +6,7 @@
 
 mod backward;
 mod collapse;
+mod constrain;
 mod count;
 mod drive;
 mod encode_rate;
@@ -356,6 +357,10 @@ impl<F: Float> Kernels for Cpu<F> {
         control: &mut Vec<F>,
     ) {
         update::control(metrics, squares, loss, max_norm, control);
+    }
+
+    fn constrain(&mut self, call: Constrain<Self>) {
+        constrain::constrain(call);
     }
 
     fn update(&mut self, call: Update<Self>) {

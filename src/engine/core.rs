@@ -1,6 +1,8 @@
 //! The engine over any backend: parameters and their gradients on the device, and the buffers of the current plan.
 
+use super::constraint::Constraint;
 use super::device::Budget;
+use super::group::Settings;
 use super::initialise::initialise;
 use super::metrics::Ring;
 use super::parameters::{Tensor, widen};
@@ -17,6 +19,7 @@ pub(super) struct Recurrent<K: Kernels> {
     pub weights: K::Values,
     pub gradient: K::Values,
     pub prepared: K::Prepared,
+    pub constraint: Constraint<K>,
 }
 
 /// A layer's parameters on the device.
@@ -30,6 +33,8 @@ pub(super) struct LayerState<K: Kernels> {
     pub modes: Modes,
     /// Rows of the neuron parameters that are held between two values.
     pub bounds: Vec<(usize, f64, f64)>,
+    pub settings: Settings,
+    pub constraint: Constraint<K>,
     pub weights: K::Values,
     pub weight_gradient: K::Values,
     pub prepared: Option<K::Prepared>,
@@ -191,6 +196,7 @@ impl<K: Kernels> Core<K> {
     /// # Errors
     /// [`crate::Error::Device`] where the device was lost.
     pub fn initialise(&mut self, seed: u64) -> Result<()> {
+        self.draw_masks(seed)?;
         let start = initialise(&self.network, seed);
         let start = start.into_iter().map(|(name, tensor)| {
             let values = tensor.values.into_iter().map(K::Real::from_f64).collect();
@@ -280,6 +286,7 @@ impl<K: Kernels> LayerState<K> {
                 weights: kernels.values("recurrent weights", units * width)?,
                 gradient: kernels.values("recurrent weight gradient", units * width)?,
                 prepared: kernels.prepared("recurrent weights, transposed", units, units)?,
+                constraint: Constraint::new(layer, units),
             })
         } else {
             None
@@ -297,6 +304,8 @@ impl<K: Kernels> LayerState<K> {
             lag: emit_lag + layer.neuron.input_delay as usize,
             modes: modes(layer),
             bounds: bounds(layer),
+            settings: Settings::default(),
+            constraint: Constraint::new(layer, inputs),
             weights: kernels.values("weights", weights_len)?,
             weight_gradient: kernels.values("weight gradient", weights_len)?,
             // The input's gradient is wanted so rarely that its weights are prepared when asked for.

@@ -122,7 +122,7 @@ pub(super) fn narrow<F: Real>(values: &[F], columns: usize) -> Vec<F> {
     values.chunks_exact(pad(columns)).flat_map(|row| &row[..columns]).copied().collect()
 }
 
-fn split(name: &str) -> Option<(usize, &str)> {
+pub(super) fn split(name: &str) -> Option<(usize, &str)> {
     let (index, rest) = name.strip_prefix("layer")?.split_once('.')?;
     Some((index.parse().ok()?, rest))
 }
@@ -143,7 +143,7 @@ impl<K: Kernels> Core<K> {
         Ok(out)
     }
 
-    /// Sets the parameters that are given and keeps the others.
+    /// Sets the parameters that are given and keeps the others. Weights that a constraint forbids become 0.
     ///
     /// # Errors
     /// [`Error::Input`] where a name is unknown, a shape does not fit, a value is not finite, or a time constant or a
@@ -200,6 +200,7 @@ impl<K: Kernels> Core<K> {
                 }
             }
         }
+        self.hold_weights();
         self.refresh();
         Ok(())
     }

@@ -10,6 +10,7 @@ mod buffers;
 mod clamp;
 mod collapse;
 mod constants;
+mod constrain;
 mod control;
 mod count;
 mod device;
@@ -268,6 +269,10 @@ impl Kernels for Gpu {
         control: &mut Values,
     ) {
         control::control(self, metrics, squares, loss, max_norm, control);
+    }
+
+    fn constrain(&mut self, call: Constrain<Self>) {
+        constrain::constrain(self, call);
     }
 
     fn update(&mut self, call: Update<Self>) {

@@ -28,6 +28,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("clamp", clamp::Params),
     shader!("collapse", collapse::Params),
     shader!("constants", constants::Params),
+    shader!("constrain", constrain::Params),
     shader!("control", control::Params),
     shader!("count", count::Params),
     shader!("drive", drive::Params),
@@ -88,6 +89,7 @@ pub fn permutations() -> Vec<Permutation> {
     all.push(flat("constants").define("OWN", true));
     all.push(flat("count").define("BYTES", true));
     all.extend(collapse::permutations());
+    all.extend(constrain::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());
     all.extend(neuron_gradient::permutations());

@@ -122,6 +122,9 @@ impl Trainer {
         recipe.fits(&split.train)?;
         let mut engine = Engine::new(recipe.network.clone(), device, Budget::default())?;
         engine.initialise(recipe.train.seed)?;
+        let rate = recipe.train.optimiser.rate();
+        let groups: Vec<_> = recipe.train.groups.iter().map(|group| group.engine(rate)).collect();
+        engine.set_groups(&groups)?;
         let progress = Progress::start(recipe.to_toml(), recipe.train.seed);
         Ok(Trainer { recipe, split, engine, progress, best: None })
     }

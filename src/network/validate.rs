@@ -76,6 +76,9 @@ fn own(place: &str, spec: &ParameterSpec, parameter: &Parameter, units: usize) -
             return fail(place, format!("must be a whole number, is {value}"));
         }
     }
+    if parameter.log_normal != 0.0 && !spec.logarithmic() {
+        return fail(&format!("{place}.log_normal"), "only what is always above 0 is drawn log-normal");
+    }
     if parameter.learned && !spec.learnable() {
         return fail(place, "cannot be learned: it is a switch");
     }
@@ -85,6 +88,12 @@ fn own(place: &str, spec: &ParameterSpec, parameter: &Parameter, units: usize) -
 fn listed(place: &str, parameter: &Parameter, units: usize) -> Result<()> {
     if parameter.listed && parameter.values.len() != units {
         return fail(place, format!("has {} values for {units} units", parameter.values.len()));
+    }
+    if !(0.0..=10.0).contains(&parameter.log_normal) {
+        return fail(
+            &format!("{place}.log_normal"),
+            format!("must be a number from 0 to 10, is {}", parameter.log_normal),
+        );
     }
     Ok(())
 }
@@ -388,6 +397,7 @@ impl Network {
                 (Some(_), false) => return fail(&at("surrogate"), "an li readout does not spike and has none"),
                 (None, false) => {}
             }
+            layer.validate_constraints(&place)?;
             init(&at("init"), &layer.init)?;
             init(&at("recurrent_init"), &layer.recurrent_init)?;
             init(&at("bias_init"), &layer.bias_init)?;

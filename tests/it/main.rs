@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod constraints;
 mod data;
 mod determinism;
 mod encoders;
