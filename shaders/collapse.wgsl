@@ -60,11 +60,9 @@ fn main(
             step = length - 1u;
             var count = 0u;
             for (var t = 0u; t < length && count < params.number; t++) {
-                if (recorded(t, sample, unit) > 0.5) {
-                    count++;
-                    if (count == params.number) {
-                        step = t;
-                    }
+                count += u32(recorded(t, sample, unit));
+                if (count >= params.number) {
+                    step = t;
                 }
             }
             if (unit >= params.units) {

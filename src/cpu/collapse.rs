@@ -33,11 +33,10 @@ pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
                         Pooling::Last => activation[j] = a[j],
                         // Counts spikes in the activation while it goes.
                         Pooling::Spike(number) => {
-                            if a[j] > half {
-                                activation[j] += F::ONE;
-                                if activation[j] == F::from_f64(f64::from(number)) {
-                                    step[j] = now;
-                                }
+                            let (before, enough) = (activation[j], F::from_f64(f64::from(number)));
+                            activation[j] += (a[j] + half).floor().max(F::ZERO);
+                            if before < enough && activation[j] >= enough {
+                                step[j] = now;
                             }
                         }
                     }
