@@ -13,17 +13,18 @@
 //! | drive X | `[T][B][np]` |
 //! | χ | `[T + FUTURE][B][np]`, the last rows hold steps T and T+1 (0 at the end of the sequence) |
 //! | gradient of spikes `g` | `[T][B][np]`, row t is the part of dL/dS_t that comes from above |
-//! | tape | `[1 or 2][T][B][np]`: V, then I where [`Model::keeps_current`] |
-//! | sample planes | `[B][PLANES][np]`, see [`plane`] |
+//! | tape | `[Model::tapes][T][B][np]`: V, a snippet's other states, I where [`Model::keeps_current`], J where [`Model::keeps_drive`] |
+//! | sample planes | `[B][PLANES][np]`, see [`plane`]; behind them a snippet's own, `[planes][B][np]`, see [`Tail`] |
 //! | weights | `[in][np]`, recurrent `[n][np]` from row to column, current encoder `[np]` |
-//! | neuron parameters and their gradients | `[4][np]`, see [`row`] |
-//! | constants | `[5][np]`, see [`constant`] |
+//! | neuron parameters and their gradients | `[4 + own][np]`, see [`row`]; a snippet's own after the common ones |
+//! | constants | `[5 + own][np]`, see [`constant`], likewise |
 //!
 //! All lags are offsets of rows: a projection with lag L reads row `HISTORY + t − L` of its source.
 //! Every sum has a fixed order, so the same device gives the same bits.
 
 use crate::error::Result;
 use crate::network::{Reduce, Regulariser, Reset, Surrogate};
+use crate::neuron::{KeepsDrive, Leak, Snippet, Tail};
 use std::ops::Range;
 
 /// Rows before step 0 in an activity: steps −2 and −1.
@@ -161,6 +162,27 @@ pub struct Learned {
     pub threshold: bool,
     /// Bias.
     pub bias: bool,
+    /// Bit i: the snippet's own parameter i.
+    pub own: u32,
+}
+
+impl Learned {
+    /// Whether any constant but the bias has a gradient.
+    pub fn constants(&self) -> bool {
+        self.tau_syn || self.tau_mem || self.threshold || self.own != 0
+    }
+}
+
+/// How V becomes spikes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Firing {
+    /// `S = H(V − θ)`.
+    #[default]
+    Single,
+    /// `S = clamp(⌊V/θ⌋, 0, most)` (with `>`: `⌈V/θ⌉ − 1`); S counts θs, also where it resets and where it is summed.
+    /// The surrogate stands on `V − θ`; `periodic`: on the multiple of θ that is nearest, `2(V − nθ)` with
+    /// `n = ⌊V/θ + 1/2⌋` from θ on (sinabs), and dS/dθ is n times as large.
+    Multi { most: u32, periodic: bool },
 }
 
 /// The switches of a neuron (`dynamics.md`, section 1).
@@ -193,14 +215,78 @@ pub struct Model {
     pub surrogate: Surrogate,
     /// Whether it has a synapse (else α = 0).
     pub synapse: bool,
+    /// How V becomes spikes.
+    pub firing: Firing,
+    /// How β is made of τ_mem.
+    pub leak: Leak,
+    /// The neuron's own step where it is not of the leaky integrate-and-fire family.
+    pub snippet: Option<&'static Snippet>,
     /// What is learned.
     pub learned: Learned,
 }
 
 impl Model {
+    /// Parameters of the snippet's own.
+    pub fn own(&self) -> usize {
+        self.snippet.map_or(0, |snippet| snippet.parameters.len())
+    }
+
+    /// Rows of the neuron parameters.
+    pub fn parameter_rows(&self) -> usize {
+        row::ROWS + self.own()
+    }
+
+    /// Rows of the constants.
+    pub fn constant_rows(&self) -> usize {
+        constant::ROWS + self.own()
+    }
+
+    /// The snippet's planes behind the common ones.
+    pub fn tail(&self) -> Option<Tail> {
+        self.snippet.map(Tail::of)
+    }
+
+    /// Numbers in the sample planes of a layer, the tail included.
+    pub fn planes_len(&self, shape: Shape) -> usize {
+        (plane::PLANES + self.tail().map_or(0, |tail| tail.len())) * shape.len(1)
+    }
+
+    /// Entries of plane `index` of the tail.
+    pub fn tail_range(shape: Shape, index: usize) -> Range<usize> {
+        let from = (plane::PLANES + index) * shape.len(1);
+        from..from + shape.len(1)
+    }
+
+    /// Whether the tape holds J: see [`KeepsDrive`].
+    pub fn keeps_drive(&self) -> bool {
+        let Some(snippet) = self.snippet else { return false };
+        match snippet.keeps_drive {
+            KeepsDrive::Always => true,
+            KeepsDrive::ForParameters if self.learned.tau_mem || self.learned.own != 0 => true,
+            _ => (self.learned.tau_mem && self.normalised) || (self.reset == Reset::ZeroAfter && !self.detach),
+        }
+    }
+
+    /// Rows of the tape a step: states, and what is kept besides.
+    pub fn tapes(&self) -> usize {
+        let states = self.snippet.map_or(1, |snippet| snippet.states());
+        states + usize::from(self.keeps_current()) + usize::from(self.keeps_drive())
+    }
+
+    /// What its spikes are kept as.
+    pub fn activity(&self) -> ActivityKind {
+        match self.firing {
+            Firing::Single => ActivityKind::Raster,
+            Firing::Multi { .. } => ActivityKind::Bytes,
+        }
+    }
+
     /// Whether the backward pass reads I (`J_t` in ∂V/∂β where γ = 1 − β, `I_{t-1}` in dα, `J_{t+1}` in the
     /// differentiated reset of `zero_after`), so that the tape must hold it.
     pub fn keeps_current(&self) -> bool {
+        if self.snippet.is_some() {
+            return self.learned.tau_syn && self.synapse;
+        }
         (self.learned.tau_mem && self.normalised)
             || (self.learned.tau_syn && self.synapse)
             || (self.reset == Reset::ZeroAfter && !self.detach)
@@ -383,11 +469,12 @@ pub enum Mode {
     Logarithmic,
 }
 
-/// How the four rows of the neuron parameters are learned: the mode, and whether one value serves the whole layer.
-pub type Modes = [(Mode, bool); row::ROWS];
+/// How the rows of the neuron parameters are learned: the mode, and whether one value serves the whole layer.
+pub type Modes = Vec<(Mode, bool)>;
 
 /// Gradients of the neuron parameters from the planes, summed over the samples in ascending order:
-/// `dτ_syn = dα α dt/τ_syn²`, `dτ_mem = dβ β dt/τ_mem²`, dθ, db. A row with one value for the layer is summed over the
+/// `dτ_syn = dα α dt/τ_syn²`, `dτ_mem = dβ β dt/τ_mem²` (or as [`Leak`] says), dθ, db, and a snippet's own by their
+/// transform. A row with one value for the layer is summed over the
 /// neurons, the sum stands in its first entry and 0 in the others. Frozen rows are 0.
 pub struct NeuronGradient<'a, K: Kernels> {
     /// Switches.
@@ -397,14 +484,14 @@ pub struct NeuronGradient<'a, K: Kernels> {
     /// Step length, ms.
     pub dt: f64,
     /// Modes of the rows.
-    pub modes: Modes,
-    /// Parameters `[4][np]`.
+    pub modes: &'a [(Mode, bool)],
+    /// Parameters `[4 + own][np]`.
     pub parameters: &'a K::Values,
-    /// Constants `[5][np]`.
+    /// Constants `[5 + own][np]`.
     pub constants: &'a K::Values,
     /// Sample planes.
     pub planes: &'a K::Values,
-    /// Where it goes, `[4][np]`.
+    /// Where it goes, `[4 + own][np]`.
     pub out: &'a mut K::Values,
 }
 
@@ -697,6 +784,38 @@ pub struct Regularise<'a, K: Kernels> {
     pub slot: usize,
 }
 
+/// Holds weights to what they may be: those that do not exist become 0, and those whose sign is not their source's.
+/// The source of the weight in row r, column j is `r + j mod modulo`.
+pub struct Constrain<'a, K: Kernels> {
+    /// Rows.
+    pub rows: usize,
+    /// Columns, unpadded.
+    pub columns: usize,
+    /// 1; of a current encoder the number of its channels.
+    pub modulo: usize,
+    /// Which weights exist: bit `j mod 32` of word `[r][j / 32]`. None: all.
+    pub mask: Option<&'a K::Words>,
+    /// Weights of sources below this one are ≥ 0, the others ≤ 0. None: any sign.
+    pub excitatory: Option<usize>,
+    /// Weights, or their gradients, `[rows][pad(columns)]`.
+    pub values: &'a mut K::Values,
+}
+
+/// Draws rate-coded spikes where they are used: `S_t = [upper 24 bits of number n of row (t, b) of the key < chance]` for
+/// steps from `first` on, 0 before ([`crate::spikes::encode::Rates`]).
+pub struct EncodeRate<'a, K: Kernels> {
+    /// Shape of the activity.
+    pub shape: Shape,
+    /// Steps without a spike at the beginning.
+    pub first: usize,
+    /// Key of the stream.
+    pub key: u64,
+    /// Chances of 2^24, `[B][np]`, padding 0.
+    pub chances: &'a K::Words,
+    /// Where steps 0..T go; a raster.
+    pub out: &'a mut K::Activity,
+}
+
 /// What an activity holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ActivityKind {
@@ -704,6 +823,8 @@ pub enum ActivityKind {
     Raster,
     /// Real values: analogue input; on the CPU also the graded S of the gradient audit.
     Values,
+    /// Small whole numbers, a byte each: several spikes a step.
+    Bytes,
 }
 
 /// Data for the steps of an activity.
@@ -712,6 +833,8 @@ pub enum ActivityData<'a, F> {
     Raster(&'a [u32]),
     /// Values `[T][B][np]`, padding 0.
     Values(&'a [F]),
+    /// Counts `[T][B][np]`, padding 0.
+    Bytes(&'a [u8]),
 }
 
 /// A backend: memory and kernels. A call may only record its work; reading memory waits for it.
@@ -770,13 +893,16 @@ pub trait Kernels: Sized {
     fn write_history(&mut self, activity: &mut Self::Activity, data: &[Self::Real]);
     /// Moves the last two steps into the history, so that the next sequence goes on from here.
     fn advance(&mut self, activity: &mut Self::Activity);
+    /// See [`EncodeRate`].
+    fn encode_rate(&mut self, call: EncodeRate<Self>);
     /// Copies plane `from` to plane `to` in `[B][PLANES][np]`.
     fn copy_plane(&mut self, shape: Shape, planes: &mut Self::Values, from: usize, to: usize);
     /// Sets a plane to one value (padding too).
     fn fill_plane(&mut self, shape: Shape, planes: &mut Self::Values, plane: usize, value: f64);
 
-    /// Constants `[5][np]` from parameters `[4][np]`: α = exp(−dt/τ_syn) (0 without a synapse), β, γ, θ, b;
-    /// padding: α = β = γ = 0, θ = [`NEVER`], b = 0. α and β are held at or below the largest number under 1.
+    /// Constants `[5 + own][np]` from parameters `[4 + own][np]`: α = exp(−dt/τ_syn) (0 without a synapse), β, γ, θ, b;
+    /// padding: α = β = γ = 0, θ = [`NEVER`], b = 0. α and β are held at or below the largest number under 1 (not where
+    /// there is no leak). A snippet's own are transformed in the padding as well.
     fn constants(&mut self, model: Model, units: usize, dt: f64, parameters: &Self::Values, out: &mut Self::Values);
     /// Refreshes the other layouts of weights `[rows][pad(columns)]`, after each update.
     fn prepare(&mut self, weights: &Self::Values, rows: usize, columns: usize, out: &mut Self::Prepared);
@@ -846,8 +972,12 @@ pub trait Kernels: Sized {
         max_norm: Option<f64>,
         control: &mut Self::Values,
     );
+    /// See [`Constrain`].
+    fn constrain(&mut self, call: Constrain<Self>);
     /// See [`Update`].
     fn update(&mut self, call: Update<Self>);
+    /// Holds a range of entries between `low` and `high`: what a bounded parameter needs after an update.
+    fn clamp(&mut self, values: &mut Self::Values, range: Range<usize>, low: f64, high: f64);
 
     /// The form in which a layer runs best, forward and backward.
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form);

@@ -21,6 +21,14 @@ pub enum Command {
     Devices,
     /// One forward and backward pass from files to a file, to check the numbers (docs/grad.md)
     Grad(Grad),
+    /// List the presets, or print one as the beginning of a network file
+    Preset(Preset),
+}
+
+#[derive(Debug, Args)]
+pub struct Preset {
+    /// Its name; left out: all names
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Args)]

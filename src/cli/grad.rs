@@ -25,7 +25,7 @@ pub fn run(arguments: Grad) -> Result<()> {
     let path = &arguments.network;
     let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
     let mut network = network(&text).map_err(|error| in_file(path, error))?;
-    learn_everything(&mut network);
+    spikegrad::audit::learn_everything(&mut network);
     let results = match arguments.dtype {
         Dtype::F32 => {
             let mut machine = Engine::new(network.clone(), device, Budget::default())?;
@@ -37,16 +37,6 @@ pub fn run(arguments: Grad) -> Result<()> {
         }
     };
     write_tensors(&arguments.out, &results, None)
-}
-
-/// The gradient of every parameter is wanted, whether training would move it or not.
-fn learn_everything(network: &mut Network) {
-    for neuron in network.layers.iter_mut().map(|layer| &mut layer.neuron) {
-        neuron.tau_mem.learned = true;
-        for parameter in [&mut neuron.tau_syn, &mut neuron.threshold].into_iter().flatten() {
-            parameter.learned = true;
-        }
-    }
 }
 
 /// The network of a network file or of a training file, whose tables of training are not read.

@@ -5,6 +5,7 @@ mod devices;
 mod eval;
 mod grad;
 mod picture;
+mod preset;
 mod progress;
 mod report;
 mod train;
@@ -44,6 +45,7 @@ fn run(command: Command) -> Result<()> {
         Command::Eval(arguments) => eval::run(arguments),
         Command::Devices => devices::run(),
         Command::Grad(arguments) => grad::run(arguments),
+        Command::Preset(arguments) => preset::run(arguments),
     }
 }
 

@@ -177,7 +177,7 @@ fn introduce(trainer: &Trainer, directory: &RunDirectory) {
         split.train.len(),
         split.valid.len(),
         split.test.len(),
-        split.train.steps()
+        recipe.steps(&split.train)
     ));
     let done = trainer.progress().epoch;
     let start = if done > 0 { format!(", resumed after epoch {done}") } else { String::new() };

@@ -30,6 +30,17 @@ pub fn count<F: Float>(shape: Shape, emit_lag: usize, spikes: &Activity<F>, leng
                         *out = F::from_f64(f64::from(count));
                     }
                 }
+                Data::Bytes(bytes) => {
+                    counts.fill(0);
+                    for t in 0..lengths[b] as usize {
+                        for (count, &byte) in counts.iter_mut().zip(&bytes[row(t)..][..width]) {
+                            *count += u32::from(byte);
+                        }
+                    }
+                    for (out, &count) in out.iter_mut().zip(counts.iter()) {
+                        *out = F::from_f64(f64::from(count));
+                    }
+                }
                 Data::Values(values) => {
                     out.fill(F::ZERO);
                     for t in 0..lengths[b] as usize {

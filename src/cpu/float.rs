@@ -1,6 +1,7 @@
 //! Numbers that the CPU kernels compute in: f32, and f64 for the audit.
 
 use crate::kernels::Real;
+use crate::neuron::{AdjointRows, Rows, StepRows, ThresholdRows};
 use pulp::Simd;
 
 /// Arithmetic of a [`Real`], and its vectors in a SIMD instruction set.
@@ -28,6 +29,9 @@ pub trait Float:
     fn abs(self) -> Self;
     /// eˣ.
     fn exp(self) -> Self;
+    /// eˣ for x ≤ 0 without a branch or a call, so that loops vectorise: within 2 units in the last place, 0 where eˣ is
+    /// below the smallest normal number.
+    fn exponential(self) -> Self;
     /// Natural logarithm.
     fn ln(self) -> Self;
     /// Square root.
@@ -38,12 +42,26 @@ pub trait Float:
     fn min(self, other: Self) -> Self;
     /// Arc tangent.
     fn atan(self) -> Self;
+    /// The next whole number below.
+    fn floor(self) -> Self;
+    /// Sine.
+    fn sin(self) -> Self;
+    /// Cosine.
+    fn cos(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
     /// Whether it is neither infinite nor NaN.
     fn is_finite(self) -> bool;
     /// The largest number under 1.
     fn below_one() -> Self;
-    /// 0 or 1.
+    /// 0 or 1, or another small whole number.
     fn from_bit(bit: u32) -> Self;
+    /// A step of a snippet's rows in this type.
+    fn step_rows(rows: &dyn Rows, at: StepRows<Self>);
+    /// Thresholds of a snippet's rows in this type.
+    fn threshold_rows(rows: &dyn Rows, at: ThresholdRows<Self>);
+    /// The adjoint of a snippet's rows in this type.
+    fn adjoint_rows(rows: &dyn Rows, at: AdjointRows<Self>);
 
     /// Numbers in a vector.
     fn lanes<S: Simd>() -> usize;
@@ -56,7 +74,7 @@ pub trait Float:
 }
 
 macro_rules! float {
-    ($type:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident) => {
+    ($type:ident, $exponential:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $step:ident, $threshold:ident, $adjoint:ident) => {
         impl Float for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -73,6 +91,10 @@ macro_rules! float {
             #[inline(always)]
             fn exp(self) -> Self {
                 $type::exp(self)
+            }
+            #[inline(always)]
+            fn exponential(self) -> Self {
+                $exponential(self)
             }
             #[inline(always)]
             fn ln(self) -> Self {
@@ -95,6 +117,22 @@ macro_rules! float {
                 $type::atan(self)
             }
             #[inline(always)]
+            fn floor(self) -> Self {
+                $type::floor(self)
+            }
+            #[inline(always)]
+            fn sin(self) -> Self {
+                $type::sin(self)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                $type::cos(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                $type::tanh(self)
+            }
+            #[inline(always)]
             fn is_finite(self) -> bool {
                 $type::is_finite(self)
             }
@@ -105,6 +143,18 @@ macro_rules! float {
             #[inline(always)]
             fn from_bit(bit: u32) -> Self {
                 bit as i32 as $type
+            }
+            #[inline(always)]
+            fn step_rows(rows: &dyn Rows, at: StepRows<Self>) {
+                rows.$step(at);
+            }
+            #[inline(always)]
+            fn threshold_rows(rows: &dyn Rows, at: ThresholdRows<Self>) {
+                rows.$threshold(at);
+            }
+            #[inline(always)]
+            fn adjoint_rows(rows: &dyn Rows, at: AdjointRows<Self>) {
+                rows.$adjoint(at);
             }
             #[inline(always)]
             fn lanes<S: Simd>() -> usize {
@@ -126,8 +176,62 @@ macro_rules! float {
     };
 }
 
-float!(f32, F32_LANES, f32s, splat_f32s, mul_add_f32s, add_f32s);
-float!(f64, F64_LANES, f64s, splat_f64s, mul_add_f64s, add_f64s);
+float!(f32, exponential_f32, F32_LANES, f32s, splat_f32s, mul_add_f32s, add_f32s, step_f32, threshold_f32, adjoint_f32);
+float!(f64, exponential_f64, F64_LANES, f64s, splat_f64s, mul_add_f64s, add_f64s, step_f64, threshold_f64, adjoint_f64);
+
+/// eˣ = 2ⁿ eʳ: n the integer nearest to x/ln 2, which the addition of 1.5 · 2^(bits of the fraction) leaves in the last
+/// bits, r = x − n ln 2 with ln 2 in two parts (n times the first is exact), eʳ its Taylor series on |r| ≤ 0.35.
+macro_rules! exponential {
+    ($name:ident, $type:ident, $fraction:expr, $bias:expr, $lowest:expr, $ln2:expr, [$($term:expr),*]) => {
+        #[inline(always)]
+        fn $name(x: $type) -> $type {
+            const ROUND: $type = 1.5 * (1u64 << $fraction) as $type;
+            let held = x.max($lowest).min(0.0);
+            let shifted = held.mul_add(std::f64::consts::LOG2_E as $type, ROUND);
+            let n = shifted - ROUND;
+            let (high, low): ($type, $type) = $ln2;
+            let r = n.mul_add(-low, n.mul_add(-high, held));
+            let mut series: $type = 0.0;
+            $(series = series.mul_add(r, $term as $type);)*
+            // 1 + r + r² (…), the large terms last.
+            let value = (r * r).mul_add(series, r) + 1.0;
+            let power = $type::from_bits((shifted.to_bits() << $fraction).wrapping_add($bias << $fraction));
+            if x < $lowest { 0.0 } else { value * power }
+        }
+    };
+}
+
+exponential!(
+    exponential_f32,
+    f32,
+    23,
+    127,
+    -87.33,
+    (0.693_145_75, 1.428_606_8e-6),
+    [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5]
+);
+exponential!(
+    exponential_f64,
+    f64,
+    52,
+    1023,
+    -708.39,
+    (0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10),
+    [
+        1.0 / 6_227_020_800.0,
+        1.0 / 479_001_600.0,
+        1.0 / 39_916_800.0,
+        1.0 / 3_628_800.0,
+        1.0 / 362_880.0,
+        1.0 / 40_320.0,
+        1.0 / 5040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5
+    ]
+);
 
 /// Reads a vector.
 ///
@@ -147,4 +251,31 @@ pub unsafe fn load<F: Float, S: Simd>(at: *const F) -> F::Vector<S> {
 pub unsafe fn store<F: Float, S: Simd>(at: *mut F, vector: F::Vector<S>) {
     // SAFETY: by the caller.
     unsafe { at.cast::<F::Vector<S>>().write_unaligned(vector) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Float;
+
+    #[test]
+    fn the_exponential_is_within_two_units_in_the_last_place() {
+        let (mut worst, mut worst_double) = (0.0f64, 0.0f64);
+        for i in 0..400_000 {
+            let x = -87.33 * f64::from(i) / 400_000.0;
+            let single = x as f32;
+            let exact = f64::from(single).exp();
+            worst = worst.max(((f64::from(single.exponential()) - exact) / exact).abs());
+            let x = 8.1 * x;
+            worst_double = worst_double.max(((x.exponential() - x.exp()) / x.exp()).abs());
+        }
+        assert!(worst < 2.0 * f64::from(f32::EPSILON), "{worst:e}");
+        assert!(worst_double < 1e-15, "{worst_double:e}");
+        assert_eq!((0.0f32.exponential(), (-0.0f64).exponential()), (1.0, 1.0));
+        for x in [-88.0f32, -1e30, f32::MIN, f32::NEG_INFINITY] {
+            assert_eq!(x.exponential(), 0.0);
+        }
+        assert_eq!(((-709.0f64).exponential(), f64::NEG_INFINITY.exponential()), (0.0, 0.0));
+        let tiny = f32::from_bits(1);
+        assert_eq!((-tiny).exponential(), 1.0);
+    }
 }

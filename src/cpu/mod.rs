@@ -6,16 +6,21 @@
 
 mod backward;
 mod collapse;
+mod constrain;
 mod count;
 mod drive;
+mod encode_rate;
 mod float;
 mod forward;
 mod linear;
 mod loss;
 mod memory;
+mod multi;
 mod neuron;
 mod neuron_gradient;
 mod regularise;
+pub mod reset;
+mod snippet;
 mod spread;
 mod surrogate;
 mod tally;
@@ -24,6 +29,7 @@ mod weight_gradient;
 
 pub use float::Float;
 pub use linear::Packed;
+pub(crate) use linear::wide;
 pub use memory::Activity;
 pub use surrogate::derivative as surrogate_derivative;
 
@@ -37,21 +43,43 @@ use std::ops::Range;
 #[derive(Debug)]
 pub struct Cpu<F> {
     smooth: bool,
+    held: Held<F>,
     allocated: u64,
     number: std::marker::PhantomData<F>,
+}
+
+/// Spikes that reset a membrane whose reset is detached, for the gradient audit: the derivative of a detached network is
+/// that of one in which they stand still.
+#[derive(Debug, Default)]
+struct Held<F> {
+    /// S_{t-1} of each step `[T][B][np]`, a row of layers in the order of the forward pass.
+    layers: Vec<Vec<F>>,
+    /// None: not used; else whether it is being recorded, and the next layer.
+    at: Option<(bool, usize)>,
 }
 
 impl<F: Float> Cpu<F> {
     /// A backend on rayon's current thread pool.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Cpu { smooth: false, allocated: 0, number: std::marker::PhantomData }
+        Cpu { smooth: false, held: Held::default(), allocated: 0, number: std::marker::PhantomData }
     }
 
     /// For the gradient audit: S_t is `1/2 + (c/k) F(k(V_t − θ))` with `F' = f`, a real number whose derivative is the
     /// surrogate's, so that the adjoint is the true gradient of this forward pass. Spiking layers hold values, not bits.
     pub fn smooth() -> Self {
         Cpu { smooth: true, ..Cpu::new() }
+    }
+
+    /// From here on the spikes that reset detached membranes are kept, for [`Cpu::hold_resets`]. Smooth backends only.
+    pub fn record_resets(&mut self) {
+        self.held = Held { layers: Vec::new(), at: Some((true, 0)) };
+    }
+
+    /// From here on every forward pass resets its detached membranes by the spikes that were recorded: what `sg S` means
+    /// to a difference quotient.
+    pub fn hold_resets(&mut self) {
+        self.held.at = Some((false, 0));
     }
 
     fn source<'a>(call: &Drive<'a, Self>) -> drive::Source<'a, F> {
@@ -65,17 +93,35 @@ impl<F: Float> Cpu<F> {
         }
     }
 
-    fn run_forward(&self, input: forward::Input<F>, call: Forward<Self>) {
+    fn run_forward(&mut self, input: forward::Input<F>, call: Forward<Self>) {
+        let (model, shape) = (call.model, call.shape);
+        let detached = self.smooth && model.spiking && model.detach && model.reset != crate::network::Reset::None;
+        let at = self.held.at.filter(|_| detached);
+        let held = match at {
+            Some((false, next)) => Some(self.held.layers[next].as_slice()),
+            _ => None,
+        };
         let parts = forward::Call {
-            model: call.model,
-            shape: call.shape,
+            model,
+            shape,
             range: call.range,
             input,
             constants: call.constants,
             recurrent: call.recurrent.map(|(weights, _)| weights.as_slice()),
             reduce: call.reduce,
+            held,
         };
-        forward::forward(parts, call.spikes, call.tape.map(Vec::as_mut_slice), call.planes, self.smooth);
+        let mut spikes = call.spikes;
+        forward::forward(parts, spikes.as_deref_mut(), call.tape.map(Vec::as_mut_slice), call.planes, self.smooth);
+        match (at, spikes) {
+            (Some((true, next)), Some(Activity { data: Data::Values(values), .. })) => {
+                let from = shape.len(HISTORY - 1);
+                self.held.layers.push(values[from..from + shape.len(shape.steps)].to_vec());
+                self.held.at = Some((true, next + 1));
+            }
+            (Some((false, next)), _) => self.held.at = Some((false, (next + 1) % self.held.layers.len())),
+            _ => {}
+        }
     }
 }
 
@@ -102,6 +148,7 @@ impl<F: Float> Kernels for Cpu<F> {
         let row = match kind {
             ActivityKind::Raster => words(shape.units) * 4,
             ActivityKind::Values => pad(shape.units) * size_of::<F>(),
+            ActivityKind::Bytes => pad(shape.units),
         };
         self.count_bytes(role, rows * row as u64)?;
         Ok(Activity::new(kind, shape))
@@ -151,6 +198,16 @@ impl<F: Float> Kernels for Cpu<F> {
                     *word = (0..32).map(|bit| u32::from(lanes[bit] != F::ZERO) << bit).sum();
                 }
             }
+            (Data::Bytes(into), ActivityData::Bytes(from)) => {
+                into[HISTORY * batch * pad(units)..][..from.len()].copy_from_slice(from);
+            }
+            (Data::Values(into), ActivityData::Bytes(from)) => {
+                let into = &mut into[HISTORY * batch * pad(units)..];
+                for (into, &from) in into.iter_mut().zip(from) {
+                    *into = F::from_bit(from.into());
+                }
+            }
+            _ => panic!("an activity takes data of its own kind"),
         }
     }
 
@@ -171,6 +228,11 @@ impl<F: Float> Kernels for Cpu<F> {
                 }
             }
             Data::Values(into) => into[..data.len()].copy_from_slice(data),
+            Data::Bytes(into) => {
+                for (into, value) in into.iter_mut().zip(data) {
+                    *into = value.to_f64() as u8;
+                }
+            }
         }
     }
 
@@ -185,19 +247,27 @@ impl<F: Float> Kernels for Cpu<F> {
                 let row = batch * pad(units);
                 data.copy_within(steps * row..(steps + HISTORY) * row, 0);
             }
+            Data::Bytes(data) => {
+                let row = batch * pad(units);
+                data.copy_within(steps * row..(steps + HISTORY) * row, 0);
+            }
         }
+    }
+
+    fn encode_rate(&mut self, call: EncodeRate<Self>) {
+        encode_rate::encode_rate(call);
     }
 
     fn copy_plane(&mut self, shape: Shape, planes: &mut Vec<F>, from: usize, to: usize) {
         let width = shape.row();
-        for planes in planes.chunks_exact_mut(plane::PLANES * width) {
+        for planes in planes.chunks_exact_mut(plane::PLANES * width).take(shape.batch) {
             planes.copy_within(from * width..(from + 1) * width, to * width);
         }
     }
 
     fn fill_plane(&mut self, shape: Shape, planes: &mut Vec<F>, plane: usize, value: f64) {
         let width = shape.row();
-        for planes in planes.chunks_exact_mut(plane::PLANES * width) {
+        for planes in planes.chunks_exact_mut(plane::PLANES * width).take(shape.batch) {
             planes[plane * width..(plane + 1) * width].fill(F::from_f64(value));
         }
     }
@@ -289,6 +359,10 @@ impl<F: Float> Kernels for Cpu<F> {
         update::control(metrics, squares, loss, max_norm, control);
     }
 
+    fn constrain(&mut self, call: Constrain<Self>) {
+        constrain::constrain(call);
+    }
+
     fn update(&mut self, call: Update<Self>) {
         update::update(call);
     }
@@ -297,6 +371,18 @@ impl<F: Float> Kernels for Cpu<F> {
         // One form: a sample walks its steps with its state in the cache.
         let form = if recurrent { Form::Resident { tile: 1, quantum: usize::MAX } } else { Form::Scan };
         (form, form)
+    }
+
+    fn clamp(&mut self, values: &mut Vec<F>, range: Range<usize>, low: f64, high: f64) {
+        let (low, high) = (F::from_f64(low), F::from_f64(high));
+        for value in &mut values[range] {
+            // Not `clamp`: a number that is not one must stay so.
+            if *value < low {
+                *value = low;
+            } else if *value > high {
+                *value = high;
+            }
+        }
     }
 
     fn submit(&mut self) {}

@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::forward::Batch;
+use super::group::Step;
 use super::parameters::Tensor;
 use crate::error::{Error, Result};
 use crate::kernels::*;
@@ -52,7 +53,7 @@ impl<F> Gradient<F> {
 /// An optimiser with this step's learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimiser {
-    /// Rule. Its weight decay acts on weights and recurrent weights only.
+    /// Rule. Its weight decay acts on weights and recurrent weights only (see [`super::Group`]).
     pub rule: Rule,
     /// Learning rate.
     pub rate: f64,
@@ -60,6 +61,13 @@ pub struct Optimiser {
     pub max_norm: Option<f64>,
     /// Pulls weights and recurrent weights to 0.
     pub penalty: Penalty,
+}
+
+impl Optimiser {
+    /// A rule at a learning rate, without bound or penalty.
+    pub fn new(rule: Rule, rate: f64) -> Self {
+        Optimiser { rule, rate, max_norm: None, penalty: Penalty::default() }
+    }
 }
 
 impl<K: Kernels> Core<K> {
@@ -109,6 +117,11 @@ impl<K: Kernels> Core<K> {
             ];
             for (_, plane) in sums.into_iter().filter(|(used, _)| *used) {
                 kernels.fill_plane(shape, &mut layer.planes, plane, 0.0);
+            }
+            if let Some(tail) = state.model.tail() {
+                let (from, to) = (tail.cleared().start, tail.cleared().end);
+                let range = Model::tail_range(shape, from).start..Model::tail_range(shape, to).start;
+                kernels.fill(&mut layer.planes, range, 0.0);
             }
             for regulariser in &regularisers {
                 kernels.regularise(Regularise {
@@ -201,12 +214,13 @@ impl<K: Kernels> Core<K> {
                     out: &mut recurrent.gradient,
                 });
             }
+            state.hold(kernels, true);
             if state.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                 kernels.neuron_gradient(NeuronGradient {
                     model: state.model,
                     shape,
                     dt: self.network.dt,
-                    modes: state.modes,
+                    modes: &state.settings.modes(&state.modes),
                     parameters: &state.parameters,
                     constants: &state.constants,
                     planes: &layer.planes,
@@ -223,16 +237,19 @@ impl<K: Kernels> Core<K> {
     fn measure(&mut self) {
         let mut slot = self.ring.base() + self.ring.slots.squares;
         for layer in &self.layers {
-            let mut square = |values: &K::Values, len: usize| {
-                self.kernels.square_sum(values, len, &mut self.ring.values, slot);
+            // What is frozen has no part in the norm: its slot stays 0.
+            let mut square = |values: &K::Values, len: usize, frozen: bool| {
+                if !frozen {
+                    self.kernels.square_sum(values, len, &mut self.ring.values, slot);
+                }
                 slot += 1;
             };
-            square(&layer.weight_gradient, layer.weights_len);
+            square(&layer.weight_gradient, layer.weights_len, layer.settings.weight.frozen);
             if let Some(recurrent) = &layer.recurrent {
-                square(&recurrent.gradient, layer.units * pad(layer.units));
+                square(&recurrent.gradient, layer.units * pad(layer.units), layer.settings.recurrent.frozen);
             }
             if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
-                square(&layer.parameter_gradient, row::ROWS * pad(layer.units));
+                square(&layer.parameter_gradient, layer.modes.len() * pad(layer.units), false);
             }
         }
     }
@@ -337,12 +354,10 @@ impl<K: Kernels> Core<K> {
         let squares = base + slots.squares..base + slots.squares_end;
         let kernels = &mut self.kernels;
         kernels.control(&self.ring.values, squares, base + slots.loss, optimiser.max_norm, &mut self.control);
-        let without_decay = match optimiser.rule {
-            Rule::Adam { beta1, beta2, epsilon, .. } => Rule::Adam { beta1, beta2, epsilon, decay: 0.0 },
-            rule => rule,
-        };
         for layer in &mut self.layers {
-            for (part, state, len) in &mut layer.optimiser {
+            let parts: Vec<&str> = layer.optimiser.iter().map(|(part, _, _)| *part).collect();
+            let updates: Vec<_> = parts.iter().map(|part| layer.updates(part, optimiser)).collect();
+            for ((part, state, len), updates) in layer.optimiser.iter_mut().zip(updates) {
                 let (parameters, gradient): (&mut K::Values, &K::Values) = match *part {
                     "weight" => (&mut layer.weights, &layer.weight_gradient),
                     "recurrent" => {
@@ -351,20 +366,26 @@ impl<K: Kernels> Core<K> {
                     }
                     _ => (&mut layer.parameters, &layer.parameter_gradient),
                 };
-                let neuron = *part == "neuron";
-                kernels.update(Update {
-                    rule: if neuron { without_decay } else { optimiser.rule },
-                    rate: optimiser.rate,
-                    penalty: if neuron { Penalty::default() } else { optimiser.penalty },
-                    step: self.step,
-                    row: if neuron { *len / row::ROWS } else { *len },
-                    modes: if neuron { &layer.modes } else { &[(Mode::Plain, false)] },
-                    parameters,
-                    gradient,
-                    state,
-                    control: &self.control,
-                });
+                for Step { rule, penalty, scale, modes } in updates {
+                    kernels.update(Update {
+                        rule,
+                        rate: optimiser.rate * scale,
+                        penalty,
+                        step: self.step,
+                        row: *len / modes.len(),
+                        modes: &modes,
+                        parameters,
+                        gradient,
+                        state,
+                        control: &self.control,
+                    });
+                }
             }
+            let width = pad(layer.units);
+            for &(row, low, high) in &layer.bounds {
+                kernels.clamp(&mut layer.parameters, row * width..row * width + layer.units, low, high);
+            }
+            layer.hold(kernels, false);
         }
         self.refresh();
         self.kernels.submit();

@@ -1,6 +1,8 @@
 //! The engine over any backend: parameters and their gradients on the device, and the buffers of the current plan.
 
+use super::constraint::Constraint;
 use super::device::Budget;
+use super::group::Settings;
 use super::initialise::initialise;
 use super::metrics::Ring;
 use super::parameters::{Tensor, widen};
@@ -9,6 +11,7 @@ use super::readout::{Objectives, Supplied};
 use crate::error::Result;
 use crate::kernels::*;
 use crate::network::{Comparison, Connection, Gain, Layer, Network, Per};
+use crate::neuron::Leak;
 use crate::spikes::pad;
 
 /// What a recurrent projection has.
@@ -16,6 +19,7 @@ pub(super) struct Recurrent<K: Kernels> {
     pub weights: K::Values,
     pub gradient: K::Values,
     pub prepared: K::Prepared,
+    pub constraint: Constraint<K>,
 }
 
 /// A layer's parameters on the device.
@@ -27,14 +31,18 @@ pub(super) struct LayerState<K: Kernels> {
     /// Lag of the source: its emit lag and this layer's input delay.
     pub lag: usize,
     pub modes: Modes,
+    /// Rows of the neuron parameters that are held between two values.
+    pub bounds: Vec<(usize, f64, f64)>,
+    pub settings: Settings,
+    pub constraint: Constraint<K>,
     pub weights: K::Values,
     pub weight_gradient: K::Values,
     pub prepared: Option<K::Prepared>,
     pub recurrent: Option<Recurrent<K>>,
-    /// `[4][np]`.
+    /// `[4 + own][np]`.
     pub parameters: K::Values,
     pub parameter_gradient: K::Values,
-    /// `[5][np]`.
+    /// `[5 + own][np]`.
     pub constants: K::Values,
     /// Spikes of each unit since they were read, `[np]`; None for a readout.
     pub totals: Option<K::Values>,
@@ -90,11 +98,20 @@ pub fn model(layer: &Layer) -> Model {
             .surrogate
             .unwrap_or(crate::network::Surrogate::new(crate::network::SurrogateKind::StraightThrough, 1.0)),
         synapse: neuron.synapse(),
+        firing: match neuron.max_spikes {
+            Some(most) => Firing::Multi { most, periodic: neuron.periodic },
+            None => Firing::Single,
+        },
+        leak: neuron.kind.leak(),
+        snippet: neuron.kind.snippet(),
         learned: Learned {
             tau_syn: neuron.tau_syn.as_ref().is_some_and(|tau| tau.learned),
             tau_mem: neuron.tau_mem.learned,
             threshold: neuron.threshold.as_ref().is_some_and(|theta| theta.learned),
             bias: layer.bias,
+            own: (0..)
+                .map_while(|index| neuron.own(index).map(|parameter| u32::from(parameter.learned) << index))
+                .fold(0, |bits, bit| bits | bit),
         },
     }
 }
@@ -105,14 +122,34 @@ fn modes(layer: &Layer) -> Modes {
         _ => (Mode::Frozen, false),
     };
     let neuron = &layer.neuron;
-    let mut modes = [(Mode::Frozen, false); row::ROWS];
+    let mut modes = vec![(Mode::Frozen, false); row::ROWS];
+    let leak = if neuron.kind.leak() == Leak::Logistic { Mode::Plain } else { Mode::Logarithmic };
     modes[row::TAU_SYN] = of(neuron.tau_syn.as_ref(), Mode::Logarithmic);
-    modes[row::TAU_MEM] = of(Some(&neuron.tau_mem), Mode::Logarithmic);
+    modes[row::TAU_MEM] = of(Some(&neuron.tau_mem), leak);
     modes[row::THRESHOLD] = of(neuron.threshold.as_ref(), Mode::Logarithmic);
     if layer.bias {
         modes[row::BIAS] = (Mode::Plain, false);
     }
+    let own = neuron.kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
+    for (index, spec) in own.iter().enumerate() {
+        let mode = if spec.logarithmic() { Mode::Logarithmic } else { Mode::Plain };
+        modes.push(of(neuron.own(index).as_ref(), mode));
+    }
     modes
+}
+
+/// Rows of the neuron parameters that are held between two values, with these.
+fn bounds(layer: &Layer) -> Vec<(usize, f64, f64)> {
+    let neuron = &layer.neuron;
+    let common = [
+        (row::TAU_SYN, neuron.tau_syn.clone()),
+        (row::TAU_MEM, Some(neuron.tau_mem.clone())),
+        (row::THRESHOLD, neuron.threshold.clone()),
+    ];
+    let own = (0..).map_while(|index| neuron.own(index).map(|parameter| (row::ROWS + index, Some(parameter))));
+    let all = common.into_iter().chain(own).filter_map(|(row, parameter)| Some((row, parameter?)));
+    let held = all.filter(|(_, own)| own.learned && (own.min.is_some() || own.max.is_some()));
+    held.map(|(row, own)| (row, own.min.unwrap_or(-f64::MAX), own.max.unwrap_or(f64::MAX))).collect()
 }
 
 impl<K: Kernels> Core<K> {
@@ -159,6 +196,7 @@ impl<K: Kernels> Core<K> {
     /// # Errors
     /// [`crate::Error::Device`] where the device was lost.
     pub fn initialise(&mut self, seed: u64) -> Result<()> {
+        self.draw_masks(seed)?;
         let start = initialise(&self.network, seed);
         let start = start.into_iter().map(|(name, tensor)| {
             let values = tensor.values.into_iter().map(K::Real::from_f64).collect();
@@ -225,7 +263,7 @@ impl<K: Kernels> Core<K> {
                     add(&mut self.kernels, "recurrent", layer.units * pad(layer.units))?;
                 }
                 if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
-                    add(&mut self.kernels, "neuron", row::ROWS * pad(layer.units))?;
+                    add(&mut self.kernels, "neuron", layer.modes.len() * pad(layer.units))?;
                 }
             }
         }
@@ -248,28 +286,34 @@ impl<K: Kernels> LayerState<K> {
                 weights: kernels.values("recurrent weights", units * width)?,
                 gradient: kernels.values("recurrent weight gradient", units * width)?,
                 prepared: kernels.prepared("recurrent weights, transposed", units, units)?,
+                constraint: Constraint::new(layer, units),
             })
         } else {
             None
         };
-        let mut parameters = kernels.values("neuron parameters", row::ROWS * width)?;
+        let model = model(layer);
+        let rows = model.parameter_rows();
+        let mut parameters = kernels.values("neuron parameters", rows * width)?;
         let ones = vec![K::Real::from_f64(1.0); (row::ROWS - 1) * width];
         kernels.write(&mut parameters, 0, &widen(&ones, width));
         Ok(LayerState {
-            model: model(layer),
+            model,
             units,
             inputs,
             projection,
             lag: emit_lag + layer.neuron.input_delay as usize,
             modes: modes(layer),
+            bounds: bounds(layer),
+            settings: Settings::default(),
+            constraint: Constraint::new(layer, inputs),
             weights: kernels.values("weights", weights_len)?,
             weight_gradient: kernels.values("weight gradient", weights_len)?,
             // The input's gradient is wanted so rarely that its weights are prepared when asked for.
             prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, units)?) } else { None },
             recurrent,
             parameters,
-            parameter_gradient: kernels.values("neuron parameter gradient", row::ROWS * width)?,
-            constants: kernels.values("neuron constants", constant::ROWS * width)?,
+            parameter_gradient: kernels.values("neuron parameter gradient", rows * width)?,
+            constants: kernels.values("neuron constants", model.constant_rows() * width)?,
             totals: if layer.neuron.spiking() { Some(kernels.values("spikes of the units", width)?) } else { None },
             optimiser: Vec::new(),
             weights_len,

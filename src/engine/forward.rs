@@ -8,6 +8,7 @@ use super::readout::Supplied;
 use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::network::Connection;
+use crate::spikes::encode::{Rates, WHOLE};
 use crate::spikes::{Raster, Trace, pad};
 use rayon::prelude::*;
 
@@ -18,6 +19,8 @@ pub enum Input<F = f32> {
     Spikes(Raster),
     /// Analogue values `[T, B, inputs]`.
     Values(Trace<F>),
+    /// Rate-coded spikes `[T, B, inputs]` that the device draws.
+    Rates(Rates),
 }
 
 /// Input and, for the built-in loss, what the answers should be.
@@ -84,7 +87,8 @@ impl<F: Real> Batch<F> {
         self
     }
 
-    /// Steps of all samples up to their lengths, and what comes in at them: spikes, or values (whatever they are).
+    /// Steps of all samples up to their lengths, and what comes in at them: spikes (of rates: as many as are expected), or
+    /// values (whatever they are).
     fn seen(&self) -> (f64, f64) {
         let (Sequence { steps, batch, .. }, channels) = self.sequence();
         let length = |b: usize| self.lengths.as_ref().map_or(steps, |lengths| lengths[b] as usize);
@@ -102,6 +106,14 @@ impl<F: Real> Batch<F> {
                 };
                 raster.words().par_chunks_exact(batch * width).enumerate().map(step).sum()
             }
+            Input::Rates(rates) => {
+                // Drawn on the device: what is expected.
+                let samples = rates.chances.chunks_exact(channels.max(1)).enumerate();
+                let expected = samples.map(|(b, row)| {
+                    length(b) as f64 * row.iter().map(|&chance| f64::from(chance)).sum::<f64>() / f64::from(WHOLE)
+                });
+                return (all as f64, expected.sum());
+            }
         };
         (all as f64, input as f64)
     }
@@ -116,6 +128,10 @@ impl<F: Real> Batch<F> {
             Input::Values(trace) => {
                 let (steps, batch) = (trace.steps, trace.batch);
                 (Sequence { steps, batch, input: ActivityKind::Values }, trace.units)
+            }
+            Input::Rates(rates) => {
+                let (steps, batch) = (rates.steps, rates.batch);
+                (Sequence { steps, batch, input: ActivityKind::Raster }, rates.units)
             }
         }
     }
@@ -145,11 +161,20 @@ impl<K: Kernels> Core<K> {
             return Err(Error::Input(format!("the input has {units} channels, the network has inputs = {inputs}")));
         }
         match &batch.input {
-            Input::Spikes(_) => {
+            Input::Spikes(_) | Input::Rates(_) => {
                 if self.network.layers[0].connection == Connection::Current {
                     return Err(Error::Input(
                         "layer[0] takes a current (connection = \"current\"): give values, not spikes".into(),
                     ));
+                }
+                if let Input::Rates(rates) = &batch.input {
+                    if rates.chances.len() != samples * units {
+                        let (len, expected) = (rates.chances.len(), samples * units);
+                        return Err(Error::Input(format!("{len} spike probabilities, not {expected}")));
+                    }
+                    if rates.chances.iter().any(|&chance| chance > WHOLE) {
+                        return Err(Error::Input("a spike probability is above 1".into()));
+                    }
                 }
             }
             Input::Values(trace) => {
@@ -307,6 +332,21 @@ impl<K: Kernels> Core<K> {
                     }
                     self.kernels.write_activity(&mut plan.input, ActivityData::Values(staging));
                 }
+            }
+            Input::Rates(rates) => {
+                let width = pad(rates.units);
+                let mut padded = vec![0; rates.batch * width];
+                for (row, chances) in padded.chunks_exact_mut(width).zip(rates.chances.chunks_exact(rates.units)) {
+                    row[..rates.units].copy_from_slice(chances);
+                }
+                if plan.chances.is_none() {
+                    plan.chances = Some(self.kernels.words("spike probabilities", padded.len())?);
+                }
+                let chances = plan.chances.as_mut().expect("made above");
+                self.kernels.write_words(chances, &padded);
+                let shape = Shape { steps: rates.steps, batch: rates.batch, units: rates.units };
+                let (first, key) = (rates.first, rates.key);
+                self.kernels.encode_rate(EncodeRate { shape, first, key, chances, out: &mut plan.input });
             }
         }
         if !online {

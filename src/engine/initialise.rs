@@ -1,7 +1,8 @@
 //! Draws the start of a network: a function of the network and the seed, the same on every device.
 
 use super::parameters::{Parameters, Tensor, shapes};
-use crate::network::{Init, Layer, Network};
+use crate::network::{Connection, Init, Layer, Network, Parameter};
+use crate::neuron::Leak;
 use crate::spikes::Random;
 
 /// Start values of all parameters.
@@ -15,16 +16,64 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
         let mut random = Random::new(seed, stream as u64);
         let values = match part {
             "weight" if shape.len() == 1 => draw(&layer.init, network.dt, layer, 1, len, &mut random),
-            "weight" => draw(&layer.init, network.dt, layer, shape[0], len, &mut random),
-            "recurrent" => draw(&layer.recurrent_init, network.dt, layer, shape[0], len, &mut random),
+            "weight" => {
+                let fan_in = existing(shape[0], layer.density);
+                draw(&layer.init, network.dt, layer, fan_in, len, &mut random)
+            }
+            "recurrent" => {
+                let fan_in = existing(shape[0], layer.recurrent_density);
+                draw(&layer.recurrent_init, network.dt, layer, fan_in, len, &mut random)
+            }
             "bias" => draw(&layer.bias_init, network.dt, layer, network.fan_in(index), len, &mut random),
-            "tau_mem" => layer.neuron.tau_mem.broadcast(len),
-            "tau_syn" => layer.neuron.tau_syn.as_ref().map_or_else(Vec::new, |tau| tau.broadcast(len)),
-            _ => layer.neuron.threshold.as_ref().map_or_else(Vec::new, |theta| theta.broadcast(len)),
+            "tau_mem" => spread(Some(&layer.neuron.tau_mem), len, &mut random),
+            "tau_syn" => spread(layer.neuron.tau_syn.as_ref(), len, &mut random),
+            "threshold" => spread(layer.neuron.threshold.as_ref(), len, &mut random),
+            "leak" => {
+                // A time constant of a step or less has no leak of this form; a drawn one is held above it.
+                let tau = spread(Some(&layer.neuron.tau_mem), len, &mut random);
+                tau.into_iter().map(|tau| -((tau / network.dt).max(1.0 + 1e-6) - 1.0).ln()).collect()
+            }
+            own => {
+                let snippet = layer.neuron.kind.snippet().expect("made by `shapes`");
+                let (index, _) = snippet.parameter(own).expect("made by `shapes`");
+                spread(layer.neuron.own(index).as_ref(), len, &mut random)
+            }
+        };
+        let values = if shape.len() == 1 && part != "weight" {
+            values
+        } else {
+            signed(values, layer, part, if part == "weight" { network.fan_in(index) } else { layer.units })
         };
         parameters.insert(name, Tensor { shape, values });
     }
     parameters
+}
+
+/// Sources of a unit that exist on average, at least 1.
+fn existing(sources: usize, density: Option<f64>) -> usize {
+    density.map_or(sources, |density| ((density * sources as f64).round() as usize).max(1))
+}
+
+/// The values of a parameter, those of a log-normal one drawn.
+fn spread(parameter: Option<&Parameter>, len: usize, random: &mut Random) -> Vec<f64> {
+    let Some(parameter) = parameter else { return Vec::new() };
+    let mut values = parameter.broadcast(len);
+    if parameter.log_normal > 0.0 {
+        values.iter_mut().for_each(|value| *value *= (parameter.log_normal * random.normal()).exp());
+    }
+    values
+}
+
+/// Under Dale's law a weight keeps its size and takes the sign of its source.
+fn signed(mut values: Vec<f64>, layer: &Layer, part: &str, sources: usize) -> Vec<f64> {
+    let Some(dale) = layer.dale else { return values };
+    let excitatory = dale.count(sources);
+    let current = part == "weight" && layer.connection == Connection::Current;
+    for (at, value) in values.iter_mut().enumerate() {
+        let source = if current { at % sources } else { at / layer.units };
+        *value = if source < excitatory { value.abs() } else { -value.abs() };
+    }
+    values
 }
 
 fn draw(init: &Init, dt: f64, layer: &Layer, fan_in: usize, len: usize, random: &mut Random) -> Vec<f64> {
@@ -45,7 +94,11 @@ fn draw(init: &Init, dt: f64, layer: &Layer, fan_in: usize, len: usize, random: 
 fn fluctuation(dt: f64, layer: &Layer, fan_in: f64, sigma_u: f64, mu_u: f64, rate: f64, share: f64) -> (f64, f64) {
     let mean_of = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     let neuron = &layer.neuron;
-    let beta = (-dt / mean_of(neuron.tau_mem.values.clone())).exp();
+    let beta = match neuron.kind.leak() {
+        Leak::None => 1.0,
+        Leak::Exponential => (-dt / mean_of(neuron.tau_mem.values.clone())).exp(),
+        Leak::Euler | Leak::Logistic => 1.0 - dt / mean_of(neuron.tau_mem.values.clone()),
+    };
     let alpha = neuron.tau_syn.as_ref().map_or(0.0, |tau| (-dt / mean_of(tau.values.clone())).exp());
     let gain = if neuron.gain == crate::network::Gain::OneMinusBeta { 1.0 - beta } else { 1.0 };
     let (mut current, mut potential, mut sum, mut squares) = (1.0, 0.0, 0.0, 0.0);

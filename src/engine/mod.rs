@@ -3,9 +3,11 @@
 //! [`Engine`] is the library's face: f32 on the device of choice. [`Core`] is the same over any backend.
 
 mod backward;
+mod constraint;
 mod core;
 mod device;
 mod forward;
+mod group;
 mod initialise;
 mod metrics;
 mod parameters;
@@ -17,6 +19,7 @@ pub use backward::{Gradient, Optimiser};
 pub use core::{Core, model};
 pub use device::{Budget, Device};
 pub use forward::{Batch, Input};
+pub use group::{Group, matches};
 pub use initialise::initialise;
 pub use metrics::{LayerActivity, StepMetrics};
 pub use parameters::{OptimiserState, Parameters, Tensor, shapes};
@@ -237,6 +240,22 @@ impl Engine {
     /// As there.
     pub fn backward(&mut self, gradient: &Gradient) -> Result<()> {
         each!(&mut self.inner, core => core.backward(gradient))
+    }
+
+    /// See [`Core::set_groups`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_groups(&mut self, groups: &[Group]) -> Result<()> {
+        each!(&mut self.inner, core => core.set_groups(groups))
+    }
+
+    /// See [`Core::set_mask`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_mask(&mut self, name: &str, mask: &[bool]) -> Result<()> {
+        each!(&mut self.inner, core => core.set_mask(name, mask))
     }
 
     /// See [`Core::step`].

@@ -6,11 +6,14 @@
 //! | `layer0.recurrent` | `[n, n]`, from row to column |
 //! | `layer0.bias` | `[n]`, where the layer has one |
 //! | `layer0.tau_mem`, `layer0.tau_syn`, `layer0.threshold` | `[1]` or `[n]`, as the network says |
+//! | `layer0.leak` | p of a `plif`, `1 − β = logistic(p)` |
+//! | `layer0.adaptation`, … | a snippet's own parameters by name |
 
 use super::core::{Core, LayerState};
 use crate::error::{Error, Result};
-use crate::kernels::{Kernels, Projection, Real, row};
+use crate::kernels::{Kernels, Model, Projection, Real, row};
 use crate::network::{Connection, Network};
+use crate::neuron::Leak;
 use crate::spikes::pad;
 use std::collections::BTreeMap;
 
@@ -63,25 +66,44 @@ pub fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
         if layer.bias {
             add("bias", vec![layer.units]);
         }
-        add("tau_mem", vec![layer.neuron.tau_mem.stored(layer.units)]);
+        match layer.neuron.kind.leak() {
+            Leak::None => {}
+            Leak::Logistic => add("leak", vec![layer.neuron.tau_mem.stored(layer.units)]),
+            _ => add("tau_mem", vec![layer.neuron.tau_mem.stored(layer.units)]),
+        }
         if let Some(tau) = &layer.neuron.tau_syn {
             add("tau_syn", vec![tau.stored(layer.units)]);
         }
         if let Some(theta) = &layer.neuron.threshold {
             add("threshold", vec![theta.stored(layer.units)]);
         }
+        let own = layer.neuron.kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
+        for (index, spec) in own.iter().enumerate() {
+            let parameter = layer.neuron.own(index).expect("a parameter of the snippet");
+            add(spec.name, vec![parameter.stored(layer.units)]);
+        }
     }
     shapes
 }
 
 /// The row of the neuron parameters that `name` is.
-fn neuron_row(name: &str) -> Option<usize> {
+pub(super) fn neuron_row(model: &Model, name: &str) -> Option<usize> {
     match name {
         "tau_syn" => Some(row::TAU_SYN),
-        "tau_mem" => Some(row::TAU_MEM),
+        "tau_mem" | "leak" => Some(row::TAU_MEM),
         "threshold" => Some(row::THRESHOLD),
         "bias" => Some(row::BIAS),
-        _ => None,
+        _ => model.snippet.and_then(|snippet| snippet.parameter(name)).map(|(index, _)| row::ROWS + index),
+    }
+}
+
+/// The smallest and largest value that a parameter may have: `None` is any finite number.
+fn range(model: &Model, name: &str) -> (f64, f64) {
+    match neuron_row(model, name) {
+        None | Some(row::BIAS) => (f64::NEG_INFINITY, f64::INFINITY),
+        Some(row::TAU_MEM) if model.leak == Leak::Logistic => (f64::NEG_INFINITY, f64::INFINITY),
+        Some(at) if at >= row::ROWS => model.snippet.expect("it has own rows").parameters[at - row::ROWS].range,
+        Some(_) => (f64::MIN_POSITIVE, f64::INFINITY),
     }
 }
 
@@ -100,7 +122,7 @@ pub(super) fn narrow<F: Real>(values: &[F], columns: usize) -> Vec<F> {
     values.chunks_exact(pad(columns)).flat_map(|row| &row[..columns]).copied().collect()
 }
 
-fn split(name: &str) -> Option<(usize, &str)> {
+pub(super) fn split(name: &str) -> Option<(usize, &str)> {
     let (index, rest) = name.strip_prefix("layer")?.split_once('.')?;
     Some((index.parse().ok()?, rest))
 }
@@ -121,7 +143,7 @@ impl<K: Kernels> Core<K> {
         Ok(out)
     }
 
-    /// Sets the parameters that are given and keeps the others.
+    /// Sets the parameters that are given and keeps the others. Weights that a constraint forbids become 0.
     ///
     /// # Errors
     /// [`Error::Input`] where a name is unknown, a shape does not fit, a value is not finite, or a time constant or a
@@ -136,11 +158,16 @@ impl<K: Kernels> Core<K> {
             if &tensor.shape != shape {
                 return Err(Error::Input(format!("parameter {name} has shape {:?}, not {shape:?}", tensor.shape)));
             }
-            let positive = !["weight", "recurrent", "bias"].iter().any(|part| name.ends_with(part));
+            let (index, part) = split(name).expect("a known name");
+            let (low, high) = range(&self.layers[index].model, part);
             for (n, value) in tensor.values.iter().enumerate() {
                 let value = value.to_f64();
-                if !value.is_finite() || (positive && value <= 0.0) {
-                    let rule = if positive { "a finite number above 0" } else { "a finite number" };
+                if !value.is_finite() || value < low || value > high {
+                    let rule = match (low, high) {
+                        (f64::MIN_POSITIVE, _) => "a finite number above 0".to_string(),
+                        (f64::NEG_INFINITY, _) => "a finite number".to_string(),
+                        _ => format!("a number from {low} to {high}"),
+                    };
                     return Err(Error::Input(format!("parameter {name}: entry {n} is {value}, not {rule}")));
                 }
             }
@@ -149,7 +176,7 @@ impl<K: Kernels> Core<K> {
             let (index, part) = split(name).expect("checked above");
             let units = self.network.layers[index].units;
             let layer = &mut self.layers[index];
-            match neuron_row(part) {
+            match neuron_row(&layer.model, part) {
                 None => {
                     let values = widen(&tensor.values, units);
                     let into = if part == "weight" { &mut layer.weights } else { layer.recurrent_weights() };
@@ -161,13 +188,19 @@ impl<K: Kernels> Core<K> {
                     let last = *tensor.values.last().expect("a shape is not empty");
                     let mut values = tensor.values.clone();
                     values.resize(if values.len() == 1 { width } else { units }, last);
-                    let fill = K::Real::from_f64(if part == "bias" { 0.0 } else { 1.0 });
+                    let fill = match row {
+                        row::BIAS => K::Real::from_f64(0.0),
+                        // Padding of a snippet goes through the same formulas: it has a neuron's values.
+                        row if row >= row::ROWS => last,
+                        _ => K::Real::from_f64(1.0),
+                    };
                     values.truncate(units);
                     values.resize(width, fill);
                     self.kernels.write(&mut layer.parameters, row * width, &values);
                 }
             }
         }
+        self.hold_weights();
         self.refresh();
         Ok(())
     }
@@ -181,7 +214,8 @@ impl<K: Kernels> Core<K> {
         for (name, shape) in shapes(&self.network) {
             let (index, part) = split(&name).expect("made by `shapes`");
             let layer = &self.layers[index];
-            let learned = neuron_row(part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
+            let learned =
+                neuron_row(&layer.model, part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
             if learned {
                 let values = layer.tensor(&mut self.kernels, part, true)?;
                 out.insert(name, Tensor { values: values[..shape.iter().product()].to_vec(), shape });
@@ -245,7 +279,7 @@ impl<K: Kernels> LayerState<K> {
     /// A parameter or its gradient without padding; a neuron parameter with all its neurons.
     fn tensor(&self, kernels: &mut K, part: &str, gradient: bool) -> Result<Vec<K::Real>> {
         let width = pad(self.units);
-        match neuron_row(part) {
+        match neuron_row(&self.model, part) {
             Some(row) => {
                 let from = if gradient { &self.parameter_gradient } else { &self.parameters };
                 Ok(kernels.read(from, row * width..row * width + self.units)?)

@@ -43,6 +43,8 @@ pub(super) struct Plan<K: Kernels> {
     pub sequence: Sequence,
     pub input: K::Activity,
     pub readout: ReadoutPlan<K>,
+    /// Probabilities of rate-coded input, made when somebody gives some.
+    pub chances: Option<K::Words>,
     /// X of one layer at a time.
     pub drive: K::Values,
     pub layers: Vec<LayerPlan<K>>,
@@ -60,10 +62,14 @@ fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u
     let real = size_of::<K::Real>();
     let (steps, batch, width) = (sequence.steps, sequence.batch, pad(layer.units));
     let row = batch * width * real;
-    let spikes = if layer.model.spiking { (steps + HISTORY) * batch * words(layer.units) * 4 } else { 0 };
-    let tape = steps * row * if layer.model.keeps_current() { 2 } else { 1 };
+    let spikes = match (layer.model.spiking, layer.model.activity()) {
+        (false, _) => 0,
+        (true, ActivityKind::Bytes) => (steps + HISTORY) * batch * width,
+        (true, _) => (steps + HISTORY) * batch * words(layer.units) * 4,
+    };
+    let tape = steps * row * layer.model.tapes();
     let gradient = if layer.model.spiking { steps * row } else { 0 };
-    let planes = plane::PLANES * row;
+    let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
     ((spikes + planes) as u64, (tape + (steps + FUTURE) * row + gradient) as u64)
 }
 
@@ -75,6 +81,7 @@ impl<K: Kernels> Core<K> {
         let input = match sequence.input {
             ActivityKind::Raster => words(inputs) as u64 * 4,
             ActivityKind::Values => pad(inputs) as u64 * real,
+            ActivityKind::Bytes => pad(inputs) as u64,
         };
         let widest = self.layers.iter().map(|layer| pad(layer.units)).max().unwrap_or(0) as u64;
         let layers: u64 = self
@@ -134,9 +141,9 @@ impl<K: Kernels> Core<K> {
                 shape,
                 forward,
                 backward,
-                planes: kernels.values("sample planes", plane::PLANES * shape.len(1))?,
+                planes: kernels.values("sample planes", layer.model.planes_len(shape))?,
                 spikes: if layer.model.spiking {
-                    Some(kernels.activity("spikes", ActivityKind::Raster, shape)?)
+                    Some(kernels.activity("spikes", layer.model.activity(), shape)?)
                 } else {
                     None
                 },
@@ -148,6 +155,7 @@ impl<K: Kernels> Core<K> {
             sequence,
             input: kernels.activity("input", input, Shape { steps, batch, units: self.network.inputs })?,
             readout: ReadoutPlan::new(kernels, &self.objectives, sequence)?,
+            chances: None,
             drive: kernels.values("drive", steps * batch * widest)?,
             layers,
             streamed: false,
@@ -162,9 +170,8 @@ impl<K: Kernels> Core<K> {
                 continue;
             }
             let (shape, steps) = (plan.shape, plan.shape.steps);
-            let tapes = if layer.model.keeps_current() { 2 } else { 1 };
             plan.training = Some(Training {
-                tape: self.kernels.values("tape", tapes * shape.len(steps))?,
+                tape: self.kernels.values("tape", layer.model.tapes() * shape.len(steps))?,
                 chi: self.kernels.values("adjoint", shape.len(steps + FUTURE))?,
                 gradient: if layer.model.spiking {
                     Some(self.kernels.values("gradient of spikes", shape.len(steps))?)

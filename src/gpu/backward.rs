@@ -6,8 +6,9 @@ use super::forward::{reduction, reset};
 use super::product::{Product, product};
 use super::recorder::{read, write};
 use super::{FLAT, Gpu, Permutation, Prepared};
-use crate::kernels::{Backward, Form, Learned, Model};
+use crate::kernels::{Backward, Firing, Form, Learned, Model};
 use crate::network::{Reset, SurrogateKind};
+use crate::neuron::Snippet;
 use std::ops::Range;
 
 #[repr(C)]
@@ -28,6 +29,7 @@ pub(super) struct Params {
     slope: f32,
     scale: f32,
     reset_potential: f32,
+    shape: [f32; 3],
 }
 
 /// The define of a surrogate.
@@ -41,6 +43,12 @@ fn surrogate(kind: SurrogateKind) -> &'static str {
         SurrogateKind::Boxcar => "BOXCAR",
         SurrogateKind::Gaussian => "GAUSSIAN",
         SurrogateKind::StraightThrough => "STRAIGHT_THROUGH",
+        SurrogateKind::MultiGaussian { .. } => "MULTI_GAUSSIAN",
+        SurrogateKind::LeakyRelu { .. } => "LEAKY_RELU",
+        SurrogateKind::Tanh => "TANH",
+        SurrogateKind::SpikeRateEscape { .. } => "SPIKE_RATE_ESCAPE",
+        SurrogateKind::SparseFastSigmoid { .. } => "SPARSE_FAST_SIGMOID",
+        SurrogateKind::Custom(_) => "CUSTOM",
     }
 }
 
@@ -66,6 +74,10 @@ struct Axes {
     spike_gradient: bool,
     potential_gradient: bool,
     reduced: bool,
+    /// A neuron that is not of the leaky integrate-and-fire family, whether its J is kept, and the rows of its tape.
+    snippet: Option<(&'static Snippet, bool, usize)>,
+    /// Several spikes a step, and whether the surrogate is periodic.
+    several: Option<bool>,
 }
 
 impl Axes {
@@ -81,11 +93,29 @@ impl Axes {
             spike_gradient: call.gradient_spikes.is_some(),
             potential_gradient: call.gradient_potential.is_some(),
             reduced: call.reduce.is_some(),
+            snippet: call.model.snippet.map(|own| (own, call.model.keeps_drive(), call.model.tapes())),
+            several: match call.model.firing {
+                Firing::Single => None,
+                Firing::Multi { periodic, .. } => Some(periodic),
+            },
         }
     }
 
     fn of_kernel(self, name: &'static str) -> Permutation {
-        Permutation::new(name)
+        let expression = match self.surrogate {
+            Some(SurrogateKind::Custom(custom)) => Some(custom.wgsl()),
+            _ => None,
+        };
+        let permutation = match self.snippet {
+            None => Permutation::new(name),
+            Some((snippet, keeps_drive, tapes)) => Permutation::new(name)
+                .snippet(Some(snippet))
+                .define("BACKWARD", true)
+                .define("KEEPS_DRIVE", keeps_drive)
+                .constant("TAPES", tapes),
+        };
+        permutation
+            .expression(expression)
             .define(reset(self.reset), true)
             .define("DETACHED", self.detached)
             .define("SYNAPSE", self.synapse)
@@ -96,6 +126,8 @@ impl Axes {
             .define("SPIKE_GRADIENT", self.spike_gradient)
             .define("POTENTIAL_GRADIENT", self.potential_gradient)
             .define("REDUCED", self.reduced)
+            .define("BYTES", self.several.is_some())
+            .define("PERIODIC", self.several == Some(true))
     }
 
     fn scan(self, recurrent: bool) -> Permutation {
@@ -132,8 +164,8 @@ pub(super) fn backward(gpu: &mut Gpu, call: Backward<Gpu>) {
 }
 
 fn params(call: &Backward<Gpu>, range: &Range<usize>) -> Params {
-    let Learned { tau_syn, tau_mem, threshold, bias } = call.model.learned;
-    let learned = [tau_syn, tau_mem, threshold, bias].iter().rev().fold(0, |bits, &on| bits << 1 | u32::from(on));
+    let Learned { tau_syn, tau_mem, threshold, bias, own } = call.model.learned;
+    let learned = [tau_syn, tau_mem, threshold, bias].iter().rev().fold(own, |bits, &on| bits << 1 | u32::from(on));
     Params {
         steps: call.shape.steps as u32,
         batch: call.shape.batch as u32,
@@ -150,6 +182,7 @@ fn params(call: &Backward<Gpu>, range: &Range<usize>) -> Params {
         slope: call.model.surrogate.slope as f32,
         scale: call.model.surrogate.scale as f32,
         reset_potential: call.model.reset_potential as f32,
+        shape: call.model.surrogate.shape().map(|number| number as f32),
     }
 }
 
@@ -234,8 +267,32 @@ fn resident_steps(gpu: &mut Gpu, call: &Backward<Gpu>, prepared: &Prepared, geom
     }
 }
 
-pub(super) fn permutations() -> Vec<Permutation> {
+/// A snippet in its reset forms.
+pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
     let mut all = Vec::new();
+    for (bits, &reset) in snippet.resets.iter().cycle().take(2 * snippet.resets.len()).enumerate() {
+        let (synapse, kept) = (bits % 2 == 0, bits >= snippet.resets.len());
+        let axes = Axes {
+            reset,
+            detached: kept,
+            synapse,
+            lagged: synapse,
+            keeps_current: kept,
+            surrogate: Some(SurrogateKind::FastSigmoid),
+            spike_gradient: true,
+            potential_gradient: kept,
+            reduced: false,
+            snippet: Some((snippet, kept, snippet.states() + 2 * usize::from(kept))),
+            several: None,
+        };
+        all.extend([axes.scan(false), axes.scan(true)]);
+        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 2 }, 96, 1));
+    }
+    all
+}
+
+pub(super) fn permutations() -> Vec<Permutation> {
+    let mut all: Vec<Permutation> = crate::neuron::snippets().into_iter().flat_map(of_snippet).collect();
     let switches = [false, true];
     let blank = Axes {
         reset: Reset::None,
@@ -247,6 +304,8 @@ pub(super) fn permutations() -> Vec<Permutation> {
         spike_gradient: true,
         potential_gradient: false,
         reduced: false,
+        snippet: None,
+        several: None,
     };
     let geometry = Geometry { size: 96, per: 1, tile: 2 };
     for reset in Reset::ALL {
@@ -270,6 +329,10 @@ pub(super) fn permutations() -> Vec<Permutation> {
                 all.push(Axes { keeps_current, ..readout }.scan(false));
             }
         }
+    }
+    for periodic in switches {
+        let axes = Axes { reset: Reset::SubtractBefore, several: Some(periodic), ..blank };
+        all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1)]);
     }
     let wide = |tile, lag| blank.resident(Geometry { size: 224, per: 2, tile }, 416, lag);
     all.extend([wide(1, 1), wide(2, 1), wide(4, 1), wide(1, 2), wide(2, 2)]);

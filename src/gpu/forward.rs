@@ -4,8 +4,9 @@ use super::buffers::Array;
 use super::form::{Geometry, slices};
 use super::recorder::{read, write};
 use super::{Activity, FLAT, Gpu, Permutation, Values, drive};
-use crate::kernels::{Drive, Form, Forward, HISTORY, Model, Projection};
+use crate::kernels::{Drive, Firing, Form, Forward, HISTORY, Model, Projection};
 use crate::network::{Reduce, Reset};
+use crate::neuron::Snippet;
 use std::ops::Range;
 
 #[repr(C)]
@@ -22,6 +23,7 @@ pub(super) struct Params {
     source_words: u32,
     source_offset: u32,
     reset_potential: f32,
+    most: u32,
 }
 
 /// Cells (samples × neurons) from which on the drive is fused into the scan: with fewer, a drive that is parallel over
@@ -68,6 +70,10 @@ struct Axes {
     tape: bool,
     keeps_current: bool,
     reduced: bool,
+    /// A neuron that is not of the leaky integrate-and-fire family, whether its J is kept, and the rows of its tape.
+    snippet: Option<(&'static Snippet, bool, usize)>,
+    /// Several spikes a step.
+    bytes: bool,
 }
 
 impl Axes {
@@ -75,11 +81,30 @@ impl Axes {
         let Model { reset, synapse, lag, spiking, .. } = call.model;
         let tape = call.tape.is_some();
         let keeps_current = tape && call.model.keeps_current();
-        Axes { reset, synapse, lagged: lag == 1, spiking, tape, keeps_current, reduced: call.reduce.is_some() }
+        let bytes = call.model.firing != Firing::Single;
+        let snippet = call.model.snippet.map(|own| (own, tape && call.model.keeps_drive(), call.model.tapes()));
+        Axes {
+            reset,
+            synapse,
+            lagged: lag == 1,
+            spiking,
+            tape,
+            keeps_current,
+            reduced: call.reduce.is_some(),
+            snippet,
+            bytes,
+        }
     }
 
     fn of_kernel(self, name: &'static str) -> Permutation {
-        Permutation::new(name)
+        let permutation = match self.snippet {
+            None => Permutation::new(name),
+            Some((snippet, keeps_drive, tapes)) => Permutation::new(name)
+                .snippet(Some(snippet))
+                .define("KEEPS_DRIVE", keeps_drive)
+                .constant("TAPES", tapes),
+        };
+        permutation
             .define(reset(self.reset), true)
             .define("SYNAPSE", self.synapse)
             .define("LAGGED", self.lagged)
@@ -87,6 +112,7 @@ impl Axes {
             .define("TAPE", self.tape)
             .define("KEEPS_CURRENT", self.keeps_current)
             .define("REDUCED", self.reduced)
+            .define("BYTES", self.bytes)
     }
 
     /// The scan: feed-forward, with the drive fused in, or one step of a recurrent layer.
@@ -108,6 +134,7 @@ pub(super) fn layer_forward(gpu: &mut Gpu, from: Drive<Gpu>, call: Forward<Gpu>)
     let cells = call.shape.len(1);
     let fuse = from.projection == Projection::Dense
         && from.source.is_raster()
+        && call.model.firing == Firing::Single
         && call.recurrent.is_none()
         && cells >= gpu.options.fuse;
     if fuse {
@@ -128,11 +155,11 @@ pub(super) fn forward(gpu: &mut Gpu, input: Input, call: Forward<Gpu>) {
         return scan(gpu, &input, &call);
     };
     let resident = match call.form {
-        Form::Resident { tile, quantum } => {
+        Form::Resident { tile, quantum } if call.model.firing == Firing::Single => {
             let geometry = Geometry::forward(&gpu.recorder.device.limits, row, tile, lag);
             geometry.map(|geometry| (geometry, quantum.max(1)))
         }
-        Form::Scan | Form::Stepwise => None,
+        Form::Resident { .. } | Form::Scan | Form::Stepwise => None,
     };
     match resident {
         Some((geometry, quantum)) => resident_steps(gpu, &input, &call, &weights.array, geometry, quantum),
@@ -157,6 +184,7 @@ fn params(call: &Forward<Gpu>, input: &Input, range: &Range<usize>) -> Params {
         source_words: source_words as u32,
         source_offset: source_offset as u32,
         reset_potential: call.model.reset_potential as f32,
+        most: if let Firing::Multi { most, .. } = call.model.firing { most } else { 1 },
     }
 }
 
@@ -227,14 +255,48 @@ fn resident_steps(
     record(gpu, &permutation, input, call, Some(weights), pieces, groups, work);
 }
 
-pub(super) fn permutations() -> Vec<Permutation> {
+/// A snippet in its reset forms.
+pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
     let mut all = Vec::new();
+    for (bits, &reset) in snippet.resets.iter().cycle().take(2 * snippet.resets.len()).enumerate() {
+        let (synapse, kept) = (bits % 2 == 0, bits >= snippet.resets.len());
+        let tapes = snippet.states() + 2 * usize::from(kept);
+        let axes = Axes {
+            reset,
+            synapse,
+            lagged: synapse,
+            spiking: true,
+            tape: true,
+            keeps_current: kept,
+            reduced: false,
+            snippet: Some((snippet, kept, tapes)),
+            bytes: false,
+        };
+        all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
+        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
+        all.push(Axes { tape: false, keeps_current: false, ..axes }.scan(false, false));
+    }
+    all
+}
+
+pub(super) fn permutations() -> Vec<Permutation> {
+    let mut all: Vec<Permutation> = crate::neuron::snippets().into_iter().flat_map(of_snippet).collect();
     let switches = [false, true];
     let tapes = [(false, false), (true, false), (true, true)];
     for reset in Reset::ALL {
         for (synapse, lagged) in switches.into_iter().flat_map(|a| switches.map(|b| (a, b))) {
             for (tape, keeps_current) in tapes {
-                let axes = Axes { reset, synapse, lagged, spiking: true, tape, keeps_current, reduced: false };
+                let axes = Axes {
+                    reset,
+                    synapse,
+                    lagged,
+                    spiking: true,
+                    tape,
+                    keeps_current,
+                    reduced: false,
+                    snippet: None,
+                    bytes: false,
+                };
                 all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
                 all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
                 if reset == Reset::None {
@@ -247,9 +309,32 @@ pub(super) fn permutations() -> Vec<Permutation> {
             }
         }
     }
+    for reset in [Reset::SubtractBefore, Reset::SubtractAfter] {
+        let axes = Axes {
+            reset,
+            synapse: false,
+            lagged: false,
+            spiking: true,
+            tape: true,
+            keeps_current: false,
+            reduced: false,
+            snippet: None,
+            bytes: true,
+        };
+        all.extend([axes.scan(false, false), axes.scan(false, true)]);
+    }
     let reset = Reset::ZeroAfter;
-    let axes =
-        Axes { reset, synapse: true, lagged: true, spiking: true, tape: true, keeps_current: true, reduced: false };
+    let axes = Axes {
+        reset,
+        synapse: true,
+        lagged: true,
+        spiking: true,
+        tape: true,
+        keeps_current: true,
+        reduced: false,
+        snippet: None,
+        bytes: false,
+    };
     all.extend([1, 2].map(|lag| axes.resident(Geometry { size: 224, per: 3, tile: 2 }, 640, lag)));
     all
 }

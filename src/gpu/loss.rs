@@ -1,6 +1,6 @@
 //! `loss`: in one workgroup where there is little to do, else in many and then `finish`.
 
-use super::collapse::{number, recording};
+use super::collapse::{counted, number, recording};
 use super::finish::{PARTS, finish};
 use super::recorder::{read, write};
 use super::{Gpu, Permutation, TREE, tree};
@@ -85,6 +85,7 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
         read(4, &call.table.array),
     ];
     let (source, cells, with_gradient);
+    let mut bytes = false;
     match call.scores {
         Scores::Samples(place, planes) => {
             (source, cells, with_gradient) = (Source::Samples, shape.batch, true);
@@ -96,6 +97,7 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
             let potential = matches!(from, Recording::Potential(_));
             source = if potential { Source::Potential } else { Source::Spikes };
             (cells, with_gradient) = (shape.steps * shape.batch, gradient.is_some());
+            bytes = counted(&from);
             let (array, emit_lag) = recording(from);
             params.emit_lag = emit_lag;
             bindings.push(read(5, array));
@@ -108,7 +110,7 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
     let groups = if single { 1 } else { cells.div_ceil(TREE) };
     let work = (64 * cells * shape.row()) as u64;
     let gradient = with_gradient && !matches!(source, Source::Samples);
-    let permutation = permutation(source, gradient, call.metrics.is_some(), single);
+    let permutation = permutation(source, gradient, call.metrics.is_some(), single).define("BYTES", bytes);
     let Some((metrics, slot)) = call.metrics else {
         return gpu.dispatch(permutation, &params, &bindings, groups, work);
     };
@@ -130,6 +132,9 @@ pub(super) fn permutations() -> Vec<Permutation> {
         for source in [Source::Potential, Source::Spikes] {
             for (gradient, value) in [(false, true), (true, false), (true, true)] {
                 all.push(permutation(source, gradient, value, single));
+                if matches!(source, Source::Spikes) {
+                    all.push(permutation(source, gradient, value, single).define("BYTES", true));
+                }
             }
         }
     }

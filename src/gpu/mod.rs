@@ -7,13 +7,16 @@
 mod advance;
 mod backward;
 mod buffers;
+mod clamp;
 mod collapse;
 mod constants;
+mod constrain;
 mod control;
 mod count;
 mod device;
 mod drive;
 mod drive_backward;
+mod encode_rate;
 mod finish;
 mod form;
 mod forward;
@@ -26,6 +29,7 @@ mod product;
 mod recorder;
 mod regularise;
 mod shader;
+mod snippet;
 mod spread;
 mod square_sum;
 mod table;
@@ -36,7 +40,8 @@ mod weight_gradient;
 pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
 pub use recorder::Created;
-pub use shader::{Permutation, Shader, find};
+pub use shader::{Permutation, Shader, check_expression, find};
+pub(crate) use snippet::check as check_snippet;
 pub use table::permutations;
 
 use crate::error::Result;
@@ -179,6 +184,10 @@ impl Kernels for Gpu {
         advance::advance(self, activity);
     }
 
+    fn encode_rate(&mut self, call: EncodeRate<Self>) {
+        encode_rate::encode_rate(self, call);
+    }
+
     fn copy_plane(&mut self, shape: Shape, planes: &mut Values, from: usize, to: usize) {
         planes::copy(self, shape, planes, from, to);
     }
@@ -262,8 +271,16 @@ impl Kernels for Gpu {
         control::control(self, metrics, squares, loss, max_norm, control);
     }
 
+    fn constrain(&mut self, call: Constrain<Self>) {
+        constrain::constrain(self, call);
+    }
+
     fn update(&mut self, call: Update<Self>) {
         update::update(self, call);
+    }
+
+    fn clamp(&mut self, values: &mut Values, range: Range<usize>, low: f64, high: f64) {
+        clamp::clamp(self, values, range, low, high);
     }
 
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form) {

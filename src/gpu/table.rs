@@ -25,13 +25,16 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("advance", advance::Params),
     shader!("backward", backward::Params),
     shader!("backward_resident", backward::Params),
+    shader!("clamp", clamp::Params),
     shader!("collapse", collapse::Params),
     shader!("constants", constants::Params),
+    shader!("constrain", constrain::Params),
     shader!("control", control::Params),
     shader!("count", count::Params),
     shader!("drive", drive::Params),
     shader!("drive_current", drive::CurrentParams),
     shader!("drive_backward_current", drive_backward::CurrentParams),
+    shader!("encode_rate", encode_rate::Params),
     shader!("fill", memory::FillParams),
     shader!("finish", finish::Params),
     shader!("forward", forward::Params),
@@ -60,11 +63,16 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("neuron/forward"),
     piece!("neuron/lif"),
     piece!("neuron/lif_constants"),
+    piece!("neuron/reset"),
+    piece!("neuron/snippet"),
+    piece!("neuron/snippet_backward"),
     piece!("shared/exponential"),
     piece!("shared/finite"),
     piece!("shared/grid"),
+    piece!("shared/random"),
     piece!("shared/recording"),
     piece!("shared/rows"),
+    piece!("shared/spikes"),
     piece!("shared/source"),
     piece!("shared/tree"),
     piece!("surrogate/surrogate"),
@@ -73,12 +81,15 @@ pub(super) static PIECES: &[(&str, &str)] = &[
 /// Every shader in every combination of compile-time choices that the kernels ask for; sizes of the resident kernels by
 /// examples.
 pub fn permutations() -> Vec<Permutation> {
-    let flats = ["advance", "constants", "count", "drive_backward_current", "fill", "spread"];
+    let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "encode_rate", "fill", "spread"];
     let trees = ["finish", "regularise", "regularise_l2", "square_sum"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
     all.extend(["control", "prepare", "tally"].map(Permutation::new));
+    all.push(flat("constants").define("OWN", true));
+    all.push(flat("count").define("BYTES", true));
     all.extend(collapse::permutations());
+    all.extend(constrain::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());
     all.extend(neuron_gradient::permutations());

@@ -1,11 +1,15 @@
 //! Learning: optimisers, schedules, recipes, and the trainer.
 
+mod batches;
+mod group;
 mod optimiser;
 mod recipe;
 mod schedule;
 mod trainer;
 
+pub use batches::select;
+pub use group::Group;
 pub use optimiser::Optimiser;
 pub use recipe::{Recipe, Task, Train};
 pub use schedule::Schedule;
-pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters, select};
+pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters};

@@ -1,10 +1,12 @@
 //! A training run as data: the network, what it learns from, and how. A recipe is one that comes with the program.
 
+use super::group::Group;
 use super::optimiser::{Optimiser, positive};
 use super::schedule::Schedule;
 use crate::data::{Braille, DataSet, Randman, Split};
 use crate::error::{Error, Result};
 use crate::network::{Network, syntax, typed, with_line};
+use crate::spikes::encode::Encoder;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -15,7 +17,8 @@ const RECIPES: [(&str, &str); 3] = [
     ("braille", include_str!("../../recipes/braille.toml")),
 ];
 
-/// A training run: a file with the keys of a [`Network`], a table `[train]`, and a table `[data]`.
+/// A training run: a file with the keys of a [`Network`], a table `[train]`, a table `[data]`, and for data of real values a
+/// table `[encode]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// What is trained.
@@ -24,6 +27,8 @@ pub struct Recipe {
     pub train: Train,
     /// With what.
     pub data: Task,
+    /// How real values become the network's input; None: as they are.
+    pub encode: Option<Encoder>,
 }
 
 /// The table `[train]`.
@@ -51,6 +56,9 @@ pub struct Train {
     /// Learning rate over the run.
     #[serde(default)]
     pub schedule: Schedule,
+    /// What differs for some parameters.
+    #[serde(default, rename = "group", skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
 }
 
 fn one() -> u64 {
@@ -124,8 +132,9 @@ impl Recipe {
     pub fn named(name: &str) -> Result<Recipe> {
         let Some((name, text)) = RECIPES.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = Recipe::names().collect();
+            let near = crate::suggest::did_you_mean(name, known.iter().copied());
             return Err(Error::Input(format!(
-                "unknown recipe {name}: the recipes are {}; a file must end in .toml",
+                "unknown recipe {name}{near}: the recipes are {}; a file must end in .toml",
                 known.join(", ")
             )));
         };
@@ -146,6 +155,7 @@ impl Recipe {
             Error::network("train", "missing: a training file has a table [train] with data, epochs and batch")
         })?;
         let data = table.remove("data").unwrap_or_else(|| Value::Table(Table::new()));
+        let encode = table.remove("encode").map(|encode| within("encode", typed(encode))).transpose()?;
         let network = Network::from_table(table)?;
         let mut train: Train = within("train", typed(train))?;
         if train.name.is_empty() {
@@ -155,10 +165,11 @@ impl Recipe {
             "randman" => Task::Randman(within("data", typed(data))?),
             "braille" => Task::Braille(within("data", typed(data))?),
             other => {
-                return Err(Error::network("train.data", format!("unknown task {other:?}, known: randman, braille")));
+                let message = crate::suggest::unknown("task", other, &["randman", "braille"]);
+                return Err(Error::network("train.data", message));
             }
         };
-        let recipe = Recipe { network, train, data };
+        let recipe = Recipe { network, train, data, encode };
         recipe.validate()?;
         Ok(recipe)
     }
@@ -171,6 +182,9 @@ impl Recipe {
         };
         let mut tables = Table::new();
         tables.insert("train".into(), Value::try_from(&self.train).expect("plain data"));
+        if let Some(encode) = &self.encode {
+            tables.insert("encode".into(), Value::try_from(encode).expect("plain data"));
+        }
         let train = toml::to_string(&tables).expect("plain data");
         format!("{}\n{train}\n[data]\n{}", self.network.to_toml(), data.expect("plain data"))
     }
@@ -198,6 +212,9 @@ impl Recipe {
         }
         train.optimiser.validate()?;
         train.schedule.validate()?;
+        for (g, group) in train.groups.iter().enumerate() {
+            group.validate(&format!("train.group[{g}]"), &self.network, train.optimiser.rule())?;
+        }
         if let Some(clip) = train.clip {
             positive("train.clip", clip)?;
         }
@@ -207,6 +224,9 @@ impl Recipe {
                 format!("{}.loss", readout.place(index)),
                 "the data have labels alone: an mse needs on_target and off_target (of counts: correct_rate and incorrect_rate)",
             ));
+        }
+        if let Some(encode) = &self.encode {
+            encode.validate()?;
         }
         match &self.data {
             Task::Randman(task) => task.validate(),
@@ -219,11 +239,14 @@ impl Recipe {
     /// # Errors
     /// [`Error::Network`] where a width differs.
     pub fn fits(&self, data: &DataSet) -> Result<()> {
+        self.encodes(data)?;
         let (inputs, classes) = (self.network.inputs, self.network.classes());
-        if inputs != data.inputs() {
+        let channels = self.channels(data);
+        if inputs != channels {
+            let encoded = if self.encode.is_some() { ", encoded," } else { "" };
             return Err(Error::network(
                 "inputs",
-                format!("is {inputs}, but {} has {} channels", self.data.name(), data.inputs()),
+                format!("is {inputs}, but {}{encoded} has {channels} channels", self.data.name()),
             ));
         }
         if classes != data.classes() {

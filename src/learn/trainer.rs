@@ -1,10 +1,9 @@
 //! The trainer: epochs of forward, backward and update, and what is kept of them.
 
+use super::batches::EVALUATION;
 use super::{Recipe, Schedule};
-use crate::data::{Activity, DataSet, Split, order};
-use crate::engine::{
-    Batch, Budget, Device, Engine, Gradient, Input, LayerActivity, Optimiser, Parameters, StepMetrics, shapes,
-};
+use crate::data::{DataSet, Split, order};
+use crate::engine::{Budget, Device, Engine, Gradient, LayerActivity, Optimiser, Parameters, StepMetrics, shapes};
 use crate::error::{Error, Result};
 use crate::io::{ActivityMetrics, Best, Checkpoint, EpochMetrics, Progress};
 use crate::network::Network;
@@ -101,10 +100,13 @@ pub fn learned_parameters(network: &Network) -> usize {
         let (layer, part) = name.strip_prefix("layer")?.split_once('.')?;
         let neuron = &network.layers.get(layer.parse::<usize>().ok()?)?.neuron;
         Some(match part {
-            "tau_mem" => neuron.tau_mem.learned,
+            "tau_mem" | "leak" => neuron.tau_mem.learned,
             "tau_syn" => neuron.tau_syn.as_ref().is_some_and(|tau| tau.learned),
             "threshold" => neuron.threshold.as_ref().is_some_and(|theta| theta.learned),
-            _ => true,
+            own => match neuron.kind.snippet().and_then(|snippet| snippet.parameter(own)) {
+                Some((index, _)) => neuron.own(index).is_some_and(|parameter| parameter.learned),
+                None => true,
+            },
         })
     };
     let sizes = shapes(network).into_iter().filter(|(name, _)| learned(name) == Some(true));
@@ -120,6 +122,9 @@ impl Trainer {
         recipe.fits(&split.train)?;
         let mut engine = Engine::new(recipe.network.clone(), device, Budget::default())?;
         engine.initialise(recipe.train.seed)?;
+        let rate = recipe.train.optimiser.rate();
+        let groups: Vec<_> = recipe.train.groups.iter().map(|group| group.engine(rate)).collect();
+        engine.set_groups(&groups)?;
         let progress = Progress::start(recipe.to_toml(), recipe.train.seed);
         Ok(Trainer { recipe, split, engine, progress, best: None })
     }
@@ -213,7 +218,7 @@ impl Trainer {
         let batches = order.len().div_ceil(batch);
         let total = (epochs * batches) as u64;
         let first = self.progress.step;
-        let work = (self.recipe.network.neurons() * self.split.train.steps()) as f64;
+        let work = (self.recipe.network.neurons() * self.recipe.steps(&self.split.train)) as f64;
         let hidden = self.hidden_neurons().max(1) as f64;
         let mut optimiser = Optimiser {
             rule: train.optimiser.rule(),
@@ -228,7 +233,7 @@ impl Trainer {
         for (index, samples) in order.chunks(batch).enumerate() {
             let step = first + index as u64;
             optimiser.rate = base * schedule.factor(step, batches as u64, total);
-            self.engine.forward(&select(&self.split.train, samples))?;
+            self.engine.forward(&self.recipe.batch(&self.split.train, samples, step)?)?;
             self.engine.backward(&Gradient::loss())?;
             self.engine.step(&optimiser)?;
             let done = index + 1;
@@ -257,7 +262,7 @@ impl Trainer {
         let trained = begun.elapsed().as_secs_f64();
         self.progress.epoch += 1;
         self.progress.step += batches as u64;
-        let valid = (!self.split.valid.is_empty()).then(|| evaluate(&mut self.engine, &self.split.valid, batch));
+        let valid = (!self.split.valid.is_empty()).then(|| evaluate(&mut self.engine, &self.recipe, &self.split.valid));
         let valid = valid.transpose()?;
         // The last update of an epoch shows only here: a checkpoint that is not finite must not replace a good one.
         self.engine.check_finite().map_err(|error| match error {
@@ -300,8 +305,10 @@ impl Trainer {
     /// The error of a loss that is not a number, with the layer where it began. The update of that step was left out, so
     /// its batch is run again to look inside.
     fn diverged(&mut self, step: u64, samples: &[usize]) -> Error {
-        let batch = select(&self.split.train, samples);
-        let again = self.engine.forward(&batch).map(|_| ()).and_then(|()| self.engine.backward(&Gradient::loss()));
+        let batch = self.recipe.batch(&self.split.train, samples, step);
+        let again = batch
+            .and_then(|batch| self.engine.forward(&batch).map(|_| ()))
+            .and_then(|()| self.engine.backward(&Gradient::loss()));
         let place = match again.and_then(|()| self.engine.diagnose()) {
             Ok(place) => place,
             Err(error) => error.to_string(),
@@ -315,7 +322,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Input`] where the data do not fit the network, [`Error::Device`], [`Error::Memory`].
     pub fn evaluate(&mut self, data: &DataSet) -> Result<Evaluation> {
-        evaluate(&mut self.engine, data, self.recipe.train.batch)
+        evaluate(&mut self.engine, &self.recipe, data)
     }
 
     /// Puts the parameters of the best epoch on the device (without a validation set: keeps the last ones) and says which
@@ -338,31 +345,21 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::evaluate`].
     pub fn test(&mut self) -> Result<Evaluation> {
-        evaluate(&mut self.engine, &self.split.test, self.recipe.train.batch)
+        evaluate(&mut self.engine, &self.recipe, &self.split.test)
     }
 }
 
-/// Samples of a data set as the engine takes them.
-pub fn select(data: &DataSet, samples: &[usize]) -> Batch {
-    let (activity, labels) = data.select(samples);
-    let input = match activity {
-        Activity::Spikes(raster) => Input::Spikes(raster),
-        Activity::Values(trace) => Input::Values(trace),
-    };
-    Batch::new(input).with_labels(labels)
-}
-
-/// Runs a network on all of a data set, `batch` samples at a time.
+/// Runs a network on all of a data set, in batches and through the encoder of `recipe`.
 ///
 /// # Errors
 /// [`Error::Input`] where the data do not fit the network, [`Error::Device`], [`Error::Memory`].
-pub fn evaluate(engine: &mut Engine, data: &DataSet, batch: usize) -> Result<Evaluation> {
+pub fn evaluate(engine: &mut Engine, recipe: &Recipe, data: &DataSet) -> Result<Evaluation> {
     engine.metrics()?;
     engine.activity()?;
     let mut sums = Sums::default();
     let order: Vec<usize> = (0..data.len()).collect();
-    for samples in order.chunks(batch) {
-        engine.infer(&select(data, samples))?;
+    for (index, samples) in order.chunks(recipe.train.batch).enumerate() {
+        engine.infer(&recipe.batch(data, samples, EVALUATION + index as u64)?)?;
     }
     for metrics in engine.metrics()? {
         sums.add(&metrics);

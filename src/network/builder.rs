@@ -42,6 +42,10 @@ impl Layer {
             init: Init::default(),
             recurrent_init: Init::default(),
             bias_init: zero(),
+            dale: None,
+            density: None,
+            recurrent_density: None,
+            self_connections: true,
             regularise: Vec::new(),
         }
     }

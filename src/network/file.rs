@@ -1,7 +1,9 @@
 //! A network from a TOML file: what is left out comes from the preset, every mistake is named with its line.
 
+use super::switches::{Switches, complete_surrogate};
 use super::*;
 use crate::error::{Error, Result};
+use crate::neuron::{Leak, Meaning, Snippet, Transform};
 use toml::{Table, Value};
 
 impl Network {
@@ -40,7 +42,7 @@ pub(crate) fn typed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let place = error.path().to_string();
         let message = error.into_inner().to_string();
-        let message = message.lines().next().unwrap_or_default().trim().to_string();
+        let message = crate::suggest::with_nearest(message.lines().next().unwrap_or_default().trim().to_string());
         Error::network(if place == "." { "network".to_string() } else { place }, message)
     })
 }
@@ -98,10 +100,8 @@ fn locate(text: &str, place: &str) -> Option<usize> {
 
 /// Fills in what the file leaves out.
 fn complete(table: &mut Table) -> Result<()> {
-    let preset: Preset = match table.get("preset") {
-        Some(value) => typed(value.clone()).map_err(|_| unknown_preset(value))?,
-        None => Preset::default(),
-    };
+    let switches = Switches::from_value(table.remove("preset"))?;
+    table.insert("preset".into(), Value::String(switches.base.name().into()));
     table.entry("dt").or_insert(Value::Float(1.0));
     let dt = match table.get("dt") {
         Some(Value::Float(dt)) => *dt,
@@ -116,7 +116,7 @@ fn complete(table: &mut Table) -> Result<()> {
     for (index, layer) in layers.iter_mut().enumerate() {
         let place = format!("layer[{index}]");
         let Value::Table(layer) = layer else { return Err(Error::network(place, "must be a table")) };
-        complete_layer(layer, preset, dt, index + 1 == count, &place)?;
+        complete_layer(layer, &switches, dt, index + 1 == count, &place)?;
     }
     let spiking = layers.last().is_some_and(|layer| {
         let kind = layer.get("neuron").and_then(|neuron| neuron.get("kind")).and_then(Value::as_str);
@@ -126,11 +126,6 @@ fn complete(table: &mut Table) -> Result<()> {
         Value::Table(readout) => super::loss::complete(readout, spiking),
         _ => Err(Error::network("readout", "must be a table [readout]")),
     }
-}
-
-fn unknown_preset(value: &Value) -> Error {
-    let names: Vec<&str> = Preset::ALL.iter().map(|preset| preset.name()).collect();
-    Error::network("preset", format!("unknown preset {value}, known: {}", names.join(", ")))
 }
 
 fn fill(table: &mut Table, defaults: Table) {
@@ -146,41 +141,87 @@ fn subtable<'a>(table: &'a mut Table, key: &str, place: &str) -> Result<&'a mut 
     }
 }
 
-fn complete_layer(layer: &mut Table, preset: Preset, dt: f64, last: bool, place: &str) -> Result<()> {
+fn complete_layer(layer: &mut Table, switches: &Switches, dt: f64, last: bool, place: &str) -> Result<()> {
     let recurrent = matches!(layer.get("recurrent"), Some(Value::Boolean(true)));
     let neuron = subtable(layer, "neuron", place)?;
     let kind: NeuronKind = match neuron.get("kind") {
-        Some(value) => typed(value.clone()).map_err(|_| {
-            Error::network(format!("{place}.neuron.kind"), format!("unknown neuron {value}, known: lif, cuba_lif, li"))
+        Some(value) => typed(value.clone()).map_err(|error| match error {
+            Error::Network { message, .. } => Error::network(format!("{place}.neuron.kind"), message),
+            other => other,
         })?,
         None if last => NeuronKind::Li,
-        None => preset.hidden_kind(),
+        None => switches.hidden,
     };
-    time_constant(neuron, "beta", "tau_mem", dt, place)?;
-    time_constant(neuron, "alpha", "tau_syn", dt, place)?;
-    fill(neuron, Table::try_from(preset.neuron(kind, recurrent)).expect("plain data"));
+    neuron_keys(neuron, kind, dt, place)?;
+    let mut defaults = switches.neuron(kind, recurrent);
+    neuron_keys(&mut defaults, kind, dt, place)?;
+    for (key, value) in defaults.remove("parameters").and_then(|own| own.as_table().cloned()).into_iter().flatten() {
+        subtable(neuron, "parameters", &format!("{place}.neuron"))?.entry(key).or_insert(value);
+    }
+    fill(neuron, defaults);
     if neuron.get("tau_syn") == Some(&Value::Boolean(false)) {
         neuron.remove("tau_syn");
     }
     if kind != NeuronKind::Li {
         let surrogate = subtable(layer, "surrogate", place)?;
-        let defaults = preset.surrogate();
-        let named = surrogate.get("kind").and_then(|kind| kind.as_str()).map(str::to_string);
-        if named.is_none_or(|name| name == defaults.kind.name()) {
-            let given_slope = surrogate.contains_key("slope");
-            let mut defaults = Table::try_from(defaults).expect("plain data");
-            if given_slope {
-                // A scale that belongs to the preset's own slope does not belong to another.
-                defaults.remove("scale");
-            }
-            fill(surrogate, defaults);
-        }
+        complete_surrogate(surrogate, switches.surrogate);
     }
     Ok(())
 }
 
-/// Turns a decay factor (`beta`) into its time constant (`tau_mem`): `τ = −dt / ln(factor)`.
-fn time_constant(neuron: &mut Table, factor: &str, tau: &str, dt: f64, place: &str) -> Result<()> {
+/// Brings the keys of a neuron into the form that the types have: decays become time constants, a snippet's own parameters
+/// go into `parameters`.
+fn neuron_keys(neuron: &mut Table, kind: NeuronKind, dt: f64, place: &str) -> Result<()> {
+    if kind.leak() == Leak::None {
+        for key in ["tau_mem", "beta"] {
+            if neuron.contains_key(key) {
+                let name = kind.name();
+                return Err(Error::network(format!("{place}.neuron.{key}"), format!("the neuron {name:?} has none")));
+            }
+        }
+    }
+    let leak = kind.leak();
+    time_constant(neuron, "beta", "tau_mem", place, |beta| match leak {
+        Leak::Exponential | Leak::None => -dt / beta.ln(),
+        Leak::Euler | Leak::Logistic => dt / (1.0 - beta),
+    })?;
+    time_constant(neuron, "alpha", "tau_syn", place, |alpha| -dt / alpha.ln())?;
+    match kind.snippet() {
+        Some(snippet) => own_parameters(neuron, snippet, dt, place),
+        None => Ok(()),
+    }
+}
+
+/// Moves the keys of a snippet's own parameters to `parameters`, and turns words and truth values into their numbers.
+fn own_parameters(neuron: &mut Table, snippet: &Snippet, dt: f64, place: &str) -> Result<()> {
+    for spec in snippet.parameters {
+        if spec.transform == Transform::Decay {
+            time_constant(neuron, spec.constant, spec.name, place, |factor| -dt / factor.ln())?;
+        }
+        let Some(mut value) = neuron.remove(spec.name) else { continue };
+        let mistake = |allowed: &str| {
+            Err(Error::network(format!("{place}.neuron.{}", spec.name), format!("is {value}, allowed: {allowed}")))
+        };
+        match (spec.meaning, &value) {
+            (Meaning::Flag, Value::Boolean(on)) => value = Value::Float(if *on { 1.0 } else { 0.0 }),
+            (Meaning::Choice(words), Value::String(word)) => match words.iter().position(|known| known == word) {
+                Some(at) => value = Value::Float(at as f64),
+                None => return mistake(&words.join(", ")),
+            },
+            (Meaning::Flag, Value::Float(_) | Value::Integer(_)) => {}
+            (Meaning::Flag, _) => return mistake("true, false"),
+            (Meaning::Choice(_), Value::Float(_) | Value::Integer(_)) => {}
+            (Meaning::Choice(words), _) => return mistake(&words.join(", ")),
+            _ => {}
+        }
+        let place = format!("{place}.neuron");
+        subtable(neuron, "parameters", &place)?.insert(spec.name.into(), value);
+    }
+    Ok(())
+}
+
+/// Turns a decay factor (`beta`) into its time constant (`tau_mem`) by `tau_of`.
+fn time_constant(neuron: &mut Table, factor: &str, tau: &str, place: &str, tau_of: impl Fn(f64) -> f64) -> Result<()> {
     let Some(value) = neuron.remove(factor) else { return Ok(()) };
     let place = format!("{place}.neuron.{factor}");
     if neuron.contains_key(tau) {
@@ -193,7 +234,7 @@ fn time_constant(neuron: &mut Table, factor: &str, tau: &str, dt: f64, place: &s
             _ => return Err(Error::network(place, "must be a number between 0 and 1")),
         };
         if number > 0.0 && number < 1.0 {
-            Ok(Value::Float(-dt / number.ln()))
+            Ok(Value::Float(tau_of(number)))
         } else {
             Err(Error::network(place, format!("must lie between 0 and 1, both excluded, is {number}")))
         }

@@ -4,6 +4,8 @@
 //! filled in from the preset. [`Network::validate`] names every mistake with its place.
 
 mod builder;
+mod constraint;
+mod custom;
 mod file;
 mod initialise;
 mod loss;
@@ -12,9 +14,13 @@ mod preset;
 mod readout;
 mod regulariser;
 mod surrogate;
+mod switches;
 mod validate;
 
 pub use builder::Builder;
+pub use constraint::Dale;
+pub use custom::CustomSurrogate;
+pub(crate) use custom::register as register_surrogate;
 pub(crate) use file::{syntax, typed, with_line};
 pub use initialise::Init;
 pub use loss::{Average, Inverse, Loss};
@@ -67,6 +73,18 @@ pub struct Layer {
     /// Initialiser of the bias.
     #[serde(default = "zero")]
     pub bias_init: Init,
+    /// Dale's law for both connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dale: Option<Dale>,
+    /// Fraction of the feed-forward weights that exist, drawn from the seed; None: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub density: Option<f64>,
+    /// The same for the recurrent weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrent_density: Option<f64>,
+    /// Whether a recurrent unit has a weight to itself.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub self_connections: bool,
     /// Activity regularisers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularise: Vec<Regulariser>,
@@ -74,6 +92,14 @@ pub struct Layer {
 
 fn zero() -> Init {
     Init::Constant { value: 0.0 }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// A spiking network as data.

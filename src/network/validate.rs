@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::{Error, Result};
+use crate::neuron::{Leak, Meaning, ParameterSpec};
 
 fn fail<T>(place: &str, message: impl Into<String>) -> Result<T> {
     Err(Error::network(place, message))
@@ -32,12 +33,67 @@ fn one_of(place: &str, value: u32, allowed: [u32; 2]) -> Result<()> {
 }
 
 fn parameter(place: &str, parameter: &Parameter, units: usize) -> Result<()> {
-    if parameter.listed && parameter.values.len() != units {
-        return fail(place, format!("has {} values for {units} units", parameter.values.len()));
-    }
+    listed(place, parameter, units)?;
     for (j, &value) in parameter.values.iter().enumerate() {
         let place = if parameter.listed { format!("{place}[{j}]") } else { place.to_string() };
         positive(&place, value)?;
+    }
+    for (key, bound) in [("min", parameter.min), ("max", parameter.max)] {
+        if let Some(bound) = bound {
+            positive(&format!("{place}.{key}"), bound)?;
+        }
+    }
+    bounds(place, parameter)
+}
+
+/// A bound holds what is learned, and the start lies inside.
+fn bounds(place: &str, parameter: &Parameter) -> Result<()> {
+    let (low, high) = (parameter.min.unwrap_or(f64::NEG_INFINITY), parameter.max.unwrap_or(f64::INFINITY));
+    if low > high || low.is_nan() || high.is_nan() {
+        return fail(&format!("{place}.min"), format!("{low} is above max = {high}"));
+    }
+    match parameter.values.iter().find(|&&value| value < low || value > high) {
+        Some(value) => fail(place, format!("starts at {value}, outside {low} to {high}")),
+        None => Ok(()),
+    }
+}
+
+/// A parameter of a snippet's own.
+fn own(place: &str, spec: &ParameterSpec, parameter: &Parameter, units: usize) -> Result<()> {
+    listed(place, parameter, units)?;
+    let (low, high) = spec.range;
+    for &value in &parameter.values {
+        if !value.is_finite() || value < low || value > high {
+            return match spec.meaning {
+                Meaning::Flag => fail(place, format!("must be true or false, is {value}")),
+                Meaning::Choice(words) => fail(place, format!("must be one of {}, is {value}", words.join(", "))),
+                Meaning::Count => fail(place, format!("must be a whole number up to {high}, is {value}")),
+                Meaning::Real if low > 0.0 => fail(place, format!("must be a number above 0, is {value}")),
+                Meaning::Real => fail(place, format!("must be a finite number, is {value}")),
+            };
+        }
+        if spec.meaning != Meaning::Real && value.fract() != 0.0 {
+            return fail(place, format!("must be a whole number, is {value}"));
+        }
+    }
+    if parameter.log_normal != 0.0 && !spec.logarithmic() {
+        return fail(&format!("{place}.log_normal"), "only what is always above 0 is drawn log-normal");
+    }
+    if parameter.learned && !spec.learnable() {
+        return fail(place, "cannot be learned: it is a switch");
+    }
+    bounds(place, parameter)
+}
+
+fn listed(place: &str, parameter: &Parameter, units: usize) -> Result<()> {
+    if parameter.listed && parameter.values.len() != units {
+        return fail(place, format!("has {} values for {units} units", parameter.values.len()));
+    }
+    if !(0.0..=10.0).contains(&parameter.log_normal) {
+        return fail(
+            &format!("{place}.log_normal"),
+            format!("must be a number from 0 to 10, is {}", parameter.log_normal),
+        );
     }
     Ok(())
 }
@@ -57,6 +113,30 @@ fn init(place: &str, init: &Init) -> Result<()> {
             positive(&format!("{place}.share"), share)?;
             if share > 1.0 { fail(&format!("{place}.share"), format!("must be at most 1, is {share}")) } else { Ok(()) }
         }
+    }
+}
+
+fn shape(place: &str, kind: SurrogateKind) -> Result<()> {
+    let at = |key: &str| format!("{place}.{key}");
+    let within = |key: &str, value: f64, from: f64, to: f64| {
+        if (from..=to).contains(&value) {
+            Ok(())
+        } else {
+            fail(&at(key), format!("must be a number from {from} to {to}, is {value}"))
+        }
+    };
+    match kind {
+        SurrogateKind::MultiGaussian { height, ratio } => {
+            within("height", height, 0.0, 1.0)?;
+            within("ratio", ratio, 1.0, 1e6)
+        }
+        SurrogateKind::LeakyRelu { leak } => within("leak", leak, 0.0, 1.0),
+        SurrogateKind::SpikeRateEscape { offset } => within("offset", offset, -1e6, 1e6),
+        SurrogateKind::SparseFastSigmoid { bound } => {
+            positive(&at("bound"), bound)?;
+            within("bound", bound, 0.0, 1e6)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -186,12 +266,55 @@ fn width(place: &str, units: usize) -> Result<()> {
 }
 
 impl Neuron {
-    fn validate(&self, place: &str, units: usize, recurrent: bool) -> Result<()> {
+    fn validate(&self, place: &str, units: usize, recurrent: bool, dt: f64) -> Result<()> {
         let at = |key: &str| format!("{place}.{key}");
-        parameter(&at("tau_mem"), &self.tau_mem, units)?;
+        let name = self.kind.name();
+        match (self.kind.leak(), self.tau_mem.is_absent()) {
+            (Leak::None, true) => {}
+            (Leak::None, false) => return fail(&at("tau_mem"), format!("the neuron {name:?} has none")),
+            (_, true) => return fail(&at("tau_mem"), format!("the neuron {name:?} needs it, in ms")),
+            (leak, false) => {
+                parameter(&at("tau_mem"), &self.tau_mem, units)?;
+                let steps = leak == Leak::Euler || leak == Leak::Logistic;
+                if let Some(tau) = self.tau_mem.values.iter().find(|&&tau| steps && tau <= dt) {
+                    return fail(&at("tau_mem"), format!("must be above dt = {dt} ms for this neuron, is {tau}"));
+                }
+            }
+        }
+        if let Some(snippet) = self.kind.snippet() {
+            if !snippet.resets.contains(&self.reset) {
+                let names: Vec<String> = snippet.resets.iter().map(|reset| reset.name().to_string()).collect();
+                return fail(&at("reset"), format!("the neuron {name:?} has {}", names.join(", ")));
+            }
+        }
+        match (self.kind, self.max_spikes) {
+            (NeuronKind::MultiSpike, Some(1..=255)) => {}
+            (NeuronKind::MultiSpike, most) => {
+                let most = most.map_or("left out".to_string(), |most| most.to_string());
+                return fail(&at("max_spikes"), format!("must be 1 to 255, is {most}"));
+            }
+            (_, Some(_)) => return fail(&at("max_spikes"), "only a multi_spike has it"),
+            (_, None) if self.periodic => return fail(&at("periodic"), "only a multi_spike has it"),
+            _ => {}
+        }
+        if self.kind == NeuronKind::MultiSpike && matches!(self.reset, Reset::ZeroBefore | Reset::ZeroAfter) {
+            return fail(
+                &at("reset"),
+                "a multi_spike has subtract_before, subtract_after, none: it subtracts θ for each spike",
+            );
+        }
+        for (key, value) in &self.parameters {
+            let known = self.kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
+            let Some(spec) = known.iter().find(|spec| spec.name == key) else {
+                let names: Vec<&str> = known.iter().map(|spec| spec.name).collect();
+                let known = if names.is_empty() { "none of its own".into() } else { names.join(", ") };
+                return fail(&at(key), format!("the neuron {name:?} has no such parameter; it has {known}"));
+            };
+            own(&at(key), spec, value, units)?;
+        }
         match (&self.tau_syn, self.kind) {
-            (Some(_), NeuronKind::Lif) => {
-                return fail(&at("tau_syn"), "a lif has no synapse: use kind = \"cuba_lif\"");
+            (Some(_), NeuronKind::If | NeuronKind::Lif | NeuronKind::Plif) => {
+                return fail(&at("tau_syn"), format!("a {name} has no synapse: use kind = \"cuba_lif\""));
             }
             (None, NeuronKind::CubaLif) => return fail(&at("tau_syn"), "a cuba_lif needs it, in ms"),
             (Some(tau), _) => parameter(&at("tau_syn"), tau, units)?,
@@ -263,16 +386,18 @@ impl Network {
             if !layer.neuron.spiking() && index < last {
                 return fail(&at("neuron.kind"), "an li does not spike: only the last layer can be one");
             }
-            layer.neuron.validate(&at("neuron"), layer.units, layer.recurrent)?;
+            layer.neuron.validate(&at("neuron"), layer.units, layer.recurrent, self.dt)?;
             match (&layer.surrogate, layer.neuron.spiking()) {
                 (Some(surrogate), true) => {
                     positive(&at("surrogate.slope"), surrogate.slope)?;
                     not_negative(&at("surrogate.scale"), surrogate.scale)?;
+                    shape(&at("surrogate"), surrogate.kind)?;
                 }
                 (None, true) => return fail(&at("surrogate"), "a spiking layer needs one"),
                 (Some(_), false) => return fail(&at("surrogate"), "an li readout does not spike and has none"),
                 (None, false) => {}
             }
+            layer.validate_constraints(&place)?;
             init(&at("init"), &layer.init)?;
             init(&at("recurrent_init"), &layer.recurrent_init)?;
             init(&at("bias_init"), &layer.bias_init)?;

@@ -1,5 +1,6 @@
 //! How activity is held: packed rasters (32 neurons a word), dense values, and counter-based random numbers.
 
+pub mod encode;
 mod random;
 mod raster;
 

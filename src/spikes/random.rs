@@ -21,6 +21,26 @@ impl Random {
         Random { key, counter: 0 }
     }
 
+    /// The stream of a key: see [`Random::key`].
+    pub fn keyed(key: u64) -> Self {
+        Random { key, counter: 0 }
+    }
+
+    /// The key of the stream, from which a device makes the same numbers.
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// The stream of step t of sample b: its number n belongs to unit n, whatever the sizes of batch and layer.
+    pub fn row(&self, t: usize, b: usize) -> Self {
+        Random::keyed(self.at((t as u64) << 32 | b as u64))
+    }
+
+    /// Whether the upper 24 bits of number `n` are below `chance`: true with probability `chance / 2^24`.
+    pub fn spike(&self, n: usize, chance: u32) -> bool {
+        ((self.at(n as u64) >> 40) as u32) < chance
+    }
+
     /// Number `n` of the stream.
     pub fn at(&self, n: u64) -> u64 {
         mix(self.key.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)))

@@ -21,7 +21,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     let mut written: Vec<(&'static str, Vec<u64>)> = Vec::new();
     let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
     let mut model = model(random, true);
-    model.learned = Learned { tau_syn: true, tau_mem: true, threshold: true, bias: true };
+    model.learned = Learned { tau_syn: true, tau_mem: true, threshold: true, bias: true, own: 0 };
     let layer = draw_layer(random, model, shape.units, true);
     let trace = draw_start(random, &layer, shape);
     let mut planes = start(kernels, shape, &trace);
@@ -33,10 +33,17 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     let mut kept = kernels.values("tape", 2 * shape.len(shape.steps)).unwrap();
     let gradient = draw_grid(random, shape);
     let gradient_spikes = rows(kernels, shape.units, &gradient.values);
-    for kind in [ActivityKind::Raster, ActivityKind::Values] {
+    for kind in [ActivityKind::Raster, ActivityKind::Values, ActivityKind::Bytes] {
         let source = Grid::drawn(-2..shape.steps as isize, shape.batch, inputs, || match kind {
             ActivityKind::Raster => f64::from(chance(random, 0.1)),
             ActivityKind::Values => normal(random),
+            ActivityKind::Bytes => {
+                if chance(random, 0.1) {
+                    1.0 + random.below(3) as f64
+                } else {
+                    0.0
+                }
+            }
         });
         let source = activity(kernels, kind, &source);
         let scale = 2.0 / (inputs as f64).sqrt();

@@ -2,8 +2,10 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod constraints;
 mod data;
 mod determinism;
+mod encoders;
 mod engine;
 mod golden;
 mod golden_losses;
@@ -13,4 +15,7 @@ mod gradient_audit;
 mod kernels;
 mod learn;
 mod naive;
+mod neurons;
+mod presets;
 mod readout_file;
+mod surrogates;

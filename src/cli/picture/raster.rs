@@ -2,7 +2,7 @@
 
 use super::*;
 use spikegrad::engine::Input;
-use spikegrad::learn::{Trainer, select};
+use spikegrad::learn::Trainer;
 use spikegrad::network::Reduction;
 use spikegrad::spikes::{Raster, Trace};
 
@@ -45,6 +45,10 @@ pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
                 let order: Vec<usize> = (0..raster.units()).collect();
                 spikes(&input, "input channel", raster, &order, INK, sample.dt)?;
             }
+            Input::Rates(rates) => {
+                let order: Vec<usize> = (0..rates.units).collect();
+                spikes(&input, "input channel", &rates.draw(), &order, INK, sample.dt)?;
+            }
             Input::Values(trace) => analogue(&input, trace, sample.dt, &|channel| recipe.data.channel_name(channel))?,
         }
         for (name, raster) in &sample.hidden {
@@ -66,7 +70,7 @@ fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
         return Ok(None);
     };
     let class = data.labels()[index] as usize;
-    let batch = select(data, &[index]);
+    let batch = trainer.recipe().batch(data, &[index], 0)?;
     let network = trainer.recipe().network.clone();
     let mut outputs = trainer.engine().forward(&batch)?;
     let predicted = outputs.answers()?[0] as usize;

@@ -10,6 +10,8 @@ fn arguments() {
     bad(at, &["tarin"], &["tarin"]);
     bad(at, &["train"], &["randman", "braille", ".toml"]);
     bad(at, &["train", "mnist"], &["unknown recipe mnist", "randman, randman-code, braille"]);
+    bad(at, &["train", "ranman"], &["did you mean randman?"]);
+    bad(at, &["preset", "snn-torch"], &["unknown preset", "did you mean snntorch?", "zenke-vogels"]);
     bad(at, &["train", "randman", "--device", "tpu"], &["tpu", "auto, cpu, gpu"]);
     bad(at, &["train", "randman", "--device", "gpu:x"], &["gpu:x"]);
     bad(at, &["train", "randman", "--epochs", "many"], &["many", "--epochs"]);
@@ -33,7 +35,7 @@ fn arguments() {
 fn help_is_no_error() {
     let place = tempfile::tempdir().unwrap();
     let help = good(place.path(), &["--help"]);
-    for command in ["train", "eval", "devices", "grad"] {
+    for command in ["train", "eval", "devices", "grad", "preset"] {
         assert!(help.contains(command), "{help}");
     }
     assert!(good(place.path(), &["train", "--help"]).contains("--resume"));
@@ -50,7 +52,10 @@ fn training_files() {
         bad(at, &["train", "my.toml", "--device", "cpu"], words);
     };
     try_with("units = 16", "unit = 16", &["my.toml", "layer[0].unit", "line 3", "unknown field"]);
-    try_with("epochs = 3", "epoch = 3", &["my.toml", "train.epoch", "line 9", "unknown field"]);
+    try_with("epochs = 3", "epoch = 3", &["my.toml", "train.epoch", "line 9", "unknown field", "did you mean epochs?"]);
+    try_with("kind = \"adam\"", "kind = \"adan\"", &["train.optimiser", "unknown variant", "did you mean adam?"]);
+    try_with("data = \"randman\"", "data = \"radman\"", &["train.data", "did you mean randman?"]);
+    try_with("units = 16", "units = 16\nneuron = { kind = \"life\" }", &["layer[0].neuron.kind", "did you mean lif?"]);
     try_with("epochs = 3", "epochs = 3 3", &["my.toml", "line 9"]);
     try_with("alpha = 2.0", "alfa = 2.0", &["my.toml", "data.alfa", "line 20"]);
     try_with("inputs = 12", "inputs = 11", &["inputs", "11", "12 channels"]);

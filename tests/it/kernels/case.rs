@@ -3,6 +3,7 @@
 use crate::naive::{Constants, Grid, Layer, Trace, forward};
 use spikegrad::kernels::*;
 use spikegrad::network::{Reset, Surrogate, SurrogateKind};
+use spikegrad::neuron::Leak;
 use spikegrad::spikes::Random;
 
 /// One of `choices`.
@@ -71,7 +72,11 @@ pub fn model(random: &mut Random, spiking: bool) -> Model {
             tau_mem: chance(random, 0.5),
             threshold: chance(random, 0.5),
             bias: chance(random, 0.5),
+            own: 0,
         },
+        firing: spikegrad::kernels::Firing::Single,
+        leak: Leak::Exponential,
+        snippet: None,
     }
 }
 

@@ -20,13 +20,14 @@ fn check_count<K: Kernels>(kernels: &mut K, case: &Case) {
     let shape = case.shape;
     for emit_lag in [0, 1] {
         let random = &mut Random::new(case.seed, 1);
-        let spikes = draw_source(random, ActivityKind::Raster, shape.units, shape);
+        let kind = one_of(random, &[ActivityKind::Raster, ActivityKind::Bytes]);
+        let spikes = draw_source(random, kind, shape.units, shape);
         let lengths = draw_lengths(random, shape);
         let expected = naive::count_until(&spikes, emit_lag, &lengths);
         let lengths = words(kernels, &lengths);
         let stale = vec![STALE; expected.len()];
         let mut planes = planes(kernels, shape, &[(plane::COUNT, &stale), (plane::COUNT - 1, &stale)]);
-        let spikes = activity(kernels, ActivityKind::Raster, &spikes);
+        let spikes = activity(kernels, kind, &spikes);
         kernels.count(shape, emit_lag, &spikes, &lengths, &mut planes);
         assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT), expected, "emit lag {emit_lag}");
         assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT - 1), stale, "the plane before");

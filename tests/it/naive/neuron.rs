@@ -16,8 +16,23 @@ pub fn surrogate(surrogate: Surrogate, x: f64) -> f64 {
         SurrogateKind::Boxcar => f64::from(z.abs() < 0.5),
         SurrogateKind::Gaussian => (-z * z).exp(),
         SurrogateKind::StraightThrough => 1.0,
+        SurrogateKind::MultiGaussian { height, ratio } => {
+            multi_gaussian(height, ratio, z) / multi_gaussian(height, ratio, 0.0)
+        }
+        SurrogateKind::LeakyRelu { leak } => f64::from(z >= 0.0) + leak * f64::from(z < 0.0),
+        SurrogateKind::Tanh => 1.0 - z.tanh() * z.tanh(),
+        SurrogateKind::SpikeRateEscape { offset } => (-(z - offset).abs()).exp(),
+        SurrogateKind::SparseFastSigmoid { bound } if x.abs() < bound => 1.0 / ((1.0 + z.abs()) * (1.0 + z.abs())),
+        SurrogateKind::SparseFastSigmoid { .. } => 0.0,
+        SurrogateKind::Custom(custom) => custom.derivative(z),
     };
     surrogate.scale * f
+}
+
+/// Yin et al. 2021: three bells, the outer ones s times as wide and h high, with the density's 1/σ.
+fn multi_gaussian(h: f64, s: f64, z: f64) -> f64 {
+    let bell = |z: f64, sigma: f64| (-z * z / (2.0 * sigma * sigma)).exp() / sigma;
+    (1.0 + h) * bell(z, 1.0) - h * bell(z - 1.0, s) - h * bell(z + 1.0, s)
 }
 
 /// The error function, by the series `erf z = 2/√π e^(−z²) Σ_n 2^n z^(2n+1) / (2n+1)!!`, whose terms have one sign.
@@ -46,6 +61,23 @@ pub fn primitive(surrogate: Surrogate, x: f64) -> f64 {
         SurrogateKind::Boxcar => z.clamp(-0.5, 0.5),
         SurrogateKind::Gaussian => std::f64::consts::PI.sqrt() / 2.0 * erf(z),
         SurrogateKind::StraightThrough => z,
+        SurrogateKind::MultiGaussian { height, ratio } => {
+            let half = std::f64::consts::FRAC_PI_2.sqrt();
+            let root = std::f64::consts::SQRT_2;
+            let sides = erf((z - 1.0) / (root * ratio)) + erf((z + 1.0) / (root * ratio));
+            half * ((1.0 + height) * erf(z / root) - height * sides) / multi_gaussian(height, ratio, 0.0)
+        }
+        SurrogateKind::LeakyRelu { leak } => z.max(0.0) + leak * z.min(0.0),
+        SurrogateKind::Tanh => z.tanh(),
+        SurrogateKind::SpikeRateEscape { offset } => {
+            let half = |y: f64| y.signum() * (1.0 - (-y.abs()).exp());
+            half(z - offset) - half(-offset)
+        }
+        SurrogateKind::SparseFastSigmoid { bound } => {
+            let held = z.clamp(-surrogate.slope * bound, surrogate.slope * bound);
+            held / (1.0 + held.abs())
+        }
+        SurrogateKind::Custom(custom) => custom.primitive(z),
     };
     surrogate.scale / surrogate.slope * f
 }

@@ -1,0 +1,56 @@
+//! Batches as the engine takes them, from the samples of a data set and the encoder of a recipe.
+
+use super::Recipe;
+use crate::data::{Activity, DataSet};
+use crate::engine::{Batch, Input};
+use crate::error::{Error, Result};
+use crate::spikes::encode::{Encoded, stream};
+
+/// Steps of the encoder's random numbers that evaluations use: each batch of an evaluation has the same ones every time.
+pub(super) const EVALUATION: u64 = 1 << 40;
+
+/// Samples of a data set as they are.
+pub fn select(data: &DataSet, samples: &[usize]) -> Batch {
+    let (activity, labels) = data.select(samples);
+    let input = match activity {
+        Activity::Spikes(raster) => Input::Spikes(raster),
+        Activity::Values(trace) => Input::Values(trace),
+    };
+    Batch::new(input).with_labels(labels)
+}
+
+impl Recipe {
+    /// Samples of a data set, encoded where the recipe has an encoder; `step` is the training step, which seeds what is
+    /// random.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where a value is outside what the encoder takes.
+    pub fn batch(&self, data: &DataSet, samples: &[usize], step: u64) -> Result<Batch> {
+        let batch = select(data, samples);
+        let (Some(encoder), Input::Values(values)) = (&self.encode, &batch.input) else { return Ok(batch) };
+        let input = match encoder.encode(values, &stream(self.train.seed, step))? {
+            Encoded::Spikes(raster) => Input::Spikes(raster),
+            Encoded::Values(trace) => Input::Values(trace),
+            Encoded::Rates(rates) => Input::Rates(rates),
+        };
+        Ok(Batch { input, ..batch })
+    }
+
+    /// Input channels of a sample of `data`, after the encoder.
+    pub(super) fn channels(&self, data: &DataSet) -> usize {
+        self.encode.as_ref().map_or(data.inputs(), |encoder| encoder.channels(data.inputs()))
+    }
+
+    /// Steps of a sample of `data`, after the encoder.
+    pub fn steps(&self, data: &DataSet) -> usize {
+        self.encode.as_ref().map_or(data.steps(), |encoder| encoder.steps(data.steps()))
+    }
+
+    /// Whether the encoder can take the data.
+    pub(super) fn encodes(&self, data: &DataSet) -> Result<()> {
+        if self.encode.is_some() && data.spiking() {
+            return Err(Error::network("encode", format!("{} is spikes already: leave it out", self.data.name())));
+        }
+        Ok(())
+    }
+}
