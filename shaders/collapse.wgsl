@@ -58,11 +58,12 @@ fn main(
         }
         default: {
             step = length - 1u;
-            var count = 0u;
-            for (var t = 0u; t < length && count < params.number; t++) {
-                count += u32(recorded(t, sample, unit));
-                if (count >= params.number) {
+            var count = 0.0;
+            for (var t = 0u; t < length; t++) {
+                count += recorded(t, sample, unit);
+                if (count >= f32(params.number)) {
                     step = t;
+                    break;
                 }
             }
             if (unit >= params.units) {

@@ -582,7 +582,7 @@ pub enum Pooling {
     Mean,
     /// `a_{L-1}`.
     Last,
-    /// The step of the spike of this number (from 1), L − 1 where there are fewer. Its derivative towards `a_t` is −1 at
+    /// The step of the spike of this number (from 1; a step may have several), L − 1 where there are fewer. Its derivative towards `a_t` is −1 at
     /// that step, 0 elsewhere.
     Spike(u32),
 }

@@ -15,8 +15,11 @@ struct Case {
     name: String,
     network: Network,
     spikes: bool,
-    file: Vec<(String, Golden)>,
+    file: Tensors,
 }
+
+/// Tensors by their names.
+type Tensors = Vec<(String, Golden)>;
 
 /// The tensor of this name.
 fn get<'a>(file: &'a [(String, Golden)], name: &str) -> Option<&'a Golden> {
@@ -24,7 +27,7 @@ fn get<'a>(file: &'a [(String, Golden)], name: &str) -> Option<&'a Golden> {
 }
 
 /// Every golden loss: its name, the metadata `loss`, and its tensors.
-fn files() -> Vec<(String, String, Vec<(String, Golden)>)> {
+fn files() -> Vec<(String, String, Tensors)> {
     let mut paths: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden"))
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -92,6 +92,7 @@ pub fn collapse(pooling: Pooling, trace: &Grid, lengths: &[u32]) -> (Vec<f64>, V
             let values: Vec<f64> = (0..length as isize).map(|t| trace.get(t, b, j)).collect();
             let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = values.iter().sum();
+            // The step of each spike; one may have several.
             let spikes: Vec<usize> = (0..values.len()).flat_map(|t| vec![t; values[t].max(0.0) as usize]).collect();
             let last = values.len() - 1;
             let (a, s) = match pooling {
