@@ -4,11 +4,6 @@
 // RECURRENT: the form Stepwise. The range is then at most the recurrent lag, and `feedback` holds the rows
 // chi_{t+lag} R^T of its steps, made by the matrix product before this dispatch.
 #import shared/grid
-#import neuron/lif_constants
-#ifdef SPIKING
-#import surrogate/surrogate
-#endif
-#import neuron/adjoint
 #import neuron/backward
 
 #ifdef RECURRENT

@@ -7,9 +7,7 @@
 // same, so one barrier a step is enough. A row of R^T is read once for all samples of the tile, neighbouring invocations
 // reading neighbouring entries, and one load from workgroup memory brings chi of all samples.
 #import shared/grid
-#import neuron/lif_constants
 #import surrogate/surrogate
-#import neuron/adjoint
 #import neuron/backward
 
 @group(0) @binding(8) var<storage, read> transposed: array<f32>;

@@ -1,8 +1,7 @@
-// Counts of the emitted spikes: COUNT = sum over t < T of S_{t-e} (contract: `count`).
+// Counts of the emitted spikes: COUNT = sum of S_{t-e} over the steps of the sample (contract: `count`).
 #import shared/grid
 
 struct Params {
-    steps: u32,
     batch: u32,
     row: u32,
     emit_lag: u32,
@@ -11,6 +10,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> spikes: array<u32>;
 @group(0) @binding(2) var<storage, read_write> planes: array<f32>;
+@group(0) @binding(3) var<storage, read> lengths: array<u32>;
 
 @compute @workgroup_size(SIZE)
 fn main(
@@ -27,7 +27,7 @@ fn main(
     let words = params.row / 32u;
     let first = HISTORY - params.emit_lag;
     var count = 0u;
-    for (var t = 0u; t < params.steps; t++) {
+    for (var t = 0u; t < lengths[sample]; t++) {
         let word = spikes[((first + t) * params.batch + sample) * words + column / 32u];
         count += (word >> (column % 32u)) & 1u;
     }

@@ -6,7 +6,6 @@
 //
 // Spikes of 32 steps are kept in a register and turned into words of 32 neurons through workgroup memory.
 #import shared/grid
-#import neuron/lif
 #import neuron/forward
 
 #ifdef FUSED
@@ -75,6 +74,11 @@ fn main(
     let cell = cell_of(min(index, params.batch * params.row - 1u));
     let c = constants_of(cell.column);
     var state = load_state(cell);
+#ifdef SNIPPET
+    if (live && params.begin == 0u) {
+        store_start(cell, state);
+    }
+#endif
 #ifdef REDUCED
     var readout = load_readout(cell);
 #endif
@@ -83,7 +87,7 @@ fn main(
         var bits = 0u;
         for (var k = 0u; k < length; k++) {
             let t = block + k;
-            state = lif_step(c, state, input_at(t, cell));
+            state = scan_step(c, state, input_at(t, cell));
             bits |= u32(state.spike) << k;
             if (live) {
                 store_tape(t, cell, state);

@@ -6,7 +6,6 @@
 // t and clears t + 1, all different. The neurons that spiked are listed in ascending order before their rows are added,
 // four loads under way at once: two barriers a step and sample.
 #import shared/grid
-#import neuron/lif
 #import neuron/forward
 
 @group(0) @binding(3) var<storage, read> drive: array<f32>;
@@ -62,6 +61,11 @@ fn main(
 #repeat k PER
 #repeat s TILE
     states[s * PER + k] = load_state(owned(s, k, first_sample, local));
+#ifdef SNIPPET
+    if (params.begin == 0u && is_owned(s, k, first_sample, local)) {
+        store_start(owned(s, k, first_sample, local), states[s * PER + k]);
+    }
+#endif
 #end
 #end
     // Steps before the range come from the raster, the slot of the first step starts empty.
@@ -114,7 +118,7 @@ fn main(
         }
 #repeat k PER
         let cell = owned(s, k, first_sample, local);
-        let state = lif_step(constants_of(cell.column), states[s * PER + k], input[k]);
+        let state = scan_step(constants_of(cell.column), states[s * PER + k], input[k]);
         states[s * PER + k] = state;
         if (is_owned(s, k, first_sample, local)) {
             store_tape(t, cell, state);

@@ -2,9 +2,8 @@
 #import shared/grid
 
 struct Params {
-    // Mode of each row: 0 frozen, 1 plain, 2 logarithmic; 1 where one value serves the row.
-    modes: vec4<u32>,
-    shared_rows: vec4<u32>,
+    // Of each row: 0 frozen, 1 plain, 2 logarithmic; 4 besides where one value serves the row.
+    modes: array<vec4<u32>, 5>,
     len: u32,
     row: u32,
     rate: f32,
@@ -77,11 +76,12 @@ fn main(
         return;
     }
     let row = i / params.row;
-    let mode = params.modes[row];
+    let flags = params.modes[row / 4u][row % 4u];
+    let mode = flags & 3u;
     if (mode == 0u) {
         return;
     }
-    let first = select(i, row * params.row, params.shared_rows[row] != 0u);
+    let first = select(i, row * params.row, (flags & 4u) != 0u);
     let g = control[0] * gradient[first];
     let p = parameters[i];
     if (mode == 1u) {

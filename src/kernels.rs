@@ -13,17 +13,18 @@
 //! | drive X | `[T][B][np]` |
 //! | χ | `[T + FUTURE][B][np]`, the last rows hold steps T and T+1 (0 at the end of the sequence) |
 //! | gradient of spikes `g` | `[T][B][np]`, row t is the part of dL/dS_t that comes from above |
-//! | tape | `[1 or 2][T][B][np]`: V, then I where [`Model::keeps_current`] |
-//! | sample planes | `[B][PLANES][np]`, see [`plane`] |
+//! | tape | `[Model::tapes][T][B][np]`: V, a snippet's other states, I where [`Model::keeps_current`], J where [`Model::keeps_drive`] |
+//! | sample planes | `[B][PLANES][np]`, see [`plane`]; behind them a snippet's own, `[planes][B][np]`, see [`Tail`] |
 //! | weights | `[in][np]`, recurrent `[n][np]` from row to column, current encoder `[np]` |
-//! | neuron parameters and their gradients | `[4][np]`, see [`row`] |
-//! | constants | `[5][np]`, see [`constant`] |
+//! | neuron parameters and their gradients | `[4 + own][np]`, see [`row`]; a snippet's own after the common ones |
+//! | constants | `[5 + own][np]`, see [`constant`], likewise |
 //!
 //! All lags are offsets of rows: a projection with lag L reads row `HISTORY + t − L` of its source.
 //! Every sum has a fixed order, so the same device gives the same bits.
 
 use crate::error::Result;
 use crate::network::{Reduce, Regulariser, Reset, Surrogate};
+use crate::neuron::{KeepsDrive, Leak, Snippet, Tail};
 use std::ops::Range;
 
 /// Rows before step 0 in an activity: steps −2 and −1.
@@ -161,6 +162,15 @@ pub struct Learned {
     pub threshold: bool,
     /// Bias.
     pub bias: bool,
+    /// Bit i: the snippet's own parameter i.
+    pub own: u32,
+}
+
+impl Learned {
+    /// Whether any constant but the bias has a gradient.
+    pub fn constants(&self) -> bool {
+        self.tau_syn || self.tau_mem || self.threshold || self.own != 0
+    }
 }
 
 /// The switches of a neuron (`dynamics.md`, section 1).
@@ -193,14 +203,68 @@ pub struct Model {
     pub surrogate: Surrogate,
     /// Whether it has a synapse (else α = 0).
     pub synapse: bool,
+    /// How β is made of τ_mem.
+    pub leak: Leak,
+    /// The neuron's own step where it is not of the leaky integrate-and-fire family.
+    pub snippet: Option<&'static Snippet>,
     /// What is learned.
     pub learned: Learned,
 }
 
 impl Model {
+    /// Parameters of the snippet's own.
+    pub fn own(&self) -> usize {
+        self.snippet.map_or(0, |snippet| snippet.parameters.len())
+    }
+
+    /// Rows of the neuron parameters.
+    pub fn parameter_rows(&self) -> usize {
+        row::ROWS + self.own()
+    }
+
+    /// Rows of the constants.
+    pub fn constant_rows(&self) -> usize {
+        constant::ROWS + self.own()
+    }
+
+    /// The snippet's planes behind the common ones.
+    pub fn tail(&self) -> Option<Tail> {
+        self.snippet.map(Tail::of)
+    }
+
+    /// Numbers in the sample planes of a layer, the tail included.
+    pub fn planes_len(&self, shape: Shape) -> usize {
+        (plane::PLANES + self.tail().map_or(0, |tail| tail.len())) * shape.len(1)
+    }
+
+    /// Entries of plane `index` of the tail.
+    pub fn tail_range(shape: Shape, index: usize) -> Range<usize> {
+        let from = (plane::PLANES + index) * shape.len(1);
+        from..from + shape.len(1)
+    }
+
+    /// Whether the tape holds J: see [`KeepsDrive`].
+    pub fn keeps_drive(&self) -> bool {
+        let Some(snippet) = self.snippet else { return false };
+        match snippet.keeps_drive {
+            KeepsDrive::Always => true,
+            KeepsDrive::ForParameters if self.learned.tau_mem || self.learned.own != 0 => true,
+            _ => (self.learned.tau_mem && self.normalised) || (self.reset == Reset::ZeroAfter && !self.detach),
+        }
+    }
+
+    /// Rows of the tape a step: states, and what is kept besides.
+    pub fn tapes(&self) -> usize {
+        let states = self.snippet.map_or(1, |snippet| snippet.states());
+        states + usize::from(self.keeps_current()) + usize::from(self.keeps_drive())
+    }
+
     /// Whether the backward pass reads I (`J_t` in ∂V/∂β where γ = 1 − β, `I_{t-1}` in dα, `J_{t+1}` in the
     /// differentiated reset of `zero_after`), so that the tape must hold it.
     pub fn keeps_current(&self) -> bool {
+        if self.snippet.is_some() {
+            return self.learned.tau_syn && self.synapse;
+        }
         (self.learned.tau_mem && self.normalised)
             || (self.learned.tau_syn && self.synapse)
             || (self.reset == Reset::ZeroAfter && !self.detach)
@@ -383,11 +447,12 @@ pub enum Mode {
     Logarithmic,
 }
 
-/// How the four rows of the neuron parameters are learned: the mode, and whether one value serves the whole layer.
-pub type Modes = [(Mode, bool); row::ROWS];
+/// How the rows of the neuron parameters are learned: the mode, and whether one value serves the whole layer.
+pub type Modes = Vec<(Mode, bool)>;
 
 /// Gradients of the neuron parameters from the planes, summed over the samples in ascending order:
-/// `dτ_syn = dα α dt/τ_syn²`, `dτ_mem = dβ β dt/τ_mem²`, dθ, db. A row with one value for the layer is summed over the
+/// `dτ_syn = dα α dt/τ_syn²`, `dτ_mem = dβ β dt/τ_mem²` (or as [`Leak`] says), dθ, db, and a snippet's own by their
+/// transform. A row with one value for the layer is summed over the
 /// neurons, the sum stands in its first entry and 0 in the others. Frozen rows are 0.
 pub struct NeuronGradient<'a, K: Kernels> {
     /// Switches.
@@ -397,14 +462,14 @@ pub struct NeuronGradient<'a, K: Kernels> {
     /// Step length, ms.
     pub dt: f64,
     /// Modes of the rows.
-    pub modes: Modes,
-    /// Parameters `[4][np]`.
+    pub modes: &'a [(Mode, bool)],
+    /// Parameters `[4 + own][np]`.
     pub parameters: &'a K::Values,
-    /// Constants `[5][np]`.
+    /// Constants `[5 + own][np]`.
     pub constants: &'a K::Values,
     /// Sample planes.
     pub planes: &'a K::Values,
-    /// Where it goes, `[4][np]`.
+    /// Where it goes, `[4 + own][np]`.
     pub out: &'a mut K::Values,
 }
 
@@ -456,19 +521,202 @@ pub struct Update<'a, K: Kernels> {
     pub control: &'a K::Values,
 }
 
-/// The built-in loss on the readout's ACTIVATION, softmax cross-entropy, batch mean:
-/// ACTIVATION_GRADIENT `= (softmax(a) − onehot(label)) / B`.
-pub struct CrossEntropy<'a, K: Kernels> {
-    /// The readout's shape; units are the classes.
+/// What a layer leaves of each step, as the readout sees it.
+pub enum Recording<'a, K: Kernels> {
+    /// V of the tape, `[T][B][np]`.
+    Potential(&'a K::Values),
+    /// `O_t = S_{t-e}` from a raster (or values) and the emit lag e.
+    Spikes(&'a K::Activity, usize),
+}
+
+impl<K: Kernels> Clone for Recording<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: Kernels> Copy for Recording<'_, K> {}
+
+/// A recording reduced over the steps `t < length` of a sample. Of a length L:
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// `max_t a_t`; the step is that of the first maximum.
+    Max,
+    /// `Σ_t a_t`.
+    Sum,
+    /// `Σ_t a_t / L`.
+    Mean,
+    /// `a_{L-1}`.
+    Last,
+    /// The step of the spike of this number (from 1), L − 1 where there are fewer. Its derivative towards `a_t` is −1 at
+    /// that step, 0 elsewhere.
+    Spike(u32),
+}
+
+/// Where activation, step and dL/d activation stand in an array `[B][planes][np]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Planes of a sample.
+    pub planes: usize,
+    /// Plane of the activation.
+    pub activation: usize,
+    /// Plane of the step that it stands at, for [`Pooling::Max`] and [`Pooling::Spike`].
+    pub step: usize,
+    /// Plane of the gradient.
+    pub gradient: usize,
+}
+
+impl Place {
+    /// In the sample planes of the layer.
+    pub const LAYER: Place = Place {
+        planes: plane::PLANES,
+        activation: plane::ACTIVATION,
+        step: plane::STEP,
+        gradient: plane::ACTIVATION_GRADIENT,
+    };
+    /// In an array that holds nothing else, `[B][3][np]`.
+    pub const OWN: Place = Place { planes: 3, activation: 0, step: 1, gradient: 2 };
+    /// dL/dζ in the sample planes.
+    pub const COUNT: Place =
+        Place { planes: plane::PLANES, activation: plane::COUNT, step: plane::STEP, gradient: plane::COUNT_GRADIENT };
+}
+
+/// Reduces a recording to activations (and their steps).
+pub struct Collapse<'a, K: Kernels> {
+    /// The layer's shape.
     pub shape: Shape,
-    /// Labels `[B]`.
+    /// What is reduced.
+    pub recording: Recording<'a, K>,
+    /// How.
+    pub pooling: Pooling,
+    /// Length of each sample, 1 to T, `[B]`.
+    pub lengths: &'a K::Words,
+    /// Where the result goes in `out`.
+    pub place: Place,
+    /// `[B][planes][np]`.
+    pub out: &'a mut K::Values,
+}
+
+/// The adjoint of [`Collapse`]: adds `dL/d activation · d activation/da_t` to the gradient of each step. Steps at or past
+/// a sample's length get nothing.
+pub struct Spread<'a, K: Kernels> {
+    /// The layer's shape.
+    pub shape: Shape,
+    /// How it was reduced.
+    pub pooling: Pooling,
+    /// Lengths `[B]`.
+    pub lengths: &'a K::Words,
+    /// Where gradient and step stand in `from`.
+    pub place: Place,
+    /// `[B][planes][np]`.
+    pub from: &'a K::Values,
+    /// The gradient of `O_t` belongs to row t − e (of `O_t` with t < e to none). 0 for a potential.
+    pub emit_lag: usize,
+    /// `[T][B][np]`, added to.
+    pub out: &'a mut K::Values,
+}
+
+/// How activations become scores: each class is a group of `units / classes` contiguous units, `s_c = Σ_j f(a_j)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Score {
+    /// f(a) = a.
+    Plain,
+    /// f(a) = −a.
+    Negated,
+    /// f(a) = 1/(a + 1).
+    Reciprocal,
+}
+
+/// The loss ℓ of one sample (or of one step of it) from its scores s, with label y, class weights w, coefficients κ, v, on
+/// and off: the value v ℓ is added up, and `κ dℓ/ds` is the gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Criterion {
+    /// `ℓ = (1−ε) w_y (lse(s) − s_y) + (ε/C) Σ_c w_c (lse(s) − s_c)`.
+    CrossEntropy {
+        /// ε.
+        smoothing: f64,
+    },
+    /// `ℓ = −w_y s_y`.
+    NegativeLogLikelihood,
+    /// `ℓ = Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
+    SquaredError {
+        /// Tolerance.
+        tolerance: f64,
+    },
+    /// The same to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
+    SquaredErrorToTargets {
+        /// Tolerance.
+        tolerance: f64,
+        /// Whether each step has its own.
+        stepwise: bool,
+    },
+    /// None: only the answers are counted.
+    None,
+}
+
+/// What a loss stands on.
+pub enum Scores<'a, K: Kernels> {
+    /// Activations of the samples, `[B][planes][np]`; the gradient plane is overwritten.
+    Samples(Place, &'a mut K::Values),
+    /// Every step `t < length` of a recording; its gradient `[T][B][np]` is added to (rows as in [`Spread`]), where there
+    /// is one.
+    Steps(Recording<'a, K>, Option<&'a mut K::Values>),
+}
+
+/// Label of a sample or a step that does not count.
+pub const MASKED: u32 = u32::MAX;
+
+/// Numbers of a sample in the coefficients of a loss, `[B][4]`.
+pub mod coefficient {
+    /// κ: what dℓ/ds is multiplied by.
+    pub const GRADIENT: usize = 0;
+    /// v: what ℓ is multiplied by.
+    pub const VALUE: usize = 1;
+    /// Target of the label's class.
+    pub const ON: usize = 2;
+    /// Target of the other classes.
+    pub const OFF: usize = 3;
+    /// How many.
+    pub const COUNT: usize = 4;
+}
+
+/// One loss of the readout, and its gradient with respect to what it stands on.
+pub struct Loss<'a, K: Kernels> {
+    /// The layer's shape.
+    pub shape: Shape,
+    /// Number of classes; divides the units.
+    pub classes: usize,
+    /// What is measured.
+    pub criterion: Criterion,
+    /// How activations become scores.
+    pub score: Score,
+    /// What it stands on.
+    pub scores: Scores<'a, K>,
+    /// Labels `[B]`, or `[T][B]` where `stepwise`; [`MASKED`] ones do not count.
     pub labels: &'a K::Words,
-    /// Sample planes of the readout.
-    pub planes: &'a mut K::Values,
-    /// Where the sums go: `[slot]` Σ_b loss (not the mean), `[slot + 1]` samples whose first largest activation is the label.
-    pub metrics: &'a mut K::Values,
-    /// Slot in `metrics`.
-    pub slot: usize,
+    /// Whether each step has its own label.
+    pub stepwise: bool,
+    /// Lengths `[B]`, for steps.
+    pub lengths: &'a K::Words,
+    /// Coefficients `[B][4]`.
+    pub coefficients: &'a K::Values,
+    /// Class weights `[C]`, or the targets.
+    pub table: &'a K::Values,
+    /// Metrics and the slot to which `Σ v ℓ` is added; the next one gets the number of right answers where they are
+    /// counted. None: the gradient only.
+    pub metrics: Option<(&'a mut K::Values, usize)>,
+    /// Whether answers are counted, and whether the smallest score is the answer (else the largest; the first of equal
+    /// ones).
+    pub answers: Option<Answer>,
+}
+
+/// Which class is the answer; of equal ones the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The largest score.
+    Largest,
+    /// The smallest score.
+    Smallest,
 }
 
 /// One activity regulariser on the COUNT plane of a layer: adds dL/dζ to COUNT_GRADIENT, and its value to `[slot]`.
@@ -500,6 +748,106 @@ pub struct Constrain<'a, K: Kernels> {
     pub excitatory: Option<usize>,
     /// Weights, or their gradients, `[rows][pad(columns)]`.
     pub values: &'a mut K::Values,
+}
+
+/// Which spikes of a layer are kept: unit n of sample b in row r (counted with the history; 0 where one mask serves the
+/// sequence) is, where the upper 24 bits of number n of row (r, b) of the key ([`crate::spikes::Random::row`]) are below
+/// `keep`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DropoutMask {
+    /// Of 2^24.
+    pub keep: u32,
+    /// Whether each step has a mask of its own.
+    pub per_step: bool,
+    /// Key.
+    pub key: u64,
+}
+
+/// The spikes that are kept, history and all: `out = S ∘ mask`.
+pub struct Dropout<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// Mask.
+    pub mask: DropoutMask,
+    /// Spikes.
+    pub spikes: &'a K::Activity,
+    /// Where they go, of the same kind.
+    pub out: &'a mut K::Activity,
+}
+
+/// The adjoint of [`Dropout`]: `g ← mask ∘ g`, and then what is given is added.
+pub struct DropoutBackward<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// The same mask.
+    pub mask: DropoutMask,
+    /// Gradient of all spikes, `[T][B][np]`.
+    pub given: Option<&'a K::Values>,
+    /// Gradient of the kept spikes, then of all, `[T][B][np]`.
+    pub gradient: &'a mut K::Values,
+}
+
+/// Rows of a normalised drive.
+pub mod normal {
+    /// Learned rows: scale g, shift h.
+    pub const LEARNED: usize = 2;
+    /// Running mean.
+    pub const MEAN: usize = 0;
+    /// Running variance.
+    pub const VARIANCE: usize = 1;
+    /// The fixed factor s.
+    pub const FACTOR: usize = 2;
+    /// Number of rows that are not learned.
+    pub const ROWS: usize = 3;
+}
+
+/// Normalises a drive: `N = (X − μ)/√(σ² + ε)`, `X ← s g N + h`, each unit by itself, in training with the mean and the
+/// variance over all T·B rows, which the running ones follow (the variance by its unbiased estimate), else with the
+/// running ones.
+pub struct Normalise<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// ε.
+    pub epsilon: f64,
+    /// g and h, `[2][np]`.
+    pub parameters: &'a K::Values,
+    /// `[3][np]`, see [`normal`].
+    pub running: &'a mut K::Values,
+    /// X, `[T][B][np]`.
+    pub drive: &'a mut K::Values,
+    /// None: not in training.
+    pub training: Option<NormaliseTraining<'a, K>>,
+}
+
+/// What [`Normalise`] does in training besides.
+pub struct NormaliseTraining<'a, K: Kernels> {
+    /// Part of this batch in the running statistics.
+    pub momentum: f64,
+    /// N, `[T][B][np]`.
+    pub normal: &'a mut K::Values,
+    /// 1/√(σ² + ε), `[np]`.
+    pub deviation: &'a mut K::Values,
+}
+
+/// The adjoint of [`Normalise`] in training, with M = T·B: `dg = s Σ χN`, `dh = Σ χ`,
+/// `dL/dX = s g/√(σ² + ε) (χ − Σχ/M − N Σ(χN)/M)`.
+pub struct NormaliseBackward<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// g and h.
+    pub parameters: &'a K::Values,
+    /// For the factor.
+    pub running: &'a K::Values,
+    /// N.
+    pub normal: &'a K::Values,
+    /// 1/√(σ² + ε).
+    pub deviation: &'a K::Values,
+    /// χ, `[T + FUTURE][B][np]`.
+    pub chi: &'a K::Values,
+    /// dL/dX before the normalisation; rows from T on stay.
+    pub out: &'a mut K::Values,
+    /// dg and dh, `[2][np]`.
+    pub gradient: &'a mut K::Values,
 }
 
 /// Draws rate-coded spikes where they are used: `S_t = [upper 24 bits of number n of row (t, b) of the key < chance]` for
@@ -540,7 +888,7 @@ pub trait Kernels: Sized {
     type Real: Real;
     /// An array of numbers on the device.
     type Values;
-    /// An array of 32-bit words on the device (labels).
+    /// An array of 32-bit words on the device (labels, lengths).
     type Words;
     /// Activity of a layer or of the input on the device.
     type Activity;
@@ -597,8 +945,9 @@ pub trait Kernels: Sized {
     /// Sets a plane to one value (padding too).
     fn fill_plane(&mut self, shape: Shape, planes: &mut Self::Values, plane: usize, value: f64);
 
-    /// Constants `[5][np]` from parameters `[4][np]`: α = exp(−dt/τ_syn) (0 without a synapse), β, γ, θ, b;
-    /// padding: α = β = γ = 0, θ = [`NEVER`], b = 0. α and β are held at or below the largest number under 1.
+    /// Constants `[5 + own][np]` from parameters `[4 + own][np]`: α = exp(−dt/τ_syn) (0 without a synapse), β, γ, θ, b;
+    /// padding: α = β = γ = 0, θ = [`NEVER`], b = 0. α and β are held at or below the largest number under 1 (not where
+    /// there is no leak). A snippet's own are transformed in the padding as well.
     fn constants(&mut self, model: Model, units: usize, dt: f64, parameters: &Self::Values, out: &mut Self::Values);
     /// Refreshes the other layouts of weights `[rows][pad(columns)]`, after each update.
     fn prepare(&mut self, weights: &Self::Values, rows: usize, columns: usize, out: &mut Self::Prepared);
@@ -636,12 +985,23 @@ pub trait Kernels: Sized {
     /// See [`NeuronGradient`].
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>);
 
-    /// COUNT `= Σ_{t=0}^{T-1} O_t`, `O_t = S_{t-e}`.
-    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Self::Activity, planes: &mut Self::Values);
+    /// COUNT `= Σ_t O_t`, `O_t = S_{t-e}`, over the steps below a sample's length.
+    fn count(
+        &mut self,
+        shape: Shape,
+        emit_lag: usize,
+        spikes: &Self::Activity,
+        lengths: &Self::Words,
+        planes: &mut Self::Values,
+    );
     /// `metrics[slot] = Σ` of a plane over samples and units (without padding).
     fn total(&mut self, shape: Shape, planes: &Self::Values, plane: usize, metrics: &mut Self::Values, slot: usize);
-    /// See [`CrossEntropy`].
-    fn cross_entropy(&mut self, call: CrossEntropy<Self>);
+    /// See [`Collapse`].
+    fn collapse(&mut self, call: Collapse<Self>);
+    /// See [`Spread`].
+    fn spread(&mut self, call: Spread<Self>);
+    /// See [`Loss`].
+    fn loss(&mut self, call: Loss<Self>);
     /// See [`Regularise`].
     fn regularise(&mut self, call: Regularise<Self>);
 
@@ -657,10 +1017,23 @@ pub trait Kernels: Sized {
         max_norm: Option<f64>,
         control: &mut Self::Values,
     );
+    /// `values[0..len] = factor · from[0..len]`, or times itself where `from` is None.
+    fn scale(&mut self, from: Option<&Self::Values>, factor: f64, len: usize, values: &mut Self::Values);
+    /// See [`Dropout`].
+    fn dropout(&mut self, call: Dropout<Self>);
+    /// See [`DropoutBackward`].
+    fn dropout_backward(&mut self, call: DropoutBackward<Self>);
+    /// See [`Normalise`].
+    fn normalise(&mut self, call: Normalise<Self>);
+    /// See [`NormaliseBackward`].
+    fn normalise_backward(&mut self, call: NormaliseBackward<Self>);
+
     /// See [`Constrain`].
     fn constrain(&mut self, call: Constrain<Self>);
     /// See [`Update`].
     fn update(&mut self, call: Update<Self>);
+    /// Holds a range of entries between `low` and `high`: what a bounded parameter needs after an update.
+    fn clamp(&mut self, values: &mut Self::Values, range: Range<usize>, low: f64, high: f64);
 
     /// The form in which a layer runs best, forward and backward.
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form);

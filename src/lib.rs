@@ -50,6 +50,7 @@
 //! Features: `gpu` (default) and `cli` (default, only the command line needs it). With `default-features = false` the library
 //! is the CPU backend alone.
 
+pub mod audit;
 pub mod cpu;
 pub mod data;
 pub mod engine;
@@ -60,6 +61,7 @@ pub mod io;
 pub mod kernels;
 pub mod learn;
 pub mod network;
+pub mod neuron;
 pub mod spikes;
 mod suggest;
 pub mod surrogate;

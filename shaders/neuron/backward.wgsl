@@ -1,4 +1,16 @@
 // What both backward kernels share: parameters, arrays, and the adjoint of one step of one cell with all its loads.
+//
+// `Adjoint` (with mu, which is chi), `adjoint_at`, `load_adjoint` and `store_adjoint` are those of the leaky
+// integrate-and-fire family, or SNIPPET a snippet's.
+#ifdef SPIKING
+#import surrogate/surrogate
+#endif
+#ifdef SNIPPET
+#import neuron/snippet_backward
+#else
+#import neuron/lif_constants
+#import neuron/adjoint
+#endif
 
 struct Params {
     steps: u32,
@@ -13,7 +25,7 @@ struct Params {
     counts: u32,
     // 0 none, 1 max, 2 sum, 3 mean, 4 last
     reduction: u32,
-    // Bits 0 to 3: alpha, beta, theta, bias are learned.
+    // Bits 0 to 3: alpha, beta, theta, bias are learned; from bit 4 on a snippet's own parameters.
     learned: u32,
     // 1 where gamma = 1 - beta, else 0
     normalised: f32,
@@ -57,6 +69,8 @@ fn at_step(t: u32, cell: Cell) -> u32 {
     return (t * params.batch + cell.sample) * params.row + cell.column;
 }
 
+#ifdef SNIPPET
+#else
 fn constants_of(column: u32) -> Constants {
     return Constants(
         constants[CONSTANT_ALPHA * params.row + column],
@@ -65,6 +79,7 @@ fn constants_of(column: u32) -> Constants {
         constants[CONSTANT_THETA * params.row + column],
     );
 }
+#endif
 
 // S of step t - back; the history stands before step 0.
 fn spike_before(t: u32, back: u32, cell: Cell) -> f32 {
@@ -76,6 +91,8 @@ fn spike_before(t: u32, back: u32, cell: Cell) -> f32 {
 #endif
 }
 
+#ifdef SNIPPET
+#else
 // I of step t, where the tape holds it.
 fn current_at(t: u32, cell: Cell) -> f32 {
     return tape[params.steps * params.batch * params.row + at_step(t, cell)];
@@ -111,6 +128,7 @@ fn read_tape(t: u32, cell: Cell) -> Tape {
 #endif
     return read;
 }
+#endif
 
 // dL/dV_t from outside: the potential's own gradient and the readout's reduction.
 fn potential_above(t: u32, cell: Cell) -> f32 {
@@ -138,8 +156,9 @@ fn potential_above(t: u32, cell: Cell) -> f32 {
     return sum;
 }
 
-// One step of one cell, from t + 1 to t; chi_t is `mu` of the result. `feedback` is the recurrent part of rho_t.
-fn adjoint_at(t: u32, cell: Cell, c: Constants, feedback: f32, after: Adjoint) -> Adjoint {
+// The part of rho_t from outside the neuron; `feedback` is the recurrent one. Padding has none, whatever stands in its
+// entries.
+fn spike_above(t: u32, cell: Cell, feedback: f32) -> f32 {
     var above = feedback;
 #ifdef SPIKE_GRADIENT
     above += gradient_spikes[at_step(t, cell)];
@@ -147,9 +166,21 @@ fn adjoint_at(t: u32, cell: Cell, c: Constants, feedback: f32, after: Adjoint) -
     if (params.counts != 0u && t + params.emit_lag < params.steps) {
         above += planes[plane_at(PLANE_COUNT_GRADIENT, cell)];
     }
-    // Padding has no gradient, whatever stands in its entries.
+    return select(0.0, above, cell.column < params.units);
+}
+
+fn add_learned(plane: u32, bit: u32, cell: Cell, value: f32) {
+    if ((params.learned & bit) != 0u) {
+        planes[plane_at(plane, cell)] += value;
+    }
+}
+
+#ifdef SNIPPET
+#else
+// One step of one cell, from t + 1 to t; chi_t is `mu` of the result. `feedback` is the recurrent part of rho_t.
+fn adjoint_at(t: u32, cell: Cell, c: Constants, feedback: f32, after: Adjoint) -> Adjoint {
+    let above = spike_above(t, cell, feedback);
     let inside = cell.column < params.units;
-    above = select(0.0, above, inside);
     return lif_adjoint(c, read_tape(t, cell), above, select(0.0, potential_above(t, cell), inside), after);
 }
 
@@ -160,12 +191,6 @@ fn load_adjoint(cell: Cell) -> Adjoint {
     return adjoint;
 }
 
-fn add_learned(plane: u32, bit: u32, cell: Cell, value: f32) {
-    if ((params.learned & bit) != 0u) {
-        planes[plane_at(plane, cell)] += value;
-    }
-}
-
 fn store_adjoint(cell: Cell, adjoint: Adjoint) {
     planes[plane_at(PLANE_LAMBDA, cell)] = adjoint.lambda;
     planes[plane_at(PLANE_MU, cell)] = adjoint.mu;
@@ -174,3 +199,4 @@ fn store_adjoint(cell: Cell, adjoint: Adjoint) {
     add_learned(PLANE_THETA_GRADIENT, 4u, cell, adjoint.theta);
     add_learned(PLANE_BIAS_GRADIENT, 8u, cell, adjoint.bias);
 }
+#endif

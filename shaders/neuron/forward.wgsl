@@ -1,4 +1,12 @@
 // What both forward kernels share: parameters, arrays, and the way state goes in and out of the sample planes.
+//
+// A neuron has `State` (with potential, current and spike) and `scan_step`: those of the leaky integrate-and-fire family, or
+// SNIPPET a snippet's.
+#ifdef SNIPPET
+#import neuron/snippet
+#else
+#import neuron/lif
+#endif
 
 struct Params {
     steps: u32,
@@ -39,6 +47,8 @@ fn plane_at(plane: u32, cell: Cell) -> u32 {
     return (cell.sample * PLANES + plane) * params.row + cell.column;
 }
 
+#ifdef SNIPPET
+#else
 fn constants_of(column: u32) -> Constants {
     return Constants(
         constants[CONSTANT_ALPHA * params.row + column],
@@ -48,11 +58,16 @@ fn constants_of(column: u32) -> Constants {
     );
 }
 
+#endif
+
 // The state of the step before the range.
 fn load_state(cell: Cell) -> State {
     var state: State;
     state.potential = planes[plane_at(PLANE_POTENTIAL, cell)];
     state.current = planes[plane_at(PLANE_CURRENT, cell)];
+#ifdef SNIPPET
+    state.z = load_states(TAIL_STATE, state.potential, cell);
+#endif
 #ifdef SPIKING
     let word = ((params.begin + HISTORY - 1u) * params.batch + cell.sample) * (params.row / 32u) + cell.column / 32u;
     state.spike = f32((spikes[word] >> (cell.column % 32u)) & 1u);
@@ -63,14 +78,35 @@ fn load_state(cell: Cell) -> State {
 fn store_state(cell: Cell, state: State) {
     planes[plane_at(PLANE_POTENTIAL, cell)] = state.potential;
     planes[plane_at(PLANE_CURRENT, cell)] = state.current;
+#ifdef SNIPPET
+    store_states(TAIL_STATE, cell, state.z);
+#endif
 }
+
+#ifdef SNIPPET
+// The states before step 0, for the backward pass.
+fn store_start(cell: Cell, state: State) {
+    store_states(TAIL_START, cell, state.z);
+}
+#endif
 
 fn store_tape(t: u32, cell: Cell, state: State) {
 #ifdef TAPE
     let at = (t * params.batch + cell.sample) * params.row + cell.column;
     tape[at] = state.potential;
+    let whole = params.steps * params.batch * params.row;
+#ifdef SNIPPET
+    tape_states(at, whole, state.z);
 #ifdef KEEPS_CURRENT
-    tape[params.steps * params.batch * params.row + at] = state.current;
+    tape[STATES * whole + at] = state.current;
+#endif
+#ifdef KEEPS_DRIVE
+    tape[(TAPES - 1u) * whole + at] = state.drive;
+#endif
+#else
+#ifdef KEEPS_CURRENT
+    tape[whole + at] = state.current;
+#endif
 #endif
 #endif
 }

@@ -20,7 +20,7 @@ struct State {
     spike: f32,
 }
 
-fn lif_step(c: Constants, before: State, x: f32) -> State {
+fn scan_step(c: Constants, before: State, x: f32) -> State {
     var now: State;
 #ifdef SYNAPSE
     now.current = fma(c.alpha, before.current, x);

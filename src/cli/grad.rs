@@ -25,10 +25,7 @@ pub fn run(arguments: Grad) -> Result<()> {
     let path = &arguments.network;
     let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
     let mut network = network(&text).map_err(|error| in_file(path, error))?;
-    learn_everything(&mut network);
-    if !network.has_readout() {
-        return Err(Error::file(path, "layer: the last layer must be an li readout, for the loss stands on it"));
-    }
+    spikegrad::audit::learn_everything(&mut network);
     let results = match arguments.dtype {
         Dtype::F32 => {
             let mut machine = Engine::new(network.clone(), device, Budget::default())?;
@@ -40,16 +37,6 @@ pub fn run(arguments: Grad) -> Result<()> {
         }
     };
     write_tensors(&arguments.out, &results, None)
-}
-
-/// The gradient of every parameter is wanted, whether training would move it or not.
-fn learn_everything(network: &mut Network) {
-    for neuron in network.layers.iter_mut().map(|layer| &mut layer.neuron) {
-        neuron.tau_mem.learned = true;
-        for parameter in [&mut neuron.tau_syn, &mut neuron.threshold].into_iter().flatten() {
-            parameter.learned = true;
-        }
-    }
 }
 
 /// The network of a network file or of a training file, whose tables of training are not read.
@@ -171,7 +158,7 @@ fn read_batch<F: Real>(path: &Path) -> Result<Batch<F>> {
             u32::try_from(label).map_err(|_| Error::file(path, format!("the label of sample {b} is {label}")))
         })
         .collect();
-    Ok(Batch { input, labels: Some(labels?) })
+    Ok(Batch::new(input).with_labels(labels?))
 }
 
 /// The parameters of a network; weights have to be there, neuron parameters are the network file's where they are not.

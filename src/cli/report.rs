@@ -4,17 +4,13 @@ use serde_json::json;
 use spikegrad::Result;
 use spikegrad::io::{RunDirectory, write_whole};
 use spikegrad::learn::{Evaluation, Trainer, learned_parameters};
-use spikegrad::network::{Connection, Network, NeuronKind};
+use spikegrad::network::{Connection, Network};
 
 /// The layers in one line: `20 → 100 cuba_lif → 10 li`.
 pub fn layers(network: &Network) -> String {
     let mut text = network.inputs.to_string();
     for layer in &network.layers {
-        let kind = match layer.neuron.kind {
-            NeuronKind::Lif => "lif",
-            NeuronKind::CubaLif => "cuba_lif",
-            NeuronKind::Li => "li",
-        };
+        let kind = layer.neuron.kind.name();
         let recurrent = if layer.recurrent { " recurrent" } else { "" };
         let encoder = if layer.connection == Connection::Current { " current encoder" } else { "" };
         text += &format!(" → {} {kind}{recurrent}{encoder}", layer.units);

@@ -8,9 +8,11 @@ use super::float::Float;
 use super::linear::{Packed, Work, dispatch};
 use super::memory::{Activity, Shared, prefetch};
 use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
+use super::snippet::{Carry, Own, Place, Step as OwnStep};
 use super::surrogate::derivative_row;
 use crate::kernels::{HISTORY, Model, Shape, plane};
 use crate::network::{Reduce, Reset};
+use crate::neuron::MOST_STATES;
 use pulp::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -64,20 +66,27 @@ pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F]) {
     let (batch, width) = (call.shape.batch, call.shape.row());
     let tile = batch.div_ceil(rayon::current_num_threads()).clamp(1, TILE);
     let block = Block::new(call.constants, width, call.model.reset_potential);
+    let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples));
+    let own = own.as_ref();
     let chi = Shared::new(chi);
+    let (planes, tail) = planes.split_at_mut(plane::PLANES * call.shape.len(1));
+    let tail = Shared::new(tail);
     planes.par_chunks_mut(tile * plane::PLANES * width).enumerate().for_each_init(Scratch::default, |scratch, part| {
         let (index, planes) = part;
         let samples = planes.len() / (plane::PLANES * width);
-        dispatch(Tile { call: &call, block: &block, first: index * tile, samples, planes, chi: &chi, scratch });
+        let (first, chi, tail) = (index * tile, &chi, &tail);
+        dispatch(Tile { call: &call, block: &block, own, first, samples, planes, tail, chi, scratch });
     });
 }
 
 struct Tile<'a, 'b, F: Float> {
     call: &'a Call<'a, F>,
     block: &'a Block<F>,
+    own: Option<&'a Own<F>>,
     first: usize,
     samples: usize,
     planes: &'b mut [F],
+    tail: &'a Shared<'a, F>,
     chi: &'a Shared<'a, F>,
     scratch: &'b mut Scratch<F>,
 }
@@ -95,6 +104,9 @@ struct Scratch<F> {
     s: Vec<F>,
     s_before: Vec<F>,
     g: Vec<F>,
+    carry: Carry<F>,
+    /// V_{-1}.
+    start: Vec<F>,
 }
 
 /// A plane of a tile's samples into a row of all of them.
@@ -110,7 +122,7 @@ impl<F: Float> Work for Tile<'_, '_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { call, block, first, samples, planes, chi, scratch } = self;
+        let Tile { call, block, own, first, samples, planes, tail, chi, scratch } = self;
         let (model, batch, width) = (&call.model, call.shape.batch, call.shape.row());
         let len = samples * width;
         collect(planes, plane::LAMBDA, width, &mut scratch.lambda);
@@ -122,6 +134,11 @@ impl<F: Float> Work for Tile<'_, '_, F> {
         for row in rows {
             row.clear();
             row.resize(len, F::ZERO);
+        }
+        let place = Place { first, len };
+        if let Some(own) = own {
+            scratch.carry.load(own, model, tail, planes, call.shape, place);
+            collect(planes, plane::START_POTENTIAL, width, &mut scratch.start);
         }
         for t in call.range.clone().rev() {
             if let Some(above) = call.above {
@@ -139,8 +156,11 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                 let at = (t * batch + first + from) * width;
                 // SAFETY: rows of this tile.
                 let chi = unsafe { chi.slice(at, count * width) };
-                block_step(call, block, t, (first, from, count), planes, scratch, chi);
+                block_step(call, (block, own), tail, t, (first, from, count), planes, scratch, chi);
             }
+        }
+        if let Some(own) = own {
+            scratch.carry.store(own, model, tail, planes, call.shape, place);
         }
         for (m, planes) in planes.chunks_exact_mut(plane::PLANES * width).enumerate() {
             planes[plane::LAMBDA * width..][..width].copy_from_slice(&scratch.lambda[m * width..][..width]);
@@ -153,7 +173,8 @@ impl<F: Float> Work for Tile<'_, '_, F> {
 #[inline(always)]
 fn block_step<F: Float>(
     call: &Call<F>,
-    block: &Block<F>,
+    (block, snippet): (&Block<F>, Option<&Own<F>>),
+    tail: &Shared<F>,
     t: usize,
     (first, from, count): (usize, usize, usize),
     planes: &mut [F],
@@ -198,11 +219,13 @@ fn block_step<F: Float>(
     for m in 0..count {
         let row = m * width..(m + 1) * width;
         spikes.expand(HISTORY + t, first + from + m, &mut s[row.clone()]);
-        if gated || parameters {
+        if gated || parameters || snippet.is_some() {
             spikes.expand(HISTORY + t - 1, first + from + m, &mut s_before[row]);
         }
     }
-    derivative_row(model.surrogate, v, k.theta, sigma);
+    if snippet.is_none() {
+        derivative_row(model.surrogate, v, k.theta, sigma);
+    }
 
     // ρ: from above, from the counts, from the recurrence, through the reset.
     let gradient = call.gradient_spikes.map(|gradient| &gradient[at..][..len]);
@@ -210,7 +233,7 @@ fn block_step<F: Float>(
     let summed = call.recurrent.is_some() || call.above.is_some();
     let rho = &mut scratch.rho[own.clone()];
     let rho: &[F] = match gradient {
-        Some(gradient) if !counts && !summed && model.detach && !parameters => gradient,
+        Some(gradient) if !counts && !summed && model.detach && !parameters && snippet.is_none() => gradient,
         gradient => {
             match (summed, gradient) {
                 (true, Some(gradient)) => add(rho, gradient),
@@ -220,6 +243,32 @@ fn block_step<F: Float>(
             }
             if counts {
                 add(rho, &scratch.count_gradient[own.clone()]);
+            }
+            if let Some(snippet) = snippet {
+                let states = snippet.states();
+                let mut rows: [[&[F]; MOST_STATES]; 2] = Default::default();
+                let whole = shape.len(shape.steps);
+                for state in 0..states {
+                    rows[1][state] = &call.tape[state * whole + at..][..len];
+                    rows[0][state] = match (t, state) {
+                        (0, 0) => &scratch.start[own.clone()],
+                        (0, _) => snippet.start(tail, shape, Place { first: first + from, len }, state),
+                        _ => &call.tape[state * whole + at - batch * width..][..len],
+                    };
+                }
+                let drive = model.keeps_drive().then(|| &call.tape[(model.tapes() - 1) * whole + at..][..len]);
+                let step = OwnStep {
+                    s_before,
+                    drive,
+                    before: &rows[0][..states],
+                    after: &rows[1][..states],
+                    potential: g_potential,
+                };
+                scratch.carry.step(snippet, model, (from * width, len), step, k.alpha, sigma, rho, mu, chi);
+                if learned.bias || learned.tau_syn {
+                    sum_parameters(call, block, t, (first, from, count), planes, scratch, chi);
+                }
+                return;
             }
             if !model.detach {
                 // Past the last step λ is 0, so any finite J does.
@@ -251,6 +300,7 @@ fn sum_parameters<F: Float>(
     let (width, batch) = (shape.row(), shape.batch);
     let k = block.constants();
     let keeps = model.keeps_current();
+    let states = model.snippet.map_or(1, |snippet| snippet.states());
     for m in 0..count {
         let planes = &mut planes[(from + m) * plane::PLANES * width..][..plane::PLANES * width];
         if learned.bias {
@@ -260,7 +310,7 @@ fn sum_parameters<F: Float>(
             continue;
         }
         let at = (t * batch + first + from + m) * width;
-        let current_at = |t: usize| ((shape.steps + t) * batch + first + from + m) * width;
+        let current_at = |t: usize| ((states * shape.steps + t) * batch + first + from + m) * width;
         for j in 0..shape.units {
             let own = (from + m) * width + j;
             let plane_at = |plane: usize| plane * width + j;
@@ -274,6 +324,10 @@ fn sum_parameters<F: Float>(
             };
             if learned.tau_syn {
                 planes[plane_at(plane::ALPHA_GRADIENT)] += mu * i_before;
+            }
+            if model.snippet.is_some() {
+                // The rest is summed by the snippet's own adjoint.
+                continue;
             }
             let seen = match (model.normalised && keeps, model.lag) {
                 (false, _) => F::ZERO,

@@ -1,6 +1,7 @@
 //! Numbers that the CPU kernels compute in: f32, and f64 for the audit.
 
 use crate::kernels::Real;
+use crate::neuron::{AdjointRows, Rows, StepRows, ThresholdRows};
 use pulp::Simd;
 
 /// Arithmetic of a [`Real`], and its vectors in a SIMD instruction set.
@@ -41,12 +42,24 @@ pub trait Float:
     fn min(self, other: Self) -> Self;
     /// Arc tangent.
     fn atan(self) -> Self;
+    /// Sine.
+    fn sin(self) -> Self;
+    /// Cosine.
+    fn cos(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
     /// Whether it is neither infinite nor NaN.
     fn is_finite(self) -> bool;
     /// The largest number under 1.
     fn below_one() -> Self;
     /// 0 or 1.
     fn from_bit(bit: u32) -> Self;
+    /// A step of a snippet's rows in this type.
+    fn step_rows(rows: &dyn Rows, at: StepRows<Self>);
+    /// Thresholds of a snippet's rows in this type.
+    fn threshold_rows(rows: &dyn Rows, at: ThresholdRows<Self>);
+    /// The adjoint of a snippet's rows in this type.
+    fn adjoint_rows(rows: &dyn Rows, at: AdjointRows<Self>);
 
     /// Numbers in a vector.
     fn lanes<S: Simd>() -> usize;
@@ -59,7 +72,7 @@ pub trait Float:
 }
 
 macro_rules! float {
-    ($type:ident, $exponential:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident) => {
+    ($type:ident, $exponential:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $step:ident, $threshold:ident, $adjoint:ident) => {
         impl Float for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -102,6 +115,18 @@ macro_rules! float {
                 $type::atan(self)
             }
             #[inline(always)]
+            fn sin(self) -> Self {
+                $type::sin(self)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                $type::cos(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                $type::tanh(self)
+            }
+            #[inline(always)]
             fn is_finite(self) -> bool {
                 $type::is_finite(self)
             }
@@ -112,6 +137,18 @@ macro_rules! float {
             #[inline(always)]
             fn from_bit(bit: u32) -> Self {
                 bit as i32 as $type
+            }
+            #[inline(always)]
+            fn step_rows(rows: &dyn Rows, at: StepRows<Self>) {
+                rows.$step(at);
+            }
+            #[inline(always)]
+            fn threshold_rows(rows: &dyn Rows, at: ThresholdRows<Self>) {
+                rows.$threshold(at);
+            }
+            #[inline(always)]
+            fn adjoint_rows(rows: &dyn Rows, at: AdjointRows<Self>) {
+                rows.$adjoint(at);
             }
             #[inline(always)]
             fn lanes<S: Simd>() -> usize {
@@ -133,8 +170,8 @@ macro_rules! float {
     };
 }
 
-float!(f32, exponential_f32, F32_LANES, f32s, splat_f32s, mul_add_f32s, add_f32s);
-float!(f64, exponential_f64, F64_LANES, f64s, splat_f64s, mul_add_f64s, add_f64s);
+float!(f32, exponential_f32, F32_LANES, f32s, splat_f32s, mul_add_f32s, add_f32s, step_f32, threshold_f32, adjoint_f32);
+float!(f64, exponential_f64, F64_LANES, f64s, splat_f64s, mul_add_f64s, add_f64s, step_f64, threshold_f64, adjoint_f64);
 
 /// eˣ = 2ⁿ eʳ: n the integer nearest to x/ln 2, which the addition of 1.5 · 2^(bits of the fraction) leaves in the last
 /// bits, r = x − n ln 2 with ln 2 in two parts (n times the first is exact), eʳ its Taylor series on |r| ≤ 0.35.

@@ -9,6 +9,7 @@ use super::float::Float;
 use super::linear::{Work, add_rows, dispatch};
 use super::memory::{Activity, Data, Events, Shared, unpack};
 use super::neuron::{Block, step_row};
+use super::snippet::{Own, Place};
 use super::surrogate::primitive;
 use crate::kernels::{HISTORY, Model, NEVER, Shape, plane};
 use crate::network::Reduce;
@@ -42,6 +43,8 @@ pub struct Call<'a, F: Float> {
     pub recurrent: Option<&'a [F]>,
     /// Readout reduction.
     pub reduce: Option<Reduce>,
+    /// S_{t-1} of each step where it resets, `[T][B][np]`, if that is not the network's own (the audit of a detached reset).
+    pub held: Option<&'a [F]>,
 }
 
 /// What is written, each sample its own rows.
@@ -49,6 +52,8 @@ struct Written<'a, F> {
     raster: Option<Shared<'a, u32>>,
     values: Option<Shared<'a, F>>,
     tape: Option<Shared<'a, F>>,
+    /// The snippet's planes.
+    tail: Shared<'a, F>,
     /// Length of a sample's row of values.
     width: usize,
 }
@@ -62,6 +67,9 @@ struct Scratch<F> {
     s: Vec<F>,
     /// Where the tape goes that nobody keeps.
     nowhere: Vec<F>,
+    /// States and thresholds of a snippet.
+    z: Vec<F>,
+    theta: Vec<F>,
     /// The reduction of the readout: activation and step.
     reduced: [Vec<F>; 2],
     events: Events<F>,
@@ -70,7 +78,7 @@ struct Scratch<F> {
 }
 
 impl<F: Float> Scratch<F> {
-    fn new(samples: usize, width: usize) -> Self {
+    fn new(samples: usize, width: usize, states: usize) -> Self {
         let row = || vec![F::ZERO; samples * width];
         let own = || vec![Events::default(); samples];
         Scratch {
@@ -79,6 +87,8 @@ impl<F: Float> Scratch<F> {
             i: row(),
             s: row(),
             nowhere: row(),
+            z: vec![F::ZERO; states * samples * width],
+            theta: row(),
             reduced: [row(), row()],
             events: Events::default(),
             own: [own(), own(), own()],
@@ -101,14 +111,19 @@ pub fn forward<F: Float>(
         Some(Data::Values(data)) => values = Some(Shared::new(data.as_mut_slice())),
         None => {}
     }
-    let written = Written { raster, values, tape: tape.map(Shared::new), width };
+    let (planes, tail) = planes.split_at_mut(plane::PLANES * call.shape.len(1));
+    let written = Written { raster, values, tape: tape.map(Shared::new), tail: Shared::new(tail), width };
     let block = Block::new(call.constants, width, call.model.reset_potential);
+    let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples));
+    let states = own.as_ref().map_or(0, Own::states);
+    let own = own.as_ref();
     planes.par_chunks_mut(block.samples * plane::PLANES * width).enumerate().for_each_init(
-        || Scratch::new(block.samples, width),
+        || Scratch::new(block.samples, width, states),
         |scratch, (index, planes)| {
             let first = index * block.samples;
             let samples = planes.len() / (plane::PLANES * width);
-            dispatch(Tile { call: &call, written: &written, block: &block, first, samples, planes, scratch, smooth });
+            let written = &written;
+            dispatch(Tile { call: &call, written, block: &block, own, first, samples, planes, scratch, smooth });
         },
     );
 }
@@ -117,6 +132,7 @@ struct Tile<'a, 'b, F: Float> {
     call: &'a Call<'a, F>,
     written: &'a Written<'a, F>,
     block: &'a Block<F>,
+    own: Option<&'a Own<F>>,
     first: usize,
     samples: usize,
     planes: &'b mut [F],
@@ -129,12 +145,12 @@ impl<F: Float> Work for Tile<'_, '_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { call, written, block, first, samples, planes, scratch, smooth } = self;
+        let Tile { call, written, block, own: snippet, first, samples, planes, scratch, smooth } = self;
         let (model, shape) = (&call.model, call.shape);
         let (width, batch) = (shape.row(), shape.batch);
         let len = samples * width;
         let k = block.constants().first(len);
-        let Scratch { x, v, i, s, nowhere, reduced, events, own } = scratch;
+        let Scratch { x, v, i, s, nowhere, z, theta, reduced, events, own } = scratch;
         let (x, v, i, s) = (&mut x[..len], &mut v[..len], &mut i[..len], &mut s[..len]);
         let [activation, step] = reduced;
         let (activation, step) = (&mut activation[..len], &mut step[..len]);
@@ -147,6 +163,13 @@ impl<F: Float> Work for Tile<'_, '_, F> {
         for (plane, row) in rows {
             for (row, planes) in row.chunks_exact_mut(width).zip(planes.chunks_exact(plane::PLANES * width)) {
                 row.copy_from_slice(&planes[plane * width..][..width]);
+            }
+        }
+        let place = Place { first, len };
+        if let Some(snippet) = snippet {
+            snippet.load(&written.tail, shape, place, v, z);
+            if call.range.start == 0 {
+                snippet.store(&written.tail, shape, place, z, true);
             }
         }
         // Own spikes of the two steps before the range, the newer one last.
@@ -177,26 +200,44 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                 // SAFETY: rows of this block's samples.
                 tape_v = unsafe { tape.slice(at, len) };
                 if model.keeps_current() {
+                    let states = snippet.map_or(1, Own::states);
                     // SAFETY: as above.
-                    tape_i = Some(unsafe { tape.slice(at + shape.steps * batch * width, len) });
+                    tape_i = Some(unsafe { tape.slice(at + states * shape.steps * batch * width, len) });
                 }
             }
-            step_row(model.reset, model.lag, k, x, s, i, v, tape_v);
+            let r = call.held.map_or(&s[..], |held| &held[at..][..len]);
+            let theta = match snippet {
+                None => {
+                    step_row(model.reset, model.lag, k, x, r, i, v, tape_v);
+                    k.theta
+                }
+                Some(snippet) => {
+                    drive_row(model.lag, k.alpha, i, x);
+                    snippet.step((s, r), x, z, &mut theta[..len]);
+                    v.copy_from_slice(&z[..len]);
+                    tape_v.copy_from_slice(v);
+                    written.keep_states(model, shape, at, snippet, z, x);
+                    &theta[..len]
+                }
+            };
             if let Some(tape_i) = tape_i {
                 tape_i.copy_from_slice(i);
             }
             if model.spiking {
                 let own = call.recurrent.is_some().then_some(&mut own[row % 3][..samples]);
                 if smooth {
-                    soften(model, v, k.theta, s);
+                    soften(model, v, theta, s);
                     written.keep_values(row, first, batch, s, own);
                 } else {
-                    written.threshold(model.inclusive, row, first, batch, (v, k.theta), s, own);
+                    written.threshold(model.inclusive, row, first, batch, (v, theta), s, own);
                 }
             }
             if let Some(reduce) = call.reduce {
                 reduce_row(reduce, t, shape.steps, v, activation, step);
             }
+        }
+        if let Some(snippet) = snippet {
+            snippet.store(&written.tail, shape, place, z, false);
         }
         let rows =
             [(plane::POTENTIAL, &*v), (plane::CURRENT, &*i), (plane::ACTIVATION, &*activation), (plane::STEP, &*step)];
@@ -206,6 +247,16 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                 planes[plane * width..][..width].copy_from_slice(row);
             }
         }
+    }
+}
+
+/// Carries the synapse on by one step; `x` becomes J_t from X_t.
+#[inline(always)]
+fn drive_row<F: Float>(lag: usize, alpha: &[F], i: &mut [F], x: &mut [F]) {
+    for j in 0..x.len() {
+        let before = i[j];
+        i[j] = alpha[j].fma(before, x[j]);
+        x[j] = if lag == 1 { before } else { i[j] };
     }
 }
 
@@ -282,6 +333,23 @@ impl<F: Float> Written<'_, F> {
             for (own, s) in own.iter_mut().zip(s.chunks_exact(self.width)) {
                 own.grade(s);
             }
+        }
+    }
+
+    /// Keeps a snippet's states but V, and J where the adjoint reads it; `at` is the place of the row on a tape of V.
+    #[inline(always)]
+    fn keep_states(&self, model: &Model, shape: Shape, at: usize, own: &Own<F>, z: &[F], drive: &[F]) {
+        let Some(tape) = &self.tape else { return };
+        let (len, whole) = (drive.len(), shape.len(shape.steps));
+        for state in 1..own.states() {
+            // SAFETY: rows of this block's samples.
+            let row = unsafe { tape.slice(state * whole + at, len) };
+            row.copy_from_slice(&z[state * own.stride()..][..len]);
+        }
+        if model.keeps_drive() {
+            // SAFETY: as above.
+            let row = unsafe { tape.slice((model.tapes() - 1) * whole + at, len) };
+            row.copy_from_slice(drive);
         }
     }
 

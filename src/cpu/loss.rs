@@ -1,172 +1,206 @@
-//! Counts, loss and regularisers on the sample planes. See [`CrossEntropy`] and [`Regularise`].
+//! The losses of the readout. See [`Loss`].
 
 use super::Cpu;
 use super::float::Float;
-use super::memory::{Activity, Data};
-use crate::kernels::{CrossEntropy, HISTORY, Regularise, Shape, plane};
-use crate::network::Regulariser;
+use super::memory::Shared;
+use crate::kernels::{Answer, Criterion, HISTORY, Loss, MASKED, Recording, Score, Scores, Shape, coefficient};
 use rayon::prelude::*;
 
-/// COUNT `= Σ_t O_t`.
-pub fn count<F: Float>(shape: Shape, emit_lag: usize, spikes: &Activity<F>, planes: &mut [F]) {
-    let width = shape.row();
-    planes.par_chunks_mut(plane::PLANES * width).enumerate().for_each_init(
-        || vec![0u32; width],
-        |counts, (b, planes)| {
-            let out = &mut planes[plane::COUNT * width..][..width];
-            let row = |t: usize| ((HISTORY + t - emit_lag) * shape.batch + b) * width;
-            match &spikes.data {
-                Data::Raster(words) => {
-                    counts.fill(0);
-                    for t in 0..shape.steps {
-                        let words = &words[row(t) / 32..][..width / 32];
-                        for (&word, counts) in words.iter().zip(counts.chunks_exact_mut(32)) {
-                            if word != 0 {
-                                for (bit, count) in counts.iter_mut().enumerate() {
-                                    *count += word >> bit & 1;
-                                }
+/// What all samples and steps share.
+struct Terms<'a, F> {
+    criterion: Criterion,
+    score: Score,
+    /// Units of a class.
+    group: usize,
+    classes: usize,
+    coefficients: &'a [F],
+    table: &'a [F],
+    answers: Option<Answer>,
+}
+
+/// Rows that a thread works in.
+struct Scratch<F> {
+    /// Activations of a row.
+    activation: Vec<F>,
+    /// Scores of the classes.
+    score: Vec<F>,
+    /// dL/d score.
+    gradient: Vec<F>,
+}
+
+impl<F: Float> Scratch<F> {
+    fn new(row: usize, classes: usize) -> Self {
+        Scratch { activation: vec![F::ZERO; row], score: vec![F::ZERO; classes], gradient: vec![F::ZERO; classes] }
+    }
+}
+
+/// See [`Loss`].
+pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
+    let Loss { shape, classes, criterion, score, stepwise, labels, lengths, coefficients, table, answers, .. } = call;
+    let terms = Terms { criterion, score, group: shape.units / classes, classes, coefficients, table, answers };
+    let (row, batch) = (shape.row(), shape.batch);
+    // Summed in f64, sample by sample: it grows with steps × samples.
+    let (mut value, mut right) = (0.0, 0.0);
+    match call.scores {
+        Scores::Samples(place, planes) => {
+            let scratch = &mut Scratch::new(row, classes);
+            for (b, planes) in planes[..batch * place.planes * row].chunks_exact_mut(place.planes * row).enumerate() {
+                scratch.activation.copy_from_slice(&planes[place.activation * row..][..row]);
+                let gradient = &mut planes[place.gradient * row..][..row];
+                if criterion != Criterion::None {
+                    gradient.fill(F::ZERO);
+                }
+                let (loss, answer) = terms.measure(b, b, labels[b], scratch);
+                terms.spread(scratch, &mut gradient[..shape.units]);
+                (value, right) = (value + loss, right + answer);
+            }
+        }
+        Scores::Steps(recording, gradient) => {
+            let gradient = gradient.map(|gradient| Shared::new(gradient.as_mut_slice()));
+            let lag = if let Recording::Spikes(_, lag) = recording { lag } else { 0 };
+            let parts: Vec<(f64, f64)> = (0..shape.steps)
+                .into_par_iter()
+                .map_init(
+                    || Scratch::new(row, classes),
+                    |scratch, t| {
+                        let mut sum = (0.0, 0.0);
+                        for b in (0..batch).filter(|&b| t < lengths[b] as usize) {
+                            let label = if stepwise { labels[t * batch + b] } else { labels[b] };
+                            if label == MASKED {
+                                continue;
+                            }
+                            read(recording, shape, t, b, &mut scratch.activation);
+                            let (loss, answer) = terms.measure(t * batch + b, b, label, scratch);
+                            sum = (sum.0 + loss, sum.1 + answer);
+                            if let (Some(gradient), true) = (&gradient, t >= lag) {
+                                // SAFETY: the row of this step alone.
+                                let row = unsafe { gradient.slice(((t - lag) * batch + b) * row, shape.units) };
+                                terms.spread(scratch, row);
                             }
                         }
-                    }
-                    for (out, &count) in out.iter_mut().zip(counts.iter()) {
-                        *out = F::from_f64(f64::from(count));
-                    }
-                }
-                Data::Values(values) => {
-                    out.fill(F::ZERO);
-                    for t in 0..shape.steps {
-                        for (out, &value) in out.iter_mut().zip(&values[row(t)..][..width]) {
-                            *out += value;
-                        }
-                    }
-                }
+                        sum
+                    },
+                )
+                .collect();
+            for (loss, answers) in parts {
+                (value, right) = (value + loss, right + answers);
             }
-        },
-    );
-}
-
-/// Σ of a plane over samples and units.
-pub fn total<F: Float>(shape: Shape, planes: &[F], plane: usize) -> F {
-    let width = shape.row();
-    let mut sum = 0.0;
-    for planes in planes.chunks_exact(plane::PLANES * width) {
-        sum += planes[plane * width..][..shape.units].iter().map(|value| value.to_f64()).sum::<f64>();
+        }
     }
-    F::from_f64(sum)
+    if let Some((metrics, slot)) = call.metrics {
+        metrics[slot] += F::from_f64(value);
+        metrics[slot + 1] += F::from_f64(right);
+    }
 }
 
-/// See [`CrossEntropy`].
-pub fn cross_entropy<F: Float>(call: CrossEntropy<Cpu<F>>) {
-    let (width, classes) = (call.shape.row(), call.shape.units);
-    let share = F::ONE / F::from_f64(call.shape.batch as f64);
-    let (mut loss, mut correct) = (0.0, 0.0);
-    for (planes, &label) in call.planes.chunks_exact_mut(plane::PLANES * width).zip(call.labels.iter()) {
-        let label = label as usize;
-        let (before, after) = planes.split_at_mut(plane::ACTIVATION_GRADIENT * width);
-        let activation = &before[plane::ACTIVATION * width..][..classes];
-        let gradient = &mut after[..width];
-        let (mut best, mut largest) = (0, activation[0]);
-        for (class, &value) in activation.iter().enumerate() {
+/// `a_t` of a sample.
+pub fn read<F: Float>(recording: Recording<Cpu<F>>, shape: Shape, t: usize, b: usize, out: &mut [F]) {
+    match recording {
+        Recording::Potential(tape) => out.copy_from_slice(&tape[(t * shape.batch + b) * out.len()..][..out.len()]),
+        Recording::Spikes(spikes, lag) => spikes.expand(HISTORY + t - lag, b, out),
+    }
+}
+
+impl<F: Float> Terms<'_, F> {
+    /// `v ℓ` and whether the answer is right; `κ dℓ/ds` into the scratch. `cell` counts samples, or steps and samples.
+    fn measure(&self, cell: usize, b: usize, label: u32, scratch: &mut Scratch<F>) -> (f64, f64) {
+        let Scratch { activation, score: s, gradient } = scratch;
+        for (s, units) in s.iter_mut().zip(activation.chunks_exact(self.group)) {
+            *s = F::ZERO;
+            for &a in units {
+                *s += match self.score {
+                    Score::Plain => a,
+                    Score::Negated => -a,
+                    Score::Reciprocal => F::ONE / (a + F::ONE),
+                };
+            }
+        }
+        let own = &self.coefficients[b * coefficient::COUNT..][..coefficient::COUNT];
+        let (kappa, label) = (own[coefficient::GRADIENT], label as usize);
+        let (mut best, mut largest) = (0, s[0]);
+        let (mut first, mut smallest) = (0, s[0]);
+        for (class, &value) in s.iter().enumerate() {
             if value > largest {
                 (best, largest) = (class, value);
             }
+            if value < smallest {
+                (first, smallest) = (class, value);
+            }
         }
-        let mut sum = F::ZERO;
-        for (gradient, &value) in gradient.iter_mut().zip(activation) {
-            *gradient = (value - largest).exp();
-            sum += *gradient;
-        }
-        loss += (sum.ln() - (activation[label] - largest)).to_f64();
-        if best == label {
-            correct += 1.0;
-        }
-        for (class, gradient) in gradient[..classes].iter_mut().enumerate() {
-            let target = if class == label { F::ONE } else { F::ZERO };
-            *gradient = (*gradient / sum - target) * share;
-        }
-        gradient[classes..].fill(F::ZERO);
+        let right = match self.answers {
+            None => false,
+            Some(Answer::Largest) => best == label,
+            Some(Answer::Smallest) => first == label,
+        };
+        let loss = match self.criterion {
+            Criterion::None => F::ZERO,
+            Criterion::NegativeLogLikelihood => {
+                gradient.fill(F::ZERO);
+                gradient[label] = -(kappa * self.table[label]);
+                -(self.table[label] * s[label])
+            }
+            Criterion::CrossEntropy { smoothing } => {
+                let even = F::from_f64(smoothing / self.classes as f64);
+                let sure = F::from_f64(1.0 - smoothing) * self.table[label];
+                let (mut sum, mut weight) = (F::ZERO, sure);
+                for ((gradient, &s), &w) in gradient.iter_mut().zip(&*s).zip(self.table) {
+                    *gradient = (s - largest).exp();
+                    sum += *gradient;
+                    weight += even * w;
+                }
+                let log_sum = sum.ln();
+                let mut loss = sure * (log_sum - (s[label] - largest));
+                for (class, (gradient, &w)) in gradient.iter_mut().zip(self.table).enumerate() {
+                    let mut target = even * w;
+                    if smoothing > 0.0 {
+                        loss += target * (log_sum - (s[class] - largest));
+                    }
+                    if class == label {
+                        target += sure;
+                    }
+                    *gradient = (*gradient / sum * weight - target) * kappa;
+                }
+                loss
+            }
+            Criterion::SquaredError { tolerance } => self.squares(s, gradient, kappa, tolerance, |class| {
+                own[if class == label { coefficient::ON } else { coefficient::OFF }]
+            }),
+            Criterion::SquaredErrorToTargets { tolerance, stepwise } => {
+                let targets = &self.table[if stepwise { cell } else { b } * self.classes..][..self.classes];
+                self.squares(s, gradient, kappa, tolerance, |class| targets[class])
+            }
+        };
+        ((own[coefficient::VALUE] * loss).to_f64(), f64::from(u8::from(right)))
     }
-    call.metrics[call.slot] = F::from_f64(loss);
-    call.metrics[call.slot + 1] = F::from_f64(correct);
-}
 
-/// See [`Regularise`].
-pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
-    let (width, units, batch) = (call.shape.row(), call.shape.units, call.shape.batch);
-    let number = |value: f64| F::from_f64(value);
-    let m = number(units as f64);
-    let share = F::ONE / number(batch as f64);
-    // Summed in f64: it grows with samples × units.
-    let mut value = 0.0;
-    let samples = call.planes.chunks_exact_mut(plane::PLANES * width);
-    let split = |planes: &mut [F], run: &mut dyn FnMut(&[F], &mut [F])| {
-        let (count, gradient) = planes[plane::COUNT * width..][..2 * width].split_at_mut(width);
-        run(&count[..units], &mut gradient[..units]);
-    };
-    match call.regulariser {
-        Regulariser::Lower { strength, target } => {
-            let (strength, target) = (number(strength), number(target));
-            for planes in samples {
-                split(planes, &mut |count, gradient| {
-                    for (gradient, &count) in gradient.iter_mut().zip(count) {
-                        let missing = (target - count).max(F::ZERO);
-                        value += (strength / m * missing * missing * share).to_f64();
-                        *gradient += -(number(2.0) * strength / m * missing * share);
-                    }
-                });
+    fn squares(&self, s: &[F], gradient: &mut [F], kappa: F, tolerance: f64, target: impl Fn(usize) -> F) -> F {
+        let (tolerance, two) = (F::from_f64(tolerance), F::from_f64(2.0));
+        let mut loss = F::ZERO;
+        for (class, (gradient, &s)) in gradient.iter_mut().zip(s).enumerate() {
+            let mut error = s - target(class);
+            if error.abs() < tolerance {
+                error = F::ZERO;
             }
+            loss += error * error;
+            *gradient = kappa * (two * error);
         }
-        Regulariser::Upper { strength, target, exponent } => {
-            let (strength, target) = (number(strength), number(target));
-            for planes in samples {
-                split(planes, &mut |count, gradient| {
-                    let mut sum = F::ZERO;
-                    for &count in count {
-                        sum += count;
-                    }
-                    let excess = (sum / m - target).max(F::ZERO);
-                    if excess == F::ZERO {
-                        return;
-                    }
-                    let (term, slope) =
-                        if exponent == 2 { (excess * excess, number(2.0) * excess) } else { (excess, F::ONE) };
-                    value += (strength * term * share).to_f64();
-                    for gradient in gradient.iter_mut() {
-                        *gradient += strength * slope / m * share;
-                    }
-                });
-            }
+        loss
+    }
+
+    /// Adds dL/d activation to a row.
+    fn spread(&self, scratch: &Scratch<F>, out: &mut [F]) {
+        if self.criterion == Criterion::None {
+            return;
         }
-        Regulariser::L1 { strength } => {
-            let strength = number(strength) * share;
-            for planes in samples {
-                split(planes, &mut |count, gradient| {
-                    for (gradient, &count) in gradient.iter_mut().zip(count) {
-                        value += (strength * count).to_f64();
-                        *gradient += strength;
-                    }
-                });
-            }
-        }
-        Regulariser::L2 { strength } => {
-            let strength = number(strength) / m;
-            let mut sums = vec![F::ZERO; units];
-            for planes in call.planes.chunks_exact(plane::PLANES * width) {
-                for (sum, &count) in sums.iter_mut().zip(&planes[plane::COUNT * width..]) {
-                    *sum += count;
-                }
-            }
-            for &sum in &sums {
-                value += (strength * sum * sum).to_f64();
-            }
-            for planes in call.planes.chunks_exact_mut(plane::PLANES * width) {
-                for (gradient, &sum) in planes[plane::COUNT_GRADIENT * width..].iter_mut().zip(&sums) {
-                    *gradient += number(2.0) * strength * sum;
-                }
+        let units = out.chunks_exact_mut(self.group).zip(scratch.activation.chunks_exact(self.group));
+        for ((out, a), &gradient) in units.zip(&scratch.gradient) {
+            for (out, &a) in out.iter_mut().zip(a) {
+                *out += match self.score {
+                    Score::Plain => gradient,
+                    Score::Negated => -gradient,
+                    Score::Reciprocal => -(gradient / ((a + F::ONE) * (a + F::ONE))),
+                };
             }
         }
     }
-    call.metrics[call.slot] += F::from_f64(value);
 }
-
-const _: () = assert!(plane::COUNT_GRADIENT == plane::COUNT + 1);

@@ -5,8 +5,11 @@
 //! when the program runs. Work is split over rayon's current thread pool; bits do not depend on the number of threads.
 
 mod backward;
+mod collapse;
 mod constrain;
+mod count;
 mod drive;
+mod dropout;
 mod encode_rate;
 mod float;
 mod forward;
@@ -15,12 +18,19 @@ mod loss;
 mod memory;
 mod neuron;
 mod neuron_gradient;
+mod normalise;
+mod regularise;
+pub mod reset;
+mod scale;
+mod snippet;
+mod spread;
 mod surrogate;
 mod update;
 mod weight_gradient;
 
 pub use float::Float;
 pub use linear::Packed;
+pub(crate) use linear::wide;
 pub use memory::Activity;
 pub use surrogate::derivative as surrogate_derivative;
 
@@ -34,21 +44,43 @@ use std::ops::Range;
 #[derive(Debug)]
 pub struct Cpu<F> {
     smooth: bool,
+    held: Held<F>,
     allocated: u64,
     number: std::marker::PhantomData<F>,
+}
+
+/// Spikes that reset a membrane whose reset is detached, for the gradient audit: the derivative of a detached network is
+/// that of one in which they stand still.
+#[derive(Debug, Default)]
+struct Held<F> {
+    /// S_{t-1} of each step `[T][B][np]`, a row of layers in the order of the forward pass.
+    layers: Vec<Vec<F>>,
+    /// None: not used; else whether it is being recorded, and the next layer.
+    at: Option<(bool, usize)>,
 }
 
 impl<F: Float> Cpu<F> {
     /// A backend on rayon's current thread pool.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Cpu { smooth: false, allocated: 0, number: std::marker::PhantomData }
+        Cpu { smooth: false, held: Held::default(), allocated: 0, number: std::marker::PhantomData }
     }
 
     /// For the gradient audit: S_t is `1/2 + (c/k) F(k(V_t − θ))` with `F' = f`, a real number whose derivative is the
     /// surrogate's, so that the adjoint is the true gradient of this forward pass. Spiking layers hold values, not bits.
     pub fn smooth() -> Self {
         Cpu { smooth: true, ..Cpu::new() }
+    }
+
+    /// From here on the spikes that reset detached membranes are kept, for [`Cpu::hold_resets`]. Smooth backends only.
+    pub fn record_resets(&mut self) {
+        self.held = Held { layers: Vec::new(), at: Some((true, 0)) };
+    }
+
+    /// From here on every forward pass resets its detached membranes by the spikes that were recorded: what `sg S` means
+    /// to a difference quotient.
+    pub fn hold_resets(&mut self) {
+        self.held.at = Some((false, 0));
     }
 
     fn source<'a>(call: &Drive<'a, Self>) -> drive::Source<'a, F> {
@@ -62,17 +94,35 @@ impl<F: Float> Cpu<F> {
         }
     }
 
-    fn run_forward(&self, input: forward::Input<F>, call: Forward<Self>) {
+    fn run_forward(&mut self, input: forward::Input<F>, call: Forward<Self>) {
+        let (model, shape) = (call.model, call.shape);
+        let detached = self.smooth && model.spiking && model.detach && model.reset != crate::network::Reset::None;
+        let at = self.held.at.filter(|_| detached);
+        let held = match at {
+            Some((false, next)) => Some(self.held.layers[next].as_slice()),
+            _ => None,
+        };
         let parts = forward::Call {
-            model: call.model,
-            shape: call.shape,
+            model,
+            shape,
             range: call.range,
             input,
             constants: call.constants,
             recurrent: call.recurrent.map(|(weights, _)| weights.as_slice()),
             reduce: call.reduce,
+            held,
         };
-        forward::forward(parts, call.spikes, call.tape.map(Vec::as_mut_slice), call.planes, self.smooth);
+        let mut spikes = call.spikes;
+        forward::forward(parts, spikes.as_deref_mut(), call.tape.map(Vec::as_mut_slice), call.planes, self.smooth);
+        match (at, spikes) {
+            (Some((true, next)), Some(Activity { data: Data::Values(values), .. })) => {
+                let from = shape.len(HISTORY - 1);
+                self.held.layers.push(values[from..from + shape.len(shape.steps)].to_vec());
+                self.held.at = Some((true, next + 1));
+            }
+            (Some((false, next)), _) => self.held.at = Some((false, (next + 1) % self.held.layers.len())),
+            _ => {}
+        }
     }
 }
 
@@ -191,14 +241,14 @@ impl<F: Float> Kernels for Cpu<F> {
 
     fn copy_plane(&mut self, shape: Shape, planes: &mut Vec<F>, from: usize, to: usize) {
         let width = shape.row();
-        for planes in planes.chunks_exact_mut(plane::PLANES * width) {
+        for planes in planes.chunks_exact_mut(plane::PLANES * width).take(shape.batch) {
             planes.copy_within(from * width..(from + 1) * width, to * width);
         }
     }
 
     fn fill_plane(&mut self, shape: Shape, planes: &mut Vec<F>, plane: usize, value: f64) {
         let width = shape.row();
-        for planes in planes.chunks_exact_mut(plane::PLANES * width) {
+        for planes in planes.chunks_exact_mut(plane::PLANES * width).take(shape.batch) {
             planes[plane * width..(plane + 1) * width].fill(F::from_f64(value));
         }
     }
@@ -251,20 +301,28 @@ impl<F: Float> Kernels for Cpu<F> {
         neuron_gradient::neuron_gradient(call);
     }
 
-    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, planes: &mut Vec<F>) {
-        loss::count(shape, emit_lag, spikes, planes);
+    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, lengths: &Vec<u32>, planes: &mut Vec<F>) {
+        count::count(shape, emit_lag, spikes, lengths, planes);
     }
 
     fn total(&mut self, shape: Shape, planes: &Vec<F>, plane: usize, metrics: &mut Vec<F>, slot: usize) {
-        metrics[slot] = loss::total(shape, planes, plane);
+        metrics[slot] = count::total(shape, planes, plane);
     }
 
-    fn cross_entropy(&mut self, call: CrossEntropy<Self>) {
-        loss::cross_entropy(call);
+    fn collapse(&mut self, call: Collapse<Self>) {
+        collapse::collapse(call);
+    }
+
+    fn spread(&mut self, call: Spread<Self>) {
+        spread::spread(call);
+    }
+
+    fn loss(&mut self, call: Loss<Self>) {
+        loss::loss(call);
     }
 
     fn regularise(&mut self, call: Regularise<Self>) {
-        loss::regularise(call);
+        regularise::regularise(call);
     }
 
     fn square_sum(&mut self, values: &Vec<F>, len: usize, metrics: &mut Vec<F>, slot: usize) {
@@ -282,6 +340,26 @@ impl<F: Float> Kernels for Cpu<F> {
         update::control(metrics, squares, loss, max_norm, control);
     }
 
+    fn scale(&mut self, from: Option<&Vec<F>>, factor: f64, len: usize, values: &mut Vec<F>) {
+        scale::scale(from.map(|from| &from[..len]), factor, &mut values[..len]);
+    }
+
+    fn dropout(&mut self, call: Dropout<Self>) {
+        dropout::dropout(call);
+    }
+
+    fn dropout_backward(&mut self, call: DropoutBackward<Self>) {
+        dropout::dropout_backward(call);
+    }
+
+    fn normalise(&mut self, call: Normalise<Self>) {
+        normalise::normalise(call);
+    }
+
+    fn normalise_backward(&mut self, call: NormaliseBackward<Self>) {
+        normalise::normalise_backward(call);
+    }
+
     fn constrain(&mut self, call: Constrain<Self>) {
         constrain::constrain(call);
     }
@@ -294,6 +372,18 @@ impl<F: Float> Kernels for Cpu<F> {
         // One form: a sample walks its steps with its state in the cache.
         let form = if recurrent { Form::Resident { tile: 1, quantum: usize::MAX } } else { Form::Scan };
         (form, form)
+    }
+
+    fn clamp(&mut self, values: &mut Vec<F>, range: Range<usize>, low: f64, high: f64) {
+        let (low, high) = (F::from_f64(low), F::from_f64(high));
+        for value in &mut values[range] {
+            // Not `clamp`: a number that is not one must stay so.
+            if *value < low {
+                *value = low;
+            } else if *value > high {
+                *value = high;
+            }
+        }
     }
 
     fn submit(&mut self) {}

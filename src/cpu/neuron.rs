@@ -1,106 +1,10 @@
-//! The maths of one neuron-step and of its adjoint, one type for each reset form; twin of `shaders/neuron/lif.wgsl`.
-//! The formulas stand in `dynamics.md`, sections 1 and 2; S is a number because the gradient audit makes it smooth.
+//! The leaky integrate-and-fire family in rows: a step and its adjoint; twin of `shaders/neuron/lif.wgsl`.
+//! The formulas stand in `dynamics.md`, sections 1 and 2.
 
 use super::float::Float;
+use super::reset::{ResetForm, with_form};
 use crate::kernels::constant;
 use crate::network::Reset;
-
-/// A reset form: V_t from V_{t-1}, S_{t-1} and `d = γ J_t`, and the partial derivatives that the adjoint needs.
-pub trait ResetForm<F: Float> {
-    /// V_t.
-    fn step(beta: F, theta: F, v_reset: F, v: F, s: F, d: F) -> F;
-    /// ∂V_{t+1}/∂V_t from S_t.
-    fn carry(beta: F, s: F) -> F;
-    /// ∂V_{t+1}/∂S_t from V_t and `d = γ J_{t+1}`: what multiplies λ_{t+1} in the reset term.
-    fn through_spike(beta: F, theta: F, v_reset: F, v: F, d: F) -> F;
-    /// The gate G_t on J_t from S_{t-1}.
-    fn gate(s: F) -> F;
-    /// ∂V_t/∂β from V_{t-1}, S_{t-1}, and J_t (0 where γ = 1).
-    fn by_beta(theta: F, v_reset: F, v: F, s: F, j: F) -> F;
-    /// ∂V_t/∂θ from S_{t-1}.
-    fn by_theta(beta: F, s: F) -> F;
-}
-
-/// `V_t = β (V_{t-1} − θ S_{t-1}) + γ J_t`.
-pub struct SubtractBefore;
-/// `V_t = β V_{t-1} − θ S_{t-1} + γ J_t`.
-pub struct SubtractAfter;
-/// `V_t = β V_{t-1} (1 − S_{t-1}) + β v_reset S_{t-1} + γ J_t`.
-pub struct ZeroBefore;
-/// `V_t = (β V_{t-1} + γ J_t) (1 − S_{t-1})`.
-pub struct ZeroAfter;
-/// `V_t = β V_{t-1} + γ J_t`.
-pub struct NoReset;
-
-macro_rules! reset_form {
-    ($name:ident, ($beta:ident, $theta:ident, $v_reset:ident, $v:ident, $s:ident, $d:ident, $j:ident),
-     step: $step:expr, carry: $carry:expr, through_spike: $through:expr, gate: $gate:expr,
-     by_beta: $by_beta:expr, by_theta: $by_theta:expr) => {
-        #[allow(unused_variables)]
-        impl<F: Float> ResetForm<F> for $name {
-            #[inline(always)]
-            fn step($beta: F, $theta: F, $v_reset: F, $v: F, $s: F, $d: F) -> F {
-                $step
-            }
-            #[inline(always)]
-            fn carry($beta: F, $s: F) -> F {
-                $carry
-            }
-            #[inline(always)]
-            fn through_spike($beta: F, $theta: F, $v_reset: F, $v: F, $d: F) -> F {
-                $through
-            }
-            #[inline(always)]
-            fn gate($s: F) -> F {
-                $gate
-            }
-            #[inline(always)]
-            fn by_beta($theta: F, $v_reset: F, $v: F, $s: F, $j: F) -> F {
-                $by_beta
-            }
-            #[inline(always)]
-            fn by_theta($beta: F, $s: F) -> F {
-                $by_theta
-            }
-        }
-    };
-}
-
-reset_form!(SubtractBefore, (beta, theta, v_reset, v, s, d, j),
-    step: beta.fma((-theta).fma(s, v), d),
-    carry: beta,
-    through_spike: -(beta * theta),
-    gate: F::ONE,
-    by_beta: (-theta).fma(s, v) - j,
-    by_theta: -(beta * s));
-reset_form!(SubtractAfter, (beta, theta, v_reset, v, s, d, j),
-    step: (-theta).fma(s, beta.fma(v, d)),
-    carry: beta,
-    through_spike: -theta,
-    gate: F::ONE,
-    by_beta: v - j,
-    by_theta: -s);
-reset_form!(ZeroBefore, (beta, theta, v_reset, v, s, d, j),
-    step: beta.fma(v * (F::ONE - s) + v_reset * s, d),
-    carry: beta * (F::ONE - s),
-    through_spike: -(beta * (v - v_reset)),
-    gate: F::ONE,
-    by_beta: v * (F::ONE - s) + v_reset * s - j,
-    by_theta: F::ZERO);
-reset_form!(ZeroAfter, (beta, theta, v_reset, v, s, d, j),
-    step: beta.fma(v, d) * (F::ONE - s),
-    carry: beta * (F::ONE - s),
-    through_spike: -beta.fma(v, d),
-    gate: F::ONE - s,
-    by_beta: (v - j) * (F::ONE - s),
-    by_theta: F::ZERO);
-reset_form!(NoReset, (beta, theta, v_reset, v, s, d, j),
-    step: beta.fma(v, d),
-    carry: beta,
-    through_spike: F::ZERO,
-    gate: F::ONE,
-    by_beta: v - j,
-    by_theta: F::ZERO);
 
 /// Constants of a layer as rows, repeated for the samples of a block, and `v_reset`.
 #[derive(Clone, Copy)]
@@ -159,34 +63,6 @@ impl<F: Float> Block<F> {
     }
 }
 
-/// Calls `$body` with `$form` bound to the type of `$reset`.
-macro_rules! with_form {
-    ($reset:expr, $form:ident => $body:expr) => {
-        match $reset {
-            Reset::SubtractBefore => {
-                type $form = SubtractBefore;
-                $body
-            }
-            Reset::SubtractAfter => {
-                type $form = SubtractAfter;
-                $body
-            }
-            Reset::ZeroBefore => {
-                type $form = ZeroBefore;
-                $body
-            }
-            Reset::ZeroAfter => {
-                type $form = ZeroAfter;
-                $body
-            }
-            Reset::None => {
-                type $form = NoReset;
-                $body
-            }
-        }
-    };
-}
-
 /// One step of a row of neurons: `i`, `v` become I_t, V_t from X_t (`x`) and S_{t-1} (`s`); V_t goes to `tape` too.
 #[inline(always)]
 pub fn step_row<F: Float>(
@@ -200,7 +76,7 @@ pub fn step_row<F: Float>(
     tape: &mut [F],
 ) {
     #[inline(always)]
-    fn row<F: Float, R: ResetForm<F>>(
+    fn row<F: Float, R: ResetForm>(
         lag: bool,
         k: Constants<F>,
         x: &[F],
@@ -254,7 +130,7 @@ pub fn adjoint_row<F: Float>(
     chi: &mut [F],
 ) {
     #[inline(always)]
-    fn row<F: Float, R: ResetForm<F>>(
+    fn row<F: Float, R: ResetForm>(
         lag: bool,
         k: Constants<F>,
         at: Step<F>,
@@ -276,7 +152,7 @@ pub fn adjoint_row<F: Float>(
         }
     }
     #[inline(always)]
-    fn with_potential<F: Float, R: ResetForm<F>>(
+    fn with_potential<F: Float, R: ResetForm>(
         lag: bool,
         k: Constants<F>,
         at: Step<F>,
@@ -348,7 +224,7 @@ pub fn through_reset<F: Float>(
     rho: &mut [F],
 ) {
     #[inline(always)]
-    fn row<F: Float, R: ResetForm<F>>(k: Constants<F>, v: &[F], j_after: Option<&[F]>, lambda: &[F], rho: &mut [F]) {
+    fn row<F: Float, R: ResetForm>(k: Constants<F>, v: &[F], j_after: Option<&[F]>, lambda: &[F], rho: &mut [F]) {
         for j in 0..rho.len() {
             let d = j_after.map_or(F::ZERO, |current| k.gamma[j] * current[j]);
             rho[j] += R::through_spike(k.beta[j], k.theta[j], k.v_reset, v[j], d) * lambda[j];
@@ -361,6 +237,6 @@ pub fn through_reset<F: Float>(
 #[inline(always)]
 pub fn by_parameters<F: Float>(reset: Reset, beta: F, theta: F, v_reset: F, v: F, s: F, j: F) -> (F, F) {
     with_form!(reset, R => {
-        (R::by_beta(theta, v_reset, v, s, j), <R as ResetForm<F>>::by_theta(beta, s))
+        (R::by_beta(theta, v_reset, v, s, j), R::by_theta(beta, s))
     })
 }

@@ -12,7 +12,7 @@ use crate::spikes::{Trace, pad};
 pub struct Gradient<F = f32> {
     /// Whether the built-in loss counts.
     pub loss: bool,
-    /// dL/d activation of the readout, `[B, classes]`.
+    /// dL/d activation of the readout's first loss, `[B, units]`.
     pub activation: Option<Vec<F>>,
     /// dL/dO of a layer's emitted spikes, `[T, B, units]`.
     pub spikes: Vec<(usize, Vec<F>)>,
@@ -26,7 +26,7 @@ impl<F> Gradient<F> {
         Gradient { loss: true, activation: None, spikes: Vec::new(), potential: Vec::new() }
     }
 
-    /// Of the user's own loss: dL/d activation `[B, classes]`.
+    /// Of the user's own loss: dL/d activation `[B, units]`.
     pub fn activation(values: Vec<F>) -> Self {
         Gradient { loss: false, activation: Some(values), spikes: Vec::new(), potential: Vec::new() }
     }
@@ -64,21 +64,30 @@ impl<K: Kernels> Core<K> {
     /// Gradients of all parameters of the last forward pass; the regularisers of the network count in any case.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no forward pass with a tape, where the built-in loss has no labels or no readout, or
+    /// [`Error::Input`] where there is no forward pass with a tape, where the built-in loss has no labels, or
     /// where a gradient has the wrong size or is not finite.
     pub fn backward(&mut self, gradient: &Gradient<K::Real>) -> Result<()> {
         let index = self.last_plan()?;
         if !self.taped {
             return Err(Error::Input("infer keeps nothing for a backward pass: use forward".into()));
         }
+        self.check_normalised()?;
         self.check_gradient(index, gradient)?;
         self.upload_gradient(index, gradient)?;
         let base = self.ring.base();
         let slots = self.ring.slots;
         let top = self.layers.len() - 1;
         let activations = gradient.loss || gradient.activation.is_some();
+        let online = self.online(self.ragged);
+        let reached = self.reached(gradient.loss, gradient.activation.is_some(), online);
+        if !online && activations {
+            self.spread_out(index, gradient.loss, gradient.activation.is_some());
+        }
+        let ragged = self.ragged;
         for l in (0..=top).rev() {
-            let given = gradient.spikes.iter().any(|(layer, _)| *layer == l);
+            let on_top = l == top;
+            let regularised = !self.network.layers[l].regularise.is_empty();
+            let mut given = gradient.spikes.iter().any(|(layer, _)| *layer == l) || (on_top && reached.1);
             let shape = self.plans[index].layers[l].shape;
             let regularisers = self.network.layers[l].regularise.clone();
             let state = &self.layers[l];
@@ -100,6 +109,11 @@ impl<K: Kernels> Core<K> {
             for (_, plane) in sums.into_iter().filter(|(used, _)| *used) {
                 kernels.fill_plane(shape, &mut layer.planes, plane, 0.0);
             }
+            if let Some(tail) = state.model.tail() {
+                let (from, to) = (tail.cleared().start, tail.cleared().end);
+                let range = Model::tail_range(shape, from).start..Model::tail_range(shape, to).start;
+                kernels.fill(&mut layer.planes, range, 0.0);
+            }
             for regulariser in &regularisers {
                 kernels.regularise(Regularise {
                     regulariser: *regulariser,
@@ -110,7 +124,23 @@ impl<K: Kernels> Core<K> {
                 });
             }
             let training = layer.training.as_mut().expect("a forward pass with a tape made it");
-            let potential = gradient.potential.iter().any(|(layer, _)| *layer == l);
+            let potential = gradient.potential.iter().any(|(layer, _)| *layer == l) || (on_top && reached.0);
+            if let (true, true, Some(out)) = (ragged, regularised, &mut training.gradient) {
+                // dL/dζ is the same at every step of a sample, but 0 past its end.
+                if !given {
+                    kernels.fill(out, 0..shape.len(shape.steps), 0.0);
+                }
+                given = true;
+                kernels.spread(Spread {
+                    shape,
+                    pooling: Pooling::Sum,
+                    lengths: &plan.readout.lengths,
+                    place: Place::COUNT,
+                    from: &layer.planes,
+                    emit_lag: state.model.emit_lag,
+                    out,
+                });
+            }
             let call = Backward {
                 model: state.model,
                 shape,
@@ -122,44 +152,93 @@ impl<K: Kernels> Core<K> {
                 tape: &training.tape,
                 gradient_spikes: None,
                 gradient_potential: training.potential.as_ref().filter(|_| potential),
-                counts: !regularisers.is_empty(),
-                reduce: (l == top && !state.model.spiking && activations).then_some(self.network.readout.reduce),
+                counts: regularised && !ragged,
+                reduce: if on_top && online && activations {
+                    self.network.readout.losses[0].reduce.online()
+                } else {
+                    None
+                },
                 planes: &mut layer.planes,
                 chi: &mut training.chi,
             };
-            match above.first() {
+            let fused = match above.first() {
                 None => {
-                    kernels.backward(Backward { gradient_spikes: training.gradient.as_ref().filter(|_| given), ..call })
+                    let gradient_spikes = training.gradient.as_ref().filter(|_| given);
+                    kernels.backward(Backward { gradient_spikes, ..call });
+                    None
                 }
                 Some(above) => {
                     let next = &self.layers[l + 1];
                     let prepared = next.prepared.as_ref().expect("made for all but the first layer");
-                    let chi = &above.training.as_ref().expect("a forward pass with a tape made it").chi;
-                    let above = Above {
-                        shape: above.shape,
-                        lag: next.lag,
-                        weights: (&next.weights, prepared),
-                        chi,
-                        accumulate: given,
-                        gradient: training.gradient.as_mut().expect("a layer below another spikes"),
-                    };
-                    kernels.layer_backward(above, call);
+                    let chi = above.training.as_ref().expect("a forward pass with a tape made it").chi();
+                    let own = training.gradient.as_mut().expect("a layer below another spikes");
+                    if let (true, Some(scaled), Some(mask)) = (self.trained, &next.scaled, self.masks[l]) {
+                        kernels.drive_backward(DriveBackward {
+                            projection: Projection::Dense,
+                            inputs: shape.units,
+                            shape: above.shape,
+                            lag: next.lag,
+                            weights: (&scaled.weights, &scaled.prepared),
+                            chi,
+                            accumulate: false,
+                            out: own,
+                        });
+                        let given = training.given.as_ref().filter(|_| given);
+                        kernels.dropout_backward(DropoutBackward { shape, mask, given, gradient: own });
+                        kernels.backward(Backward { gradient_spikes: Some(own), ..call });
+                        None
+                    } else {
+                        Some((
+                            Above {
+                                shape: above.shape,
+                                lag: next.lag,
+                                weights: (&next.weights, prepared),
+                                chi,
+                                accumulate: given,
+                                gradient: own,
+                            },
+                            call,
+                        ))
+                    }
                 }
+            };
+            if let Some((above, call)) = fused {
+                kernels.layer_backward(above, call);
             }
+            let state = &mut self.layers[l];
+            let scaled = state.scaled.as_ref().filter(|_| self.trained);
             let source = match below.last() {
                 None => &plan.input,
+                Some(below) if scaled.is_some() => {
+                    let training = below.training.as_ref().expect("a forward pass with a tape made it");
+                    training.dropped.as_ref().expect("made with it")
+                }
                 Some(below) => below.spikes.as_ref().expect("a layer below spikes"),
             };
-            let state = &mut self.layers[l];
+            if let (Some(own), Some(tape)) = (&mut state.normal, &mut training.normal) {
+                kernels.normalise_backward(NormaliseBackward {
+                    shape,
+                    parameters: &own.parameters,
+                    running: &own.running,
+                    normal: &tape.normal,
+                    deviation: &tape.deviation,
+                    chi: &training.chi,
+                    out: &mut tape.chi,
+                    gradient: &mut own.gradient,
+                });
+            }
             kernels.weight_gradient(WeightGradient {
                 projection: state.projection,
                 inputs: state.inputs,
                 shape,
                 source,
                 lag: state.lag,
-                chi: &training.chi,
+                chi: training.chi(),
                 out: &mut state.weight_gradient,
             });
+            if let Some(scaled) = scaled {
+                kernels.scale(None, scaled.factor, state.weights_len, &mut state.weight_gradient);
+            }
             if let Some(recurrent) = &mut state.recurrent {
                 kernels.weight_gradient(WeightGradient {
                     projection: Projection::Dense,
@@ -177,7 +256,7 @@ impl<K: Kernels> Core<K> {
                     model: state.model,
                     shape,
                     dt: self.network.dt,
-                    modes: state.settings.modes(&state.modes),
+                    modes: &state.settings.modes(&state.modes),
                     parameters: &state.parameters,
                     constants: &state.constants,
                     planes: &layer.planes,
@@ -206,7 +285,11 @@ impl<K: Kernels> Core<K> {
                 square(&recurrent.gradient, layer.units * pad(layer.units), layer.settings.recurrent.frozen);
             }
             if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
-                square(&layer.parameter_gradient, row::ROWS * pad(layer.units), false);
+                square(&layer.parameter_gradient, layer.modes.len() * pad(layer.units), false);
+            }
+            if let Some(own) = &layer.normal {
+                let frozen = layer.settings.norm.iter().all(|setting| setting.frozen);
+                square(&own.gradient, normal::LEARNED * pad(layer.units), frozen);
             }
         }
     }
@@ -227,13 +310,11 @@ impl<K: Kernels> Core<K> {
         };
         let steps = plan.sequence.steps;
         let batch = plan.sequence.batch;
-        if gradient.loss && !(self.labelled && self.network.has_readout()) {
-            return Err(Error::Input("the built-in loss needs labels in the batch and an li readout".into()));
+        if gradient.loss {
+            self.needs_labels()?;
         }
         if let Some(values) = &gradient.activation {
-            if !self.network.has_readout() {
-                return Err(Error::Input("the last layer spikes: it has no readout activation".into()));
-            }
+            self.has_activation()?;
             size("the activation", values, batch * self.network.outputs())?;
         }
         for (layer, values) in &gradient.spikes {
@@ -252,13 +333,14 @@ impl<K: Kernels> Core<K> {
         if let Some(values) = &gradient.activation {
             let mut sum = values.clone();
             if gradient.loss {
-                let own = self.read_plane(index, top, plane::ACTIVATION_GRADIENT)?;
+                let own = self.read_activation(index, plane::ACTIVATION_GRADIENT, Place::OWN.gradient)?;
                 for (sum, own) in sum.iter_mut().zip(own) {
                     *sum = K::Real::from_f64(sum.to_f64() + own.to_f64());
                 }
             }
-            self.write_plane(index, top, plane::ACTIVATION_GRADIENT, &sum);
+            self.write_activation_gradient(index, &sum);
         }
+        let reached = self.reached(gradient.loss, gradient.activation.is_some(), self.online(self.ragged));
         let zero = K::Real::from_f64(0.0);
         for l in 0..=top {
             let (units, shape) = (self.layers[l].units, self.plans[index].layers[l].shape);
@@ -280,15 +362,26 @@ impl<K: Kernels> Core<K> {
             };
             let (spikes, potential) = (widen(&gradient.spikes, lag), widen(&gradient.potential, 0));
             let training = self.plans[index].layers[l].training.as_mut().expect("a forward pass with a tape made it");
-            if let (Some(values), Some(into)) = (spikes, &mut training.gradient) {
-                self.kernels.write(into, 0, &values);
+            // What the losses of the readout add to starts at 0.
+            let (by_potential, by_spikes) = if l == top { reached } else { (false, false) };
+            let len = shape.len(shape.steps);
+            // Dropout masks what comes from above, but not what is given.
+            let masked = self.trained && self.layers[l].dropping.is_some();
+            if masked && spikes.is_some() && training.given.is_none() {
+                training.given = Some(self.kernels.values("given gradient of spikes", len)?);
             }
-            if let Some(values) = potential {
-                if training.potential.is_none() {
-                    training.potential = Some(self.kernels.values("gradient of potential", values.len())?);
-                }
-                let into = training.potential.as_mut().expect("made above");
-                self.kernels.write(into, 0, &values);
+            match (spikes, if masked { &mut training.given } else { &mut training.gradient }) {
+                (Some(values), Some(into)) => self.kernels.write(into, 0, &values),
+                (None, Some(into)) if by_spikes => self.kernels.fill(into, 0..len, 0.0),
+                _ => {}
+            }
+            if (potential.is_some() || by_potential) && training.potential.is_none() {
+                training.potential = Some(self.kernels.values("gradient of potential", len)?);
+            }
+            match (potential, &mut training.potential) {
+                (Some(values), Some(into)) => self.kernels.write(into, 0, &values),
+                (None, Some(into)) if by_potential => self.kernels.fill(into, 0..len, 0.0),
+                _ => {}
             }
         }
         Ok(())
@@ -316,6 +409,10 @@ impl<K: Kernels> Core<K> {
                         let recurrent = layer.recurrent.as_mut().expect("a recurrent layer");
                         (&mut recurrent.weights, &recurrent.gradient)
                     }
+                    "norm" => {
+                        let own = layer.normal.as_mut().expect("a normalised layer");
+                        (&mut own.parameters, &own.gradient)
+                    }
                     _ => (&mut layer.parameters, &layer.parameter_gradient),
                 };
                 for (rule, scale, modes) in updates {
@@ -331,6 +428,10 @@ impl<K: Kernels> Core<K> {
                         control: &self.control,
                     });
                 }
+            }
+            let width = pad(layer.units);
+            for &(row, low, high) in &layer.bounds {
+                kernels.clamp(&mut layer.parameters, row * width..row * width + layer.units, low, high);
             }
             layer.hold(kernels, false);
         }
@@ -363,7 +464,7 @@ impl<K: Kernels> Core<K> {
             shape: self.plans[index].layers[0].shape,
             lag: state.lag,
             weights: (&state.weights, &prepared),
-            chi: &training.chi,
+            chi: training.chi(),
             accumulate: false,
             out: &mut out,
         });

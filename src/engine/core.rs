@@ -1,5 +1,6 @@
 //! The engine over any backend: parameters and their gradients on the device, and the buffers of the current plan.
 
+use super::between::{Dropping, Normal, Scaled};
 use super::constraint::Constraint;
 use super::device::Budget;
 use super::group::Settings;
@@ -7,9 +8,11 @@ use super::initialise::initialise;
 use super::metrics::Ring;
 use super::parameters::{Tensor, widen};
 use super::plan::{Plan, Sequence};
+use super::readout::{Objectives, Supplied};
 use crate::error::Result;
 use crate::kernels::*;
 use crate::network::{Comparison, Connection, Gain, Layer, Network, Per};
+use crate::neuron::Leak;
 use crate::spikes::pad;
 
 /// What a recurrent projection has.
@@ -31,14 +34,21 @@ pub(super) struct LayerState<K: Kernels> {
     pub modes: Modes,
     pub settings: Settings,
     pub constraint: Constraint<K>,
+    /// Dropout of this layer's spikes.
+    pub dropping: Option<Dropping>,
+    /// The weights that training uses where the source loses spikes.
+    pub scaled: Option<Scaled<K>>,
+    pub normal: Option<Normal<K>>,
+    /// Rows of the neuron parameters that are held between two values.
+    pub bounds: Vec<(usize, f64, f64)>,
     pub weights: K::Values,
     pub weight_gradient: K::Values,
     pub prepared: Option<K::Prepared>,
     pub recurrent: Option<Recurrent<K>>,
-    /// `[4][np]`.
+    /// `[4 + own][np]`.
     pub parameters: K::Values,
     pub parameter_gradient: K::Values,
-    /// `[5][np]`.
+    /// `[5 + own][np]`.
     pub constants: K::Values,
     /// Length of the feed-forward weights on the device.
     pub weights_len: usize,
@@ -60,9 +70,20 @@ pub struct Core<K: Kernels> {
     pub(super) control: K::Values,
     pub(super) rule: Option<Rule>,
     pub(super) step: u64,
+    /// What masks are drawn from: the seed, and the number of the next training pass.
+    pub(super) seed: u64,
+    pub(super) pass: u64,
+    /// The masks of the last training pass.
+    pub(super) masks: Vec<Option<DropoutMask>>,
+    /// Whether the last forward pass was one of training.
+    pub(super) trained: bool,
     pub(super) forced: Option<Form>,
-    /// Whether the last batch had labels.
-    pub(super) labelled: bool,
+    /// What the last batch said about its answers.
+    pub(super) supplied: Supplied,
+    /// Whether its samples had lengths of their own.
+    pub(super) ragged: bool,
+    /// The losses.
+    pub(super) objectives: Objectives,
     /// Whether the last forward pass kept a tape.
     pub(super) taped: bool,
     /// State that the next stream starts from.
@@ -88,11 +109,16 @@ pub fn model(layer: &Layer) -> Model {
             .surrogate
             .unwrap_or(crate::network::Surrogate::new(crate::network::SurrogateKind::StraightThrough, 1.0)),
         synapse: neuron.synapse(),
+        leak: neuron.kind.leak(),
+        snippet: neuron.kind.snippet(),
         learned: Learned {
             tau_syn: neuron.tau_syn.as_ref().is_some_and(|tau| tau.learned),
             tau_mem: neuron.tau_mem.learned,
             threshold: neuron.threshold.as_ref().is_some_and(|theta| theta.learned),
             bias: layer.bias,
+            own: (0..)
+                .map_while(|index| neuron.own(index).map(|parameter| u32::from(parameter.learned) << index))
+                .fold(0, |bits, bit| bits | bit),
         },
     }
 }
@@ -103,14 +129,34 @@ fn modes(layer: &Layer) -> Modes {
         _ => (Mode::Frozen, false),
     };
     let neuron = &layer.neuron;
-    let mut modes = [(Mode::Frozen, false); row::ROWS];
+    let mut modes = vec![(Mode::Frozen, false); row::ROWS];
+    let leak = if neuron.kind.leak() == Leak::Logistic { Mode::Plain } else { Mode::Logarithmic };
     modes[row::TAU_SYN] = of(neuron.tau_syn.as_ref(), Mode::Logarithmic);
-    modes[row::TAU_MEM] = of(Some(&neuron.tau_mem), Mode::Logarithmic);
+    modes[row::TAU_MEM] = of(Some(&neuron.tau_mem), leak);
     modes[row::THRESHOLD] = of(neuron.threshold.as_ref(), Mode::Logarithmic);
     if layer.bias {
         modes[row::BIAS] = (Mode::Plain, false);
     }
+    let own = neuron.kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
+    for (index, spec) in own.iter().enumerate() {
+        let mode = if spec.logarithmic() { Mode::Logarithmic } else { Mode::Plain };
+        modes.push(of(neuron.own(index).as_ref(), mode));
+    }
     modes
+}
+
+/// Rows of the neuron parameters that are held between two values, with these.
+fn bounds(layer: &Layer) -> Vec<(usize, f64, f64)> {
+    let neuron = &layer.neuron;
+    let common = [
+        (row::TAU_SYN, neuron.tau_syn.clone()),
+        (row::TAU_MEM, Some(neuron.tau_mem.clone())),
+        (row::THRESHOLD, neuron.threshold.clone()),
+    ];
+    let own = (0..).map_while(|index| neuron.own(index).map(|parameter| (row::ROWS + index, Some(parameter))));
+    let all = common.into_iter().chain(own).filter_map(|(row, parameter)| Some((row, parameter?)));
+    let held = all.filter(|(_, own)| own.learned && (own.min.is_some() || own.max.is_some()));
+    held.map(|(row, own)| (row, own.min.unwrap_or(-f64::MAX), own.max.unwrap_or(f64::MAX))).collect()
 }
 
 impl<K: Kernels> Core<K> {
@@ -128,6 +174,7 @@ impl<K: Kernels> Core<K> {
         }
         let ring = Ring::new(&mut kernels, &layers)?;
         let control = kernels.values("control", 2)?;
+        let objectives = Objectives::new(&network);
         let mut core = Core {
             network,
             kernels,
@@ -139,8 +186,14 @@ impl<K: Kernels> Core<K> {
             control,
             rule: None,
             step: 0,
+            seed: 0,
+            pass: 0,
+            masks: Vec::new(),
+            trained: false,
             forced: None,
-            labelled: false,
+            supplied: Supplied::default(),
+            ragged: false,
+            objectives,
             taped: false,
             carried: None,
             staging: Vec::new(),
@@ -161,6 +214,7 @@ impl<K: Kernels> Core<K> {
             (name, Tensor { shape: tensor.shape, values })
         });
         self.set_parameters(&start.collect())?;
+        (self.seed, self.pass) = (seed, 0);
         self.step = 0;
         self.rule = None;
         for layer in &mut self.layers {
@@ -199,6 +253,10 @@ impl<K: Kernels> Core<K> {
             if let Some(prepared) = &mut layer.prepared {
                 self.kernels.prepare(&layer.weights, layer.inputs, layer.units, prepared);
             }
+            if let Some(scaled) = &mut layer.scaled {
+                self.kernels.scale(Some(&layer.weights), scaled.factor, layer.weights_len, &mut scaled.weights);
+                self.kernels.prepare(&scaled.weights, layer.inputs, layer.units, &mut scaled.prepared);
+            }
             if let Some(recurrent) = &mut layer.recurrent {
                 self.kernels.prepare(&recurrent.weights, layer.units, layer.units, &mut recurrent.prepared);
             }
@@ -221,7 +279,10 @@ impl<K: Kernels> Core<K> {
                     add(&mut self.kernels, "recurrent", layer.units * pad(layer.units))?;
                 }
                 if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
-                    add(&mut self.kernels, "neuron", row::ROWS * pad(layer.units))?;
+                    add(&mut self.kernels, "neuron", layer.modes.len() * pad(layer.units))?;
+                }
+                if layer.normal.is_some() {
+                    add(&mut self.kernels, "norm", normal::LEARNED * pad(layer.units))?;
                 }
             }
         }
@@ -249,11 +310,13 @@ impl<K: Kernels> LayerState<K> {
         } else {
             None
         };
-        let mut parameters = kernels.values("neuron parameters", row::ROWS * width)?;
+        let model = model(layer);
+        let rows = model.parameter_rows();
+        let mut parameters = kernels.values("neuron parameters", rows * width)?;
         let ones = vec![K::Real::from_f64(1.0); (row::ROWS - 1) * width];
         kernels.write(&mut parameters, 0, &widen(&ones, width));
         Ok(LayerState {
-            model: model(layer),
+            model,
             units,
             inputs,
             projection,
@@ -261,14 +324,25 @@ impl<K: Kernels> LayerState<K> {
             modes: modes(layer),
             settings: Settings::default(),
             constraint: Constraint::new(layer, inputs),
+            dropping: Dropping::of(layer),
+            scaled: match index.checked_sub(1).and_then(|below| Dropping::of(&network.layers[below])) {
+                Some(dropping) => Some(Scaled {
+                    factor: dropping.factor,
+                    weights: kernels.values("weights, scaled", weights_len)?,
+                    prepared: kernels.prepared("weights, scaled and transposed", inputs, units)?,
+                }),
+                None => None,
+            },
+            normal: Normal::new(kernels, layer)?,
+            bounds: bounds(layer),
             weights: kernels.values("weights", weights_len)?,
             weight_gradient: kernels.values("weight gradient", weights_len)?,
             // The input's gradient is wanted so rarely that its weights are prepared when asked for.
             prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, units)?) } else { None },
             recurrent,
             parameters,
-            parameter_gradient: kernels.values("neuron parameter gradient", row::ROWS * width)?,
-            constants: kernels.values("neuron constants", constant::ROWS * width)?,
+            parameter_gradient: kernels.values("neuron parameter gradient", rows * width)?,
+            constants: kernels.values("neuron constants", model.constant_rows() * width)?,
             optimiser: Vec::new(),
             weights_len,
         })

@@ -1,8 +1,9 @@
 //! The forward pass over the layers, and what can be read after it.
 
-use super::core::Core;
+use super::core::{Core, LayerState};
 use super::parameters::narrow;
 use super::plan::Sequence;
+use super::readout::Supplied;
 use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::network::Connection;
@@ -20,29 +21,67 @@ pub enum Input<F = f32> {
     Rates(Rates),
 }
 
-/// Input and, for the built-in loss, labels.
+/// Input and, for the built-in loss, what the answers should be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch<F = f32> {
     /// Input.
     pub input: Input<F>,
     /// Class of each sample, `[B]`.
     pub labels: Option<Vec<u32>>,
+    /// Class of each step, `[T, B]`, for losses on every step.
+    pub step_labels: Option<Vec<u32>>,
+    /// Which steps count, `[T, B]`, for labels or targets of steps.
+    pub mask: Option<Vec<bool>>,
+    /// Targets of a squared error: `[B, classes]`, or `[T, B, classes]` for losses on every step.
+    pub targets: Option<Vec<F>>,
+    /// Steps of each sample, `[B]`, 1 to T. The network runs on to T, but no reduction, loss, regulariser or count sees a
+    /// step at or past a sample's length, and so no gradient does.
+    pub lengths: Option<Vec<u32>>,
 }
 
 impl<F: Real> Batch<F> {
+    /// Input without labels.
+    pub fn new(input: Input<F>) -> Self {
+        Batch { input, labels: None, step_labels: None, mask: None, targets: None, lengths: None }
+    }
+
     /// Spikes without labels.
     pub fn spikes(raster: Raster) -> Self {
-        Batch { input: Input::Spikes(raster), labels: None }
+        Batch::new(Input::Spikes(raster))
     }
 
     /// Analogue input without labels.
     pub fn values(trace: Trace<F>) -> Self {
-        Batch { input: Input::Values(trace), labels: None }
+        Batch::new(Input::Values(trace))
     }
 
     /// The same with a label for each sample.
     pub fn with_labels(mut self, labels: Vec<u32>) -> Self {
         self.labels = Some(labels);
+        self
+    }
+
+    /// The same with a label for each step, `[T, B]`.
+    pub fn with_step_labels(mut self, labels: Vec<u32>) -> Self {
+        self.step_labels = Some(labels);
+        self
+    }
+
+    /// The same where only some steps count, `[T, B]`.
+    pub fn with_mask(mut self, mask: Vec<bool>) -> Self {
+        self.mask = Some(mask);
+        self
+    }
+
+    /// The same with targets, `[B, classes]` or `[T, B, classes]`.
+    pub fn with_targets(mut self, targets: Vec<F>) -> Self {
+        self.targets = Some(targets);
+        self
+    }
+
+    /// The same with the steps of each sample, `[B]`.
+    pub fn with_lengths(mut self, lengths: Vec<u32>) -> Self {
+        self.lengths = Some(lengths);
         self
     }
 
@@ -115,19 +154,6 @@ impl<K: Kernels> Core<K> {
                 }
             }
         }
-        if let Some(labels) = &batch.labels {
-            if labels.len() != samples {
-                return Err(Error::Input(format!("{} labels for {samples} samples", labels.len())));
-            }
-            let classes = self.network.outputs();
-            if let Some(b) = labels.iter().position(|&label| label as usize >= classes) {
-                return Err(Error::Input(format!(
-                    "the label of sample {b} is {}, but the readout has {classes} classes (0 to {})",
-                    labels[b],
-                    classes - 1
-                )));
-            }
-        }
         Ok(sequence)
     }
 
@@ -158,27 +184,49 @@ impl<K: Kernels> Core<K> {
 
     fn run(&mut self, batch: &Batch<K::Real>, mode: Mode) -> Result<Outputs<'_, K>> {
         let sequence = self.check(batch)?;
+        let supplied = self.check_answers(batch, sequence)?;
+        let ragged = batch.lengths.as_ref().is_some_and(|all| all.iter().any(|&own| own as usize != sequence.steps));
+        let online = self.online(ragged);
         let carried = if mode == Mode::Stream { self.take_state(sequence)? } else { None };
         let index = self.plan(sequence, mode != Mode::Infer)?;
+        let top = self.layers.len() - 1;
+        // The readout reads the trace: it is kept even where nothing else is.
+        let traced = self.objectives.reads_potential(online);
+        if traced && mode == Mode::Infer {
+            self.allocate_training(index, top)?;
+        }
         match carried {
             Some(state) => self.write_state(index, &state),
             None if mode != Mode::Stream || self.last != Some(sequence) => self.reset(index),
             None => self.advance(index),
         }
-        self.upload(index, batch)?;
-        self.ring.start(&mut self.kernels, sequence.batch)?;
+        self.upload(index, batch, supplied, online)?;
+        let answers = self.questions(batch, sequence, supplied);
+        self.ring.start(&mut self.kernels, sequence.batch, answers)?;
         let base = self.ring.base();
         let slots = self.ring.slots;
+        let trained = mode == Mode::Train;
+        if trained {
+            let masks = self.layers.iter().enumerate();
+            let mask = |(l, layer): (usize, &LayerState<K>)| Some(layer.dropping?.mask(self.seed, l, self.pass));
+            self.masks = masks.map(mask).collect();
+            self.pass += 1;
+        }
         let (kernels, plan) = (&mut self.kernels, &mut self.plans[index]);
         plan.streamed |= mode == Mode::Stream;
-        let count = self.layers.len();
         let mut spiking = 0;
-        for l in 0..count {
+        for l in 0..=top {
             let (below, rest) = plan.layers.split_at_mut(l);
-            let (state, layer) = (&self.layers[l], &mut rest[0]);
-            let source = match below.last() {
-                None => &plan.input,
-                Some(below) => below.spikes.as_ref().expect("only the last layer does not spike"),
+            let (state, layer) = (&mut self.layers[l], &mut rest[0]);
+            let (source, weights) = match (below.last(), &state.scaled) {
+                (None, _) => (&plan.input, &state.weights),
+                (Some(below), Some(scaled)) if trained => {
+                    let training = below.training.as_ref().expect("made for a pass of training");
+                    (training.dropped.as_ref().expect("made with it"), &scaled.weights)
+                }
+                (Some(below), _) => {
+                    (below.spikes.as_ref().expect("only the last layer does not spike"), &state.weights)
+                }
             };
             let shape = layer.shape;
             kernels.copy_plane(shape, &mut layer.planes, plane::POTENTIAL, plane::START_POTENTIAL);
@@ -190,11 +238,31 @@ impl<K: Kernels> Core<K> {
                 range: 0..sequence.steps,
                 source,
                 lag: state.lag,
-                weights: &state.weights,
+                weights,
                 constants: &state.constants,
                 out: &mut plan.drive,
             };
-            let readout = l + 1 == count && !state.model.spiking;
+            // A normalised drive has to be there for all steps first.
+            let drive = match &mut state.normal {
+                None => Some(drive),
+                Some(own) => {
+                    kernels.drive(drive);
+                    let tape = layer.training.as_mut().and_then(|training| training.normal.as_mut());
+                    kernels.normalise(Normalise {
+                        shape,
+                        epsilon: own.epsilon,
+                        parameters: &own.parameters,
+                        running: &mut own.running,
+                        drive: &mut plan.drive,
+                        training: tape.filter(|_| trained).map(|tape| NormaliseTraining {
+                            momentum: own.momentum,
+                            normal: &mut tape.normal,
+                            deviation: &mut tape.deviation,
+                        }),
+                    });
+                    None
+                }
+            };
             let forward = Forward {
                 model: state.model,
                 shape,
@@ -203,31 +271,35 @@ impl<K: Kernels> Core<K> {
                 constants: &state.constants,
                 recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
                 spikes: layer.spikes.as_mut(),
-                tape: if mode == Mode::Infer { None } else { layer.training.as_mut().map(|own| &mut own.tape) },
+                tape: match &mut layer.training {
+                    Some(own) if mode != Mode::Infer || (l == top && traced) => Some(&mut own.tape),
+                    _ => None,
+                },
                 planes: &mut layer.planes,
-                reduce: readout.then_some(self.network.readout.reduce),
+                reduce: if l == top && online { self.network.readout.losses[0].reduce.online() } else { None },
             };
-            kernels.layer_forward(drive, forward);
+            match drive {
+                Some(drive) => kernels.layer_forward(drive, forward),
+                None => kernels.forward(&plan.drive, forward),
+            }
+            if let (true, Some(mask), Some(spikes)) = (trained, self.masks.get(l).copied().flatten(), &layer.spikes) {
+                let training = layer.training.as_mut().expect("made for a pass of training");
+                let out = training.dropped.as_mut().expect("made with it");
+                kernels.dropout(Dropout { shape, mask, spikes, out });
+            }
             if let Some(spikes) = &layer.spikes {
-                kernels.count(shape, state.model.emit_lag, spikes, &mut layer.planes);
+                kernels.count(shape, state.model.emit_lag, spikes, &plan.readout.lengths, &mut layer.planes);
                 let slot = base + slots.spikes + spiking;
                 kernels.total(shape, &layer.planes, plane::COUNT, &mut self.ring.values, slot);
                 spiking += 1;
             }
-            if readout && batch.labels.is_some() {
-                kernels.cross_entropy(CrossEntropy {
-                    shape,
-                    labels: &plan.labels,
-                    planes: &mut layer.planes,
-                    metrics: &mut self.ring.values,
-                    slot: base + slots.loss,
-                });
-            }
         }
-        kernels.submit();
+        self.read_out(index, supplied, online);
+        self.kernels.submit();
         self.last = Some(sequence);
-        self.labelled = batch.labels.is_some();
+        (self.supplied, self.ragged) = (supplied, ragged);
         self.taped = mode != Mode::Infer;
+        self.trained = trained;
         Ok(Outputs { core: self, index })
     }
 
@@ -240,7 +312,7 @@ impl<K: Kernels> Core<K> {
         Ok(Outputs { core: self, index })
     }
 
-    fn upload(&mut self, index: usize, batch: &Batch<K::Real>) -> Result<()> {
+    fn upload(&mut self, index: usize, batch: &Batch<K::Real>, supplied: Supplied, online: bool) -> Result<()> {
         let plan = &mut self.plans[index];
         match &batch.input {
             Input::Spikes(raster) => {
@@ -277,10 +349,11 @@ impl<K: Kernels> Core<K> {
                 self.kernels.encode_rate(EncodeRate { shape, first, key, chances, out: &mut plan.input });
             }
         }
-        if let Some(labels) = &batch.labels {
-            self.kernels.write_words(&mut plan.labels, labels);
+        if !online {
+            let shape = plan.layers[self.layers.len() - 1].shape;
+            plan.readout.allocate(&mut self.kernels, &self.objectives, shape)?;
         }
-        Ok(())
+        plan.readout.upload(&mut self.kernels, &self.objectives, plan.sequence, batch, supplied)
     }
 }
 
@@ -295,15 +368,20 @@ impl<K: Kernels> Outputs<'_, K> {
         self.core.read_plane(self.index, layer, plane)
     }
 
-    /// Activations of the readout (its trace reduced over time), `[B, classes]`.
+    /// Activations of the readout's first loss (its recording reduced over time), `[B, units]`.
     ///
     /// # Errors
-    /// [`Error::Input`] where the last layer spikes, [`Error::Device`] where the device was lost.
+    /// [`Error::Input`] where that loss stands on every step, [`Error::Device`] where the device was lost.
     pub fn activation(&mut self) -> Result<Vec<K::Real>> {
-        if !self.core.network.has_readout() {
-            return Err(Error::Input("the last layer spikes: it has no readout activation".into()));
-        }
-        self.plane(self.core.layers.len() - 1, plane::ACTIVATION)
+        self.core.read_activation(self.index, plane::ACTIVATION, Place::OWN.activation)
+    }
+
+    /// The class that each sample is taken for, `[B]`.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device was lost.
+    pub fn answers(&mut self) -> Result<Vec<u32>> {
+        self.core.answers(self.index)
     }
 
     /// Emitted spikes of each unit summed over the steps, `[B, units]`.
@@ -326,7 +404,7 @@ impl<K: Kernels> Outputs<'_, K> {
         Ok(self.core.ring.current(&mut self.core.kernels, slot)? / samples)
     }
 
-    /// Samples whose largest activation is the label's.
+    /// Right answers.
     ///
     /// # Errors
     /// [`Error::Input`] where the batch had no labels.
@@ -394,11 +472,11 @@ impl<K: Kernels> Core<K> {
         }
     }
 
-    fn needs_labels(&self) -> Result<()> {
-        if self.labelled && self.network.has_readout() {
+    pub(super) fn needs_labels(&self) -> Result<()> {
+        if self.supplied.any() {
             Ok(())
         } else {
-            Err(Error::Input("the built-in loss needs labels in the batch and an li readout".into()))
+            Err(Error::Input("the built-in loss needs labels (or targets) in the batch".into()))
         }
     }
 

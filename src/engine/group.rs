@@ -37,15 +37,24 @@ impl Default for Setting {
 pub(super) struct Settings {
     pub weight: Setting,
     pub recurrent: Setting,
+    /// Scale and shift of a normalised drive.
+    pub norm: [Setting; 2],
     /// By row of the neuron parameters.
     pub rows: Vec<Setting>,
+    unused: Setting,
 }
 
 impl Settings {
     fn part(&mut self, index: Option<usize>, part: &str) -> &mut Setting {
         match index {
-            None if part == "weight" => &mut self.weight,
-            None => &mut self.recurrent,
+            None => match part {
+                "weight" => &mut self.weight,
+                "recurrent" => &mut self.recurrent,
+                "norm_scale" => &mut self.norm[0],
+                "norm_shift" => &mut self.norm[1],
+                // Running statistics are not learned.
+                _ => &mut self.unused,
+            },
             Some(row) => {
                 if self.rows.len() <= row {
                     self.rows.resize(row + 1, Setting::default());
@@ -68,7 +77,7 @@ impl Settings {
                 mode.0 = Mode::Frozen;
             }
         }
-        modes.try_into().expect("as many rows")
+        modes
     }
 }
 
@@ -107,7 +116,7 @@ impl<K: Kernels> Core<K> {
             for (name, _) in shapes.iter().filter(|(name, _)| matches(pattern, name)) {
                 found = true;
                 let (index, part) = split(name).expect("made by `shapes`");
-                let setting = settings[index].part(neuron_row(part), part);
+                let setting = settings[index].part(neuron_row(&self.layers[index].model, part), part);
                 setting.scale = group.rate_scale.unwrap_or(setting.scale);
                 setting.decay = group.weight_decay.or(setting.decay);
                 setting.frozen = group.frozen.unwrap_or(setting.frozen);
@@ -151,10 +160,16 @@ impl<K: Kernels> LayerState<K> {
                 vec![(with_decay(setting.decay, true), setting.scale, vec![mode])]
             };
         }
-        let modes = self.settings.modes(&self.modes);
+        let (modes, settings): (Modes, Vec<Setting>) = if part == "norm" {
+            let mode = |setting: &Setting| (if setting.frozen { Mode::Frozen } else { Mode::Plain }, false);
+            (self.settings.norm.iter().map(mode).collect(), self.settings.norm.to_vec())
+        } else {
+            let settings = (0..self.modes.len()).map(|row| self.settings.row(row)).collect();
+            (self.settings.modes(&self.modes), settings)
+        };
         let mut updates: Vec<(Rule, f64, Vec<(Mode, bool)>)> = Vec::new();
         for (row, &mode) in modes.iter().enumerate().filter(|(_, mode)| mode.0 != Mode::Frozen) {
-            let setting = self.settings.row(row);
+            let setting = settings[row];
             let rule = with_decay(setting.decay, false);
             let same = updates.iter_mut().find(|(other, scale, _)| *other == rule && *scale == setting.scale);
             match same {

@@ -2,6 +2,7 @@
 
 use super::parameters::{Parameters, Tensor, shapes};
 use crate::network::{Connection, Init, Layer, Network, Parameter};
+use crate::neuron::Leak;
 use crate::spikes::Random;
 
 /// Start values of all parameters.
@@ -24,9 +25,20 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
                 draw(&layer.recurrent_init, network.dt, layer, fan_in, len, &mut random)
             }
             "bias" => draw(&layer.bias_init, network.dt, layer, network.fan_in(index), len, &mut random),
-            "tau_mem" => spread(Some(&layer.neuron.tau_mem), len, &mut random),
-            "tau_syn" => spread(layer.neuron.tau_syn.as_ref(), len, &mut random),
-            _ => spread(layer.neuron.threshold.as_ref(), len, &mut random),
+            "tau_mem" => spread(Some(&layer.neuron.tau_mem), shortest(layer, network.dt), len, &mut random),
+            "tau_syn" => spread(layer.neuron.tau_syn.as_ref(), 0.0, len, &mut random),
+            "threshold" => spread(layer.neuron.threshold.as_ref(), 0.0, len, &mut random),
+            "norm_scale" | "norm_variance" => vec![1.0; len],
+            "norm_shift" | "norm_mean" => vec![0.0; len],
+            "leak" => {
+                let tau = spread(Some(&layer.neuron.tau_mem), shortest(layer, network.dt), len, &mut random);
+                tau.into_iter().map(|tau| -(tau / network.dt - 1.0).ln()).collect()
+            }
+            own => {
+                let snippet = layer.neuron.kind.snippet().expect("made by `shapes`");
+                let (index, _) = snippet.parameter(own).expect("made by `shapes`");
+                spread(layer.neuron.own(index).as_ref(), f64::NEG_INFINITY, len, &mut random)
+            }
         };
         let values = if shape.len() == 1 && part != "weight" {
             values
@@ -43,12 +55,20 @@ fn existing(sources: usize, density: Option<f64>) -> usize {
     density.map_or(sources, |density| ((density * sources as f64).round() as usize).max(1))
 }
 
-/// The values of a parameter, those of a log-normal one drawn.
-fn spread(parameter: Option<&Parameter>, len: usize, random: &mut Random) -> Vec<f64> {
+/// The shortest τ_mem that the neuron's leak can have: one that steps by 1 − dt/τ needs it above dt.
+fn shortest(layer: &Layer, dt: f64) -> f64 {
+    if matches!(layer.neuron.kind.leak(), Leak::Euler | Leak::Logistic) { 1.001 * dt } else { 0.0 }
+}
+
+/// The values of a parameter, those of a log-normal one drawn and held within its bounds.
+fn spread(parameter: Option<&Parameter>, low: f64, len: usize, random: &mut Random) -> Vec<f64> {
     let Some(parameter) = parameter else { return Vec::new() };
     let mut values = parameter.broadcast(len);
     if parameter.log_normal > 0.0 {
-        values.iter_mut().for_each(|value| *value *= (parameter.log_normal * random.normal()).exp());
+        let (low, high) = (parameter.min.unwrap_or(low), parameter.max.unwrap_or(f64::INFINITY));
+        for value in &mut values {
+            *value = (*value * (parameter.log_normal * random.normal()).exp()).max(low).min(high);
+        }
     }
     values
 }
@@ -83,7 +103,11 @@ fn draw(init: &Init, dt: f64, layer: &Layer, fan_in: usize, len: usize, random: 
 fn fluctuation(dt: f64, layer: &Layer, fan_in: f64, sigma_u: f64, mu_u: f64, rate: f64, share: f64) -> (f64, f64) {
     let mean_of = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     let neuron = &layer.neuron;
-    let beta = (-dt / mean_of(neuron.tau_mem.values.clone())).exp();
+    let beta = match neuron.kind.leak() {
+        Leak::None => 1.0,
+        Leak::Exponential => (-dt / mean_of(neuron.tau_mem.values.clone())).exp(),
+        Leak::Euler | Leak::Logistic => 1.0 - dt / mean_of(neuron.tau_mem.values.clone()),
+    };
     let alpha = neuron.tau_syn.as_ref().map_or(0.0, |tau| (-dt / mean_of(tau.values.clone())).exp());
     let gain = if neuron.gain == crate::network::Gain::OneMinusBeta { 1.0 - beta } else { 1.0 };
     let (mut current, mut potential, mut sum, mut squares) = (1.0, 0.0, 0.0, 0.0);

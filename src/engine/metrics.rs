@@ -15,8 +15,10 @@ pub struct StepMetrics {
     pub samples: usize,
     /// Loss, mean over the batch, without the regularisers; 0 without labels.
     pub loss: f64,
-    /// Samples whose largest activation is the label's.
+    /// Right answers.
     pub correct: u64,
+    /// Labels that were asked for: of the samples, or of the steps; 0 without labels.
+    pub answers: u64,
     /// Sum of the regularisers.
     pub regulariser: f64,
     /// Spikes of each spiking layer, all samples together.
@@ -42,8 +44,8 @@ pub(super) struct Slots {
 pub(super) struct Ring<K: Kernels> {
     pub values: K::Values,
     pub slots: Slots,
-    /// Samples of each row that is filled and not read.
-    filled: Vec<usize>,
+    /// Samples and labels of each row that is filled and not read.
+    filled: Vec<(usize, u64)>,
     /// Row of the last forward pass, read or not.
     current: usize,
     done: VecDeque<StepMetrics>,
@@ -53,7 +55,7 @@ pub(super) struct Ring<K: Kernels> {
 /// Gradient tensors of a layer: weights, recurrent weights, neuron parameters.
 pub(super) fn tensors<K: Kernels>(layer: &LayerState<K>) -> usize {
     let learned = layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen);
-    1 + usize::from(layer.recurrent.is_some()) + usize::from(learned)
+    1 + usize::from(layer.recurrent.is_some()) + usize::from(learned) + usize::from(layer.normal.is_some())
 }
 
 impl<K: Kernels> Ring<K> {
@@ -72,12 +74,12 @@ impl<K: Kernels> Ring<K> {
     }
 
     /// Starts a row; reads the ring where it is full.
-    pub fn start(&mut self, kernels: &mut K, samples: usize) -> Result<()> {
+    pub fn start(&mut self, kernels: &mut K, samples: usize, answers: u64) -> Result<()> {
         if self.filled.len() == ROWS {
             self.drain(kernels)?;
         }
         self.current = self.filled.len();
-        self.filled.push(samples);
+        self.filled.push((samples, answers));
         let base = self.base();
         kernels.fill(&mut self.values, base..base + self.slots.len, 0.0);
         Ok(())
@@ -86,7 +88,7 @@ impl<K: Kernels> Ring<K> {
     fn drain(&mut self, kernels: &mut K) -> Result<()> {
         let slots = self.slots;
         let rows = kernels.read(&self.values, 0..self.filled.len() * slots.len)?;
-        for (row, &samples) in rows.chunks_exact(slots.len).zip(&self.filled) {
+        for (row, &(samples, answers)) in rows.chunks_exact(slots.len).zip(&self.filled) {
             let number = |slot: usize| row[slot].to_f64();
             let squares: f64 = row[slots.squares..slots.squares_end].iter().map(|value| value.to_f64()).sum();
             let loss = number(slots.loss) / samples as f64;
@@ -94,6 +96,7 @@ impl<K: Kernels> Ring<K> {
                 samples,
                 loss,
                 correct: number(slots.loss + 1) as u64,
+                answers,
                 regulariser: number(slots.regulariser),
                 spikes: (0..self.spiking).map(|layer| number(slots.spikes + layer)).collect(),
                 gradient_norm: squares.sqrt(),

@@ -3,6 +3,7 @@
 //! [`Engine`] is the library's face: f32 on the device of choice. [`Core`] is the same over any backend.
 
 mod backward;
+mod between;
 mod constraint;
 mod core;
 mod device;
@@ -12,6 +13,7 @@ mod initialise;
 mod metrics;
 mod parameters;
 mod plan;
+mod readout;
 mod state;
 
 pub use backward::{Gradient, Optimiser};
@@ -257,6 +259,11 @@ impl Engine {
         each!(&mut self.inner, core => core.set_mask(name, mask))
     }
 
+    /// See [`Core::set_pass`].
+    pub fn set_pass(&mut self, pass: u64) {
+        each!(&mut self.inner, core => core.set_pass(pass));
+    }
+
     /// See [`Core::step`].
     ///
     /// # Errors
@@ -304,10 +311,10 @@ pub struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    /// Activations of the readout, `[B, classes]`.
+    /// Activations of the readout's first loss, `[B, units]`.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] where the last layer spikes.
+    /// [`crate::Error::Input`] where that loss stands on every step.
     pub fn activation(&mut self) -> Result<Vec<f32>> {
         each!(&mut self.engine.inner, core => core.outputs()?.activation())
     }
@@ -328,7 +335,15 @@ impl Outputs<'_> {
         each!(&mut self.engine.inner, core => core.outputs()?.loss())
     }
 
-    /// Samples whose largest activation is the label's.
+    /// The class that each sample is taken for, `[B]`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device was lost.
+    pub fn answers(&mut self) -> Result<Vec<u32>> {
+        each!(&mut self.engine.inner, core => core.outputs()?.answers())
+    }
+
+    /// Right answers.
     ///
     /// # Errors
     /// [`crate::Error::Input`] where the batch had no labels.

@@ -5,12 +5,16 @@
 //! | `layer0.weight` | `[in, out]`; of a current encoder `[units]` |
 //! | `layer0.recurrent` | `[n, n]`, from row to column |
 //! | `layer0.bias` | `[n]`, where the layer has one |
+//! | `layer0.norm_scale`, `layer0.norm_shift`, `layer0.norm_mean`, `layer0.norm_variance` | `[n]`, where the drive is normalised; the last two are the running statistics |
 //! | `layer0.tau_mem`, `layer0.tau_syn`, `layer0.threshold` | `[1]` or `[n]`, as the network says |
+//! | `layer0.leak` | p of a `plif`, `1 − β = logistic(p)` |
+//! | `layer0.adaptation`, … | a snippet's own parameters by name |
 
 use super::core::{Core, LayerState};
 use crate::error::{Error, Result};
-use crate::kernels::{Kernels, Projection, Real, row};
+use crate::kernels::{Kernels, Model, Projection, Real, row};
 use crate::network::{Connection, Network};
+use crate::neuron::Leak;
 use crate::spikes::pad;
 use std::collections::BTreeMap;
 
@@ -44,7 +48,7 @@ pub type Parameters<F = f32> = BTreeMap<String, Tensor<F>>;
 pub struct OptimiserState<F = f32> {
     /// Steps done.
     pub step: u64,
-    /// `layer0.weight`, `layer0.recurrent`, `layer0.neuron`: `[rows, length]`.
+    /// `layer0.weight`, `layer0.recurrent`, `layer0.neuron`, `layer0.norm`: `[rows, length]`.
     pub tensors: BTreeMap<String, Tensor<F>>,
 }
 
@@ -63,25 +67,50 @@ pub fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
         if layer.bias {
             add("bias", vec![layer.units]);
         }
-        add("tau_mem", vec![layer.neuron.tau_mem.stored(layer.units)]);
+        if layer.normalise.is_some() {
+            for name in ["norm_scale", "norm_shift", "norm_mean", "norm_variance"] {
+                add(name, vec![layer.units]);
+            }
+        }
+        match layer.neuron.kind.leak() {
+            Leak::None => {}
+            Leak::Logistic => add("leak", vec![layer.neuron.tau_mem.stored(layer.units)]),
+            _ => add("tau_mem", vec![layer.neuron.tau_mem.stored(layer.units)]),
+        }
         if let Some(tau) = &layer.neuron.tau_syn {
             add("tau_syn", vec![tau.stored(layer.units)]);
         }
         if let Some(theta) = &layer.neuron.threshold {
             add("threshold", vec![theta.stored(layer.units)]);
         }
+        let own = layer.neuron.kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
+        for (index, spec) in own.iter().enumerate() {
+            let parameter = layer.neuron.own(index).expect("a parameter of the snippet");
+            add(spec.name, vec![parameter.stored(layer.units)]);
+        }
     }
     shapes
 }
 
 /// The row of the neuron parameters that `name` is.
-pub(super) fn neuron_row(name: &str) -> Option<usize> {
+pub(super) fn neuron_row(model: &Model, name: &str) -> Option<usize> {
     match name {
         "tau_syn" => Some(row::TAU_SYN),
-        "tau_mem" => Some(row::TAU_MEM),
+        "tau_mem" | "leak" => Some(row::TAU_MEM),
         "threshold" => Some(row::THRESHOLD),
         "bias" => Some(row::BIAS),
-        _ => None,
+        _ => model.snippet.and_then(|snippet| snippet.parameter(name)).map(|(index, _)| row::ROWS + index),
+    }
+}
+
+/// The smallest and largest value that a parameter may have: `None` is any finite number.
+fn range(model: &Model, name: &str) -> (f64, f64) {
+    match neuron_row(model, name) {
+        None if name == "norm_variance" => (f64::MIN_POSITIVE, f64::INFINITY),
+        None | Some(row::BIAS) => (f64::NEG_INFINITY, f64::INFINITY),
+        Some(row::TAU_MEM) if model.leak == Leak::Logistic => (f64::NEG_INFINITY, f64::INFINITY),
+        Some(at) if at >= row::ROWS => model.snippet.expect("it has own rows").parameters[at - row::ROWS].range,
+        Some(_) => (f64::MIN_POSITIVE, f64::INFINITY),
     }
 }
 
@@ -114,7 +143,7 @@ impl<K: Kernels> Core<K> {
         let mut out = Parameters::new();
         for (name, shape) in shapes(&self.network) {
             let (index, part) = split(&name).expect("made by `shapes`");
-            let layer = &self.layers[index];
+            let layer = &mut self.layers[index];
             let values = layer.tensor(&mut self.kernels, part, false)?;
             out.insert(name, Tensor { values: values[..shape.iter().product()].to_vec(), shape });
         }
@@ -136,11 +165,16 @@ impl<K: Kernels> Core<K> {
             if &tensor.shape != shape {
                 return Err(Error::Input(format!("parameter {name} has shape {:?}, not {shape:?}", tensor.shape)));
             }
-            let positive = !["weight", "recurrent", "bias"].iter().any(|part| name.ends_with(part));
+            let (index, part) = split(name).expect("a known name");
+            let (low, high) = range(&self.layers[index].model, part);
             for (n, value) in tensor.values.iter().enumerate() {
                 let value = value.to_f64();
-                if !value.is_finite() || (positive && value <= 0.0) {
-                    let rule = if positive { "a finite number above 0" } else { "a finite number" };
+                if !value.is_finite() || value < low || value > high {
+                    let rule = match (low, high) {
+                        (f64::MIN_POSITIVE, _) => "a finite number above 0".to_string(),
+                        (f64::NEG_INFINITY, _) => "a finite number".to_string(),
+                        _ => format!("a number from {low} to {high}"),
+                    };
                     return Err(Error::Input(format!("parameter {name}: entry {n} is {value}, not {rule}")));
                 }
             }
@@ -149,7 +183,12 @@ impl<K: Kernels> Core<K> {
             let (index, part) = split(name).expect("checked above");
             let units = self.network.layers[index].units;
             let layer = &mut self.layers[index];
-            match neuron_row(part) {
+            match neuron_row(&layer.model, part) {
+                None if part.starts_with("norm_") => {
+                    let own = layer.normal.as_mut().and_then(|own| own.place(part));
+                    let (into, row) = own.expect("made by `shapes`");
+                    self.kernels.write(into, row * pad(units), &tensor.values);
+                }
                 None => {
                     let values = widen(&tensor.values, units);
                     let into = if part == "weight" { &mut layer.weights } else { layer.recurrent_weights() };
@@ -161,7 +200,12 @@ impl<K: Kernels> Core<K> {
                     let last = *tensor.values.last().expect("a shape is not empty");
                     let mut values = tensor.values.clone();
                     values.resize(if values.len() == 1 { width } else { units }, last);
-                    let fill = K::Real::from_f64(if part == "bias" { 0.0 } else { 1.0 });
+                    let fill = match row {
+                        row::BIAS => K::Real::from_f64(0.0),
+                        // Padding of a snippet goes through the same formulas: it has a neuron's values.
+                        row if row >= row::ROWS => last,
+                        _ => K::Real::from_f64(1.0),
+                    };
                     values.truncate(units);
                     values.resize(width, fill);
                     self.kernels.write(&mut layer.parameters, row * width, &values);
@@ -181,9 +225,10 @@ impl<K: Kernels> Core<K> {
         let mut out = Parameters::new();
         for (name, shape) in shapes(&self.network) {
             let (index, part) = split(&name).expect("made by `shapes`");
-            let layer = &self.layers[index];
-            let learned = neuron_row(part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
-            if learned {
+            let layer = &mut self.layers[index];
+            let learned =
+                neuron_row(&layer.model, part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
+            if learned && !matches!(part, "norm_mean" | "norm_variance") {
                 let values = layer.tensor(&mut self.kernels, part, true)?;
                 out.insert(name, Tensor { values: values[..shape.iter().product()].to_vec(), shape });
             }
@@ -221,7 +266,7 @@ impl<K: Kernels> Core<K> {
             self.step = 0;
             return Ok(());
         }
-        self.step = state.step;
+        (self.step, self.pass) = (state.step, state.step);
         self.allocate_optimiser(rule)?;
         let mut used = 0;
         for (index, layer) in self.layers.iter_mut().enumerate() {
@@ -244,9 +289,20 @@ impl<K: Kernels> Core<K> {
 
 impl<K: Kernels> LayerState<K> {
     /// A parameter or its gradient without padding; a neuron parameter with all its neurons.
-    fn tensor(&self, kernels: &mut K, part: &str, gradient: bool) -> Result<Vec<K::Real>> {
+    fn tensor(&mut self, kernels: &mut K, part: &str, gradient: bool) -> Result<Vec<K::Real>> {
         let width = pad(self.units);
-        match neuron_row(part) {
+        if let Some(own) = self.normal.as_mut() {
+            let gradients = |row: usize| row * width..row * width + self.units;
+            match (part, gradient) {
+                ("norm_scale", true) => return kernels.read(&own.gradient, gradients(0)),
+                ("norm_shift", true) => return kernels.read(&own.gradient, gradients(1)),
+                _ => {}
+            }
+            if let Some((values, row)) = own.place(part) {
+                return kernels.read(values, row * width..row * width + self.units);
+            }
+        }
+        match neuron_row(&self.model, part) {
             Some(row) => {
                 let from = if gradient { &self.parameter_gradient } else { &self.parameters };
                 Ok(kernels.read(from, row * width..row * width + self.units)?)

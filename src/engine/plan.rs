@@ -1,7 +1,9 @@
 //! The plan: for one size of sequence, the buffers of each layer and the form of each kernel.
 
+use super::between::NormalTape;
 use super::core::{Core, LayerState};
 use super::device::Budget;
+use super::readout::ReadoutPlan;
 use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::spikes::{pad, words};
@@ -35,13 +37,25 @@ pub(super) struct Training<K: Kernels> {
     pub gradient: Option<K::Values>,
     /// Gradient of the potential, made when somebody gives one.
     pub potential: Option<K::Values>,
+    /// The spikes that dropout keeps.
+    pub dropped: Option<K::Activity>,
+    /// With dropout: the gradient of all spikes that somebody gives, made when it is.
+    pub given: Option<K::Values>,
+    pub normal: Option<NormalTape<K>>,
+}
+
+impl<K: Kernels> Training<K> {
+    /// dL/dX of the layer's projection.
+    pub fn chi(&self) -> &K::Values {
+        self.normal.as_ref().map_or(&self.chi, |normal| &normal.chi)
+    }
 }
 
 /// See the module.
 pub(super) struct Plan<K: Kernels> {
     pub sequence: Sequence,
     pub input: K::Activity,
-    pub labels: K::Words,
+    pub readout: ReadoutPlan<K>,
     /// Probabilities of rate-coded input, made when somebody gives some.
     pub chances: Option<K::Words>,
     /// X of one layer at a time.
@@ -62,10 +76,12 @@ fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u
     let (steps, batch, width) = (sequence.steps, sequence.batch, pad(layer.units));
     let row = batch * width * real;
     let spikes = if layer.model.spiking { (steps + HISTORY) * batch * words(layer.units) * 4 } else { 0 };
-    let tape = steps * row * if layer.model.keeps_current() { 2 } else { 1 };
+    let tape = steps * row * layer.model.tapes();
     let gradient = if layer.model.spiking { steps * row } else { 0 };
-    let planes = plane::PLANES * row;
-    ((spikes + planes) as u64, (tape + (steps + FUTURE) * row + gradient) as u64)
+    let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
+    let dropped = if layer.dropping.is_some() { spikes } else { 0 };
+    let normal = if layer.normal.is_some() { (2 * steps + FUTURE) * row } else { 0 };
+    ((spikes + planes) as u64, (tape + (steps + FUTURE) * row + gradient + dropped + normal) as u64)
 }
 
 impl<K: Kernels> Core<K> {
@@ -84,7 +100,10 @@ impl<K: Kernels> Core<K> {
             .map(|layer| layer_bytes(layer, sequence))
             .map(|(always, more)| always + if training { more } else { 0 })
             .sum();
-        (steps + HISTORY as u64) * batch * input + steps * batch * widest * real + batch * 4 + layers
+        let (once, each_step) = self.objectives.entries(training);
+        let outputs = pad(self.network.outputs()) as u64;
+        let readout = (once as u64 + steps * each_step as u64) * batch * outputs * real;
+        (steps + HISTORY as u64) * batch * input + steps * batch * widest * real + batch * 4 + layers + readout
     }
 
     /// Index of the plan for `sequence`, with the buffers of training where asked for.
@@ -113,7 +132,7 @@ impl<K: Kernels> Core<K> {
         };
         self.plans[index].used = clock;
         if training {
-            self.allocate_training(index)?;
+            self.allocate_training(index, 0)?;
         }
         Ok(index)
     }
@@ -132,7 +151,7 @@ impl<K: Kernels> Core<K> {
                 shape,
                 forward,
                 backward,
-                planes: kernels.values("sample planes", plane::PLANES * shape.len(1))?,
+                planes: kernels.values("sample planes", layer.model.planes_len(shape))?,
                 spikes: if layer.model.spiking {
                     Some(kernels.activity("spikes", ActivityKind::Raster, shape)?)
                 } else {
@@ -145,7 +164,7 @@ impl<K: Kernels> Core<K> {
         Ok(Plan {
             sequence,
             input: kernels.activity("input", input, Shape { steps, batch, units: self.network.inputs })?,
-            labels: kernels.words("labels", batch)?,
+            readout: ReadoutPlan::new(kernels, &self.objectives, sequence)?,
             chances: None,
             drive: kernels.values("drive", steps * batch * widest)?,
             layers,
@@ -154,15 +173,15 @@ impl<K: Kernels> Core<K> {
         })
     }
 
-    fn allocate_training(&mut self, index: usize) -> Result<()> {
-        for (plan, layer) in self.plans[index].layers.iter_mut().zip(&self.layers) {
+    /// The buffers of training, of the layers from `first` on.
+    pub(super) fn allocate_training(&mut self, index: usize, first: usize) -> Result<()> {
+        for (plan, layer) in self.plans[index].layers.iter_mut().zip(&self.layers).skip(first) {
             if plan.training.is_some() {
                 continue;
             }
             let (shape, steps) = (plan.shape, plan.shape.steps);
-            let tapes = if layer.model.keeps_current() { 2 } else { 1 };
             plan.training = Some(Training {
-                tape: self.kernels.values("tape", tapes * shape.len(steps))?,
+                tape: self.kernels.values("tape", layer.model.tapes() * shape.len(steps))?,
                 chi: self.kernels.values("adjoint", shape.len(steps + FUTURE))?,
                 gradient: if layer.model.spiking {
                     Some(self.kernels.values("gradient of spikes", shape.len(steps))?)
@@ -170,6 +189,13 @@ impl<K: Kernels> Core<K> {
                     None
                 },
                 potential: None,
+                dropped: if layer.dropping.is_some() {
+                    Some(self.kernels.activity("spikes that are kept", ActivityKind::Raster, shape)?)
+                } else {
+                    None
+                },
+                given: None,
+                normal: if layer.normal.is_some() { Some(NormalTape::new(&mut self.kernels, shape)?) } else { None },
             });
         }
         Ok(())

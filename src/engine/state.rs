@@ -15,6 +15,8 @@ pub struct NeuronState<F = f32> {
     pub current: Vec<F>,
     /// S of the last two steps, the older first, `[2, B, units]`; empty for a readout.
     pub spikes: Vec<F>,
+    /// The other states of a snippet, `[K − 1, B, units]`.
+    pub own: Vec<F>,
 }
 
 /// State of a network between two pieces of a sequence: step by step equals the whole.
@@ -50,10 +52,17 @@ impl<K: Kernels> Core<K> {
                 Some(spikes) => super::parameters::narrow(&self.kernels.read_activity(spikes, rows.clone())?, units),
                 None => Vec::new(),
             };
+            let own = match self.own_states(l, self.plans[index].layers[l].shape) {
+                Some(range) => {
+                    super::parameters::narrow(&self.kernels.read(&self.plans[index].layers[l].planes, range)?, units)
+                }
+                None => Vec::new(),
+            };
             layers.push(NeuronState {
                 potential: self.read_plane(index, l, plane::POTENTIAL)?,
                 current: self.read_plane(index, l, plane::CURRENT)?,
                 spikes,
+                own,
             });
         }
         Ok(State { batch, input, layers })
@@ -71,12 +80,20 @@ impl<K: Kernels> Core<K> {
                 state_of.potential.len() == len
                     && state_of.current.len() == len
                     && state_of.spikes.len() == if layer.model.spiking { HISTORY * len } else { 0 }
+                    && state_of.own.len() == layer.model.tail().map_or(0, |tail| tail.states - 1) * len
             });
         if !fits {
             return Err(Error::Input("the state belongs to another network or another number of samples".into()));
         }
         self.carried = Some(state);
         Ok(())
+    }
+
+    /// Entries of the planes with a snippet's states but V.
+    fn own_states(&self, layer: usize, shape: Shape) -> Option<std::ops::Range<usize>> {
+        let tail = self.layers[layer].model.tail().filter(|tail| tail.states > 1)?;
+        let (first, last) = (tail.state(1), tail.state(tail.states - 1));
+        Some(Model::tail_range(shape, first).start..Model::tail_range(shape, last).end)
     }
 
     /// The next [`Core::stream`] starts from the network's start values.
@@ -110,6 +127,11 @@ impl<K: Kernels> Core<K> {
 
     /// Start values of the network.
     pub(super) fn reset(&mut self, index: usize) {
+        for l in 0..self.layers.len() {
+            if let Some(range) = self.own_states(l, self.plans[index].layers[l].shape) {
+                self.kernels.fill(&mut self.plans[index].layers[l].planes, range, 0.0);
+            }
+        }
         let plan = &mut self.plans[index];
         let zero = K::Real::from_f64(0.0);
         for (layer, own) in plan.layers.iter_mut().zip(&self.network.layers) {
@@ -143,6 +165,10 @@ impl<K: Kernels> Core<K> {
         for (l, state) in state.layers.iter().enumerate() {
             self.write_plane(index, l, plane::POTENTIAL, &state.potential);
             self.write_plane(index, l, plane::CURRENT, &state.current);
+            if let Some(range) = self.own_states(l, self.plans[index].layers[l].shape) {
+                let rows = widen(&state.own, self.layers[l].units);
+                self.kernels.write(&mut self.plans[index].layers[l].planes, range.start, &rows);
+            }
             let units = self.layers[l].units;
             if let Some(spikes) = &mut self.plans[index].layers[l].spikes {
                 self.kernels.write_history(spikes, &widen(&state.spikes, units));

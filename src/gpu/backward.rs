@@ -8,6 +8,7 @@ use super::recorder::{read, write};
 use super::{FLAT, Gpu, Permutation, Prepared};
 use crate::kernels::{Backward, Form, Learned, Model};
 use crate::network::{Reset, SurrogateKind};
+use crate::neuron::Snippet;
 use std::ops::Range;
 
 #[repr(C)]
@@ -73,6 +74,8 @@ struct Axes {
     spike_gradient: bool,
     potential_gradient: bool,
     reduced: bool,
+    /// A neuron that is not of the leaky integrate-and-fire family, whether its J is kept, and the rows of its tape.
+    snippet: Option<(&'static Snippet, bool, usize)>,
 }
 
 impl Axes {
@@ -88,6 +91,7 @@ impl Axes {
             spike_gradient: call.gradient_spikes.is_some(),
             potential_gradient: call.gradient_potential.is_some(),
             reduced: call.reduce.is_some(),
+            snippet: call.model.snippet.map(|own| (own, call.model.keeps_drive(), call.model.tapes())),
         }
     }
 
@@ -96,7 +100,15 @@ impl Axes {
             Some(SurrogateKind::Custom(custom)) => Some(custom.wgsl()),
             _ => None,
         };
-        Permutation::new(name)
+        let permutation = match self.snippet {
+            None => Permutation::new(name),
+            Some((snippet, keeps_drive, tapes)) => Permutation::new(name)
+                .snippet(Some(snippet))
+                .define("BACKWARD", true)
+                .define("KEEPS_DRIVE", keeps_drive)
+                .constant("TAPES", tapes),
+        };
+        permutation
             .expression(expression)
             .define(reset(self.reset), true)
             .define("DETACHED", self.detached)
@@ -144,8 +156,8 @@ pub(super) fn backward(gpu: &mut Gpu, call: Backward<Gpu>) {
 }
 
 fn params(call: &Backward<Gpu>, range: &Range<usize>) -> Params {
-    let Learned { tau_syn, tau_mem, threshold, bias } = call.model.learned;
-    let learned = [tau_syn, tau_mem, threshold, bias].iter().rev().fold(0, |bits, &on| bits << 1 | u32::from(on));
+    let Learned { tau_syn, tau_mem, threshold, bias, own } = call.model.learned;
+    let learned = [tau_syn, tau_mem, threshold, bias].iter().rev().fold(own, |bits, &on| bits << 1 | u32::from(on));
     Params {
         steps: call.shape.steps as u32,
         batch: call.shape.batch as u32,
@@ -247,8 +259,31 @@ fn resident_steps(gpu: &mut Gpu, call: &Backward<Gpu>, prepared: &Prepared, geom
     }
 }
 
-pub(super) fn permutations() -> Vec<Permutation> {
+/// A snippet in its reset forms.
+pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
     let mut all = Vec::new();
+    for (bits, &reset) in snippet.resets.iter().cycle().take(2 * snippet.resets.len()).enumerate() {
+        let (synapse, kept) = (bits % 2 == 0, bits >= snippet.resets.len());
+        let axes = Axes {
+            reset,
+            detached: kept,
+            synapse,
+            lagged: synapse,
+            keeps_current: kept,
+            surrogate: Some(SurrogateKind::FastSigmoid),
+            spike_gradient: true,
+            potential_gradient: kept,
+            reduced: false,
+            snippet: Some((snippet, kept, snippet.states() + 2 * usize::from(kept))),
+        };
+        all.extend([axes.scan(false), axes.scan(true)]);
+        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 2 }, 96, 1));
+    }
+    all
+}
+
+pub(super) fn permutations() -> Vec<Permutation> {
+    let mut all: Vec<Permutation> = crate::neuron::snippets().into_iter().flat_map(of_snippet).collect();
     let switches = [false, true];
     let blank = Axes {
         reset: Reset::None,
@@ -260,6 +295,7 @@ pub(super) fn permutations() -> Vec<Permutation> {
         spike_gradient: true,
         potential_gradient: false,
         reduced: false,
+        snippet: None,
     };
     let geometry = Geometry { size: 96, per: 1, tile: 2 };
     for reset in Reset::ALL {

@@ -6,6 +6,7 @@ use super::recorder::{read, write};
 use super::{Activity, FLAT, Gpu, Permutation, Values, drive};
 use crate::kernels::{Drive, Form, Forward, HISTORY, Model, Projection};
 use crate::network::{Reduce, Reset};
+use crate::neuron::Snippet;
 use std::ops::Range;
 
 #[repr(C)]
@@ -68,6 +69,8 @@ struct Axes {
     tape: bool,
     keeps_current: bool,
     reduced: bool,
+    /// A neuron that is not of the leaky integrate-and-fire family, whether its J is kept, and the rows of its tape.
+    snippet: Option<(&'static Snippet, bool, usize)>,
 }
 
 impl Axes {
@@ -75,11 +78,19 @@ impl Axes {
         let Model { reset, synapse, lag, spiking, .. } = call.model;
         let tape = call.tape.is_some();
         let keeps_current = tape && call.model.keeps_current();
-        Axes { reset, synapse, lagged: lag == 1, spiking, tape, keeps_current, reduced: call.reduce.is_some() }
+        let snippet = call.model.snippet.map(|own| (own, tape && call.model.keeps_drive(), call.model.tapes()));
+        Axes { reset, synapse, lagged: lag == 1, spiking, tape, keeps_current, reduced: call.reduce.is_some(), snippet }
     }
 
     fn of_kernel(self, name: &'static str) -> Permutation {
-        Permutation::new(name)
+        let permutation = match self.snippet {
+            None => Permutation::new(name),
+            Some((snippet, keeps_drive, tapes)) => Permutation::new(name)
+                .snippet(Some(snippet))
+                .define("KEEPS_DRIVE", keeps_drive)
+                .constant("TAPES", tapes),
+        };
+        permutation
             .define(reset(self.reset), true)
             .define("SYNAPSE", self.synapse)
             .define("LAGGED", self.lagged)
@@ -227,14 +238,38 @@ fn resident_steps(
     record(gpu, &permutation, input, call, Some(weights), pieces, groups, work);
 }
 
-pub(super) fn permutations() -> Vec<Permutation> {
+/// A snippet in its reset forms.
+pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
     let mut all = Vec::new();
+    for (bits, &reset) in snippet.resets.iter().cycle().take(2 * snippet.resets.len()).enumerate() {
+        let (synapse, kept) = (bits % 2 == 0, bits >= snippet.resets.len());
+        let tapes = snippet.states() + 2 * usize::from(kept);
+        let axes = Axes {
+            reset,
+            synapse,
+            lagged: synapse,
+            spiking: true,
+            tape: true,
+            keeps_current: kept,
+            reduced: false,
+            snippet: Some((snippet, kept, tapes)),
+        };
+        all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
+        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
+        all.push(Axes { tape: false, keeps_current: false, ..axes }.scan(false, false));
+    }
+    all
+}
+
+pub(super) fn permutations() -> Vec<Permutation> {
+    let mut all: Vec<Permutation> = crate::neuron::snippets().into_iter().flat_map(of_snippet).collect();
     let switches = [false, true];
     let tapes = [(false, false), (true, false), (true, true)];
     for reset in Reset::ALL {
         for (synapse, lagged) in switches.into_iter().flat_map(|a| switches.map(|b| (a, b))) {
             for (tape, keeps_current) in tapes {
-                let axes = Axes { reset, synapse, lagged, spiking: true, tape, keeps_current, reduced: false };
+                let axes =
+                    Axes { reset, synapse, lagged, spiking: true, tape, keeps_current, reduced: false, snippet: None };
                 all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
                 all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
                 if reset == Reset::None {
@@ -248,8 +283,16 @@ pub(super) fn permutations() -> Vec<Permutation> {
         }
     }
     let reset = Reset::ZeroAfter;
-    let axes =
-        Axes { reset, synapse: true, lagged: true, spiking: true, tape: true, keeps_current: true, reduced: false };
+    let axes = Axes {
+        reset,
+        synapse: true,
+        lagged: true,
+        spiking: true,
+        tape: true,
+        keeps_current: true,
+        reduced: false,
+        snippet: None,
+    };
     all.extend([1, 2].map(|lag| axes.resident(Geometry { size: 224, per: 3, tile: 2 }, 640, lag)));
     all
 }

@@ -7,25 +7,32 @@
 mod advance;
 mod backward;
 mod buffers;
+mod clamp;
+mod collapse;
 mod constants;
 mod constrain;
 mod control;
 mod count;
-mod cross_entropy;
 mod device;
 mod drive;
 mod drive_backward;
+mod dropout;
 mod encode_rate;
 mod form;
 mod forward;
+mod loss;
 mod memory;
 mod neuron_gradient;
+mod normalise;
 mod planes;
 mod prepare;
 mod product;
 mod recorder;
 mod regularise;
+mod scale;
 mod shader;
+mod snippet;
+mod spread;
 mod square_sum;
 mod table;
 mod total;
@@ -36,6 +43,7 @@ pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
 pub use recorder::Created;
 pub use shader::{Permutation, Shader, check_expression, find};
+pub(crate) use snippet::check as check_snippet;
 pub use table::permutations;
 
 use crate::error::Result;
@@ -226,16 +234,24 @@ impl Kernels for Gpu {
         neuron_gradient::neuron_gradient(self, call);
     }
 
-    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity, planes: &mut Values) {
-        count::count(self, shape, emit_lag, spikes, planes);
+    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity, lengths: &Words, planes: &mut Values) {
+        count::count(self, shape, emit_lag, spikes, lengths, planes);
     }
 
     fn total(&mut self, shape: Shape, planes: &Values, plane: usize, metrics: &mut Values, slot: usize) {
         total::total(self, shape, planes, plane, metrics, slot);
     }
 
-    fn cross_entropy(&mut self, call: CrossEntropy<Self>) {
-        cross_entropy::cross_entropy(self, call);
+    fn collapse(&mut self, call: Collapse<Self>) {
+        collapse::collapse(self, call);
+    }
+
+    fn spread(&mut self, call: Spread<Self>) {
+        spread::spread(self, call);
+    }
+
+    fn loss(&mut self, call: Loss<Self>) {
+        loss::loss(self, call);
     }
 
     fn regularise(&mut self, call: Regularise<Self>) {
@@ -257,12 +273,36 @@ impl Kernels for Gpu {
         control::control(self, metrics, squares, loss, max_norm, control);
     }
 
+    fn scale(&mut self, from: Option<&Values>, factor: f64, len: usize, values: &mut Values) {
+        scale::scale(self, from, factor, len, values);
+    }
+
+    fn dropout(&mut self, call: Dropout<Self>) {
+        dropout::dropout(self, call);
+    }
+
+    fn dropout_backward(&mut self, call: DropoutBackward<Self>) {
+        dropout::dropout_backward(self, call);
+    }
+
+    fn normalise(&mut self, call: Normalise<Self>) {
+        normalise::normalise(self, call);
+    }
+
+    fn normalise_backward(&mut self, call: NormaliseBackward<Self>) {
+        normalise::normalise_backward(self, call);
+    }
+
     fn constrain(&mut self, call: Constrain<Self>) {
         constrain::constrain(self, call);
     }
 
     fn update(&mut self, call: Update<Self>) {
         update::update(self, call);
+    }
+
+    fn clamp(&mut self, values: &mut Values, range: Range<usize>, low: f64, high: f64) {
+        clamp::clamp(self, values, range, low, high);
     }
 
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form) {

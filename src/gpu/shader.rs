@@ -5,7 +5,8 @@
 //! be known to the driver's compiler, or the array lands in memory). In front of it stand the contract's numbers and the
 //! constants of the permutation.
 
-use crate::kernels::{FUTURE, HISTORY, constant, plane, row};
+use crate::kernels::{FUTURE, HISTORY, coefficient, constant, normal, plane, row};
+use crate::neuron::Snippet;
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -28,6 +29,8 @@ pub struct Permutation {
     pub defines: Vec<&'static str>,
     /// Constants that stand in the text, as `const NAME: u32`.
     pub constants: Vec<(&'static str, u32)>,
+    /// The neuron that `#import neuron/generated` stands for.
+    pub snippet: Option<&'static Snippet>,
     /// WGSL expression of a custom surrogate: the text of `custom_surrogate(z)`.
     pub expression: Option<&'static str>,
 }
@@ -61,7 +64,7 @@ pub fn check_expression(expression: &str) -> Result<(), String> {
 impl Permutation {
     /// The shader `name` without choices.
     pub fn new(name: &'static str) -> Self {
-        Permutation { name, defines: Vec::new(), constants: Vec::new(), expression: None }
+        Permutation { name, defines: Vec::new(), constants: Vec::new(), expression: None, snippet: None }
     }
 
     /// With the expression of a custom surrogate.
@@ -76,6 +79,12 @@ impl Permutation {
             self.defines.push(define);
         }
         self
+    }
+
+    /// With the neuron of a snippet, where there is one.
+    pub fn snippet(mut self, snippet: Option<&'static Snippet>) -> Self {
+        self.snippet = snippet;
+        self.define("SNIPPET", snippet.is_some())
     }
 
     /// With `const name: u32 = value`.
@@ -98,7 +107,8 @@ impl Permutation {
             out.push_str(&custom_surrogate(expression));
         }
         let (defines, constants) = (&self.defines, &self.constants);
-        let mut expansion = Expansion { defines, constants, imported: HashSet::new(), out };
+        let snippet = self.snippet;
+        let mut expansion = Expansion { defines, constants, snippet, imported: HashSet::new(), out };
         expansion.expand(self.name, &shader.text.lines().collect::<Vec<_>>(), 1)?;
         Ok(expansion.out)
     }
@@ -130,6 +140,8 @@ fn prelude() -> String {
         ("PLANE_ACTIVATION", plane::ACTIVATION),
         ("PLANE_STEP", plane::STEP),
         ("PLANE_ACTIVATION_GRADIENT", plane::ACTIVATION_GRADIENT),
+        ("ROWS", row::ROWS),
+        ("CONSTANTS", constant::ROWS),
         ("ROW_TAU_SYN", row::TAU_SYN),
         ("ROW_TAU_MEM", row::TAU_MEM),
         ("ROW_THRESHOLD", row::THRESHOLD),
@@ -139,6 +151,14 @@ fn prelude() -> String {
         ("CONSTANT_GAMMA", constant::GAMMA),
         ("CONSTANT_THETA", constant::THETA),
         ("CONSTANT_BIAS", constant::BIAS),
+        ("NORMAL_MEAN", normal::MEAN),
+        ("NORMAL_VARIANCE", normal::VARIANCE),
+        ("NORMAL_FACTOR", normal::FACTOR),
+        ("COEFFICIENTS", coefficient::COUNT),
+        ("COEFFICIENT_GRADIENT", coefficient::GRADIENT),
+        ("COEFFICIENT_VALUE", coefficient::VALUE),
+        ("COEFFICIENT_ON", coefficient::ON),
+        ("COEFFICIENT_OFF", coefficient::OFF),
     ];
     let mut text = String::new();
     for (name, value) in numbers {
@@ -152,13 +172,14 @@ fn prelude() -> String {
 struct Expansion<'a> {
     defines: &'a [&'static str],
     constants: &'a [(&'static str, u32)],
+    snippet: Option<&'static Snippet>,
     imported: HashSet<&'static str>,
     out: String,
 }
 
 impl Expansion<'_> {
     /// Appends the lines of a file from number `first` on: imports in place, branches of the defines only, loops unrolled.
-    fn expand(&mut self, file: &str, lines: &[&'static str], first: usize) -> Result<(), String> {
+    fn expand(&mut self, file: &str, lines: &[&str], first: usize) -> Result<(), String> {
         // For each open #ifdef: whether its present branch is taken, and whether #else was seen.
         let mut branches: Vec<(bool, bool)> = Vec::new();
         let mut at = 0;
@@ -180,6 +201,17 @@ impl Expansion<'_> {
                 }
                 Some("#import") => {
                     let wanted = words.next().ok_or_else(|| mistake("#import needs a name"))?;
+                    if let (true, Some(snippet), "neuron/generated") = (taken, self.snippet, wanted) {
+                        let generated = super::snippet::generated(snippet);
+                        self.expand(wanted, &generated.lines().collect::<Vec<_>>(), 1)?;
+                        self.expand(snippet.name, &snippet.wgsl.lines().collect::<Vec<_>>(), 1)?;
+                        at += 1;
+                        continue;
+                    }
+                    if wanted == "neuron/generated" && !taken {
+                        at += 1;
+                        continue;
+                    }
                     let piece = super::table::PIECES.iter().find(|(piece, _)| *piece == wanted);
                     let (piece, text) = piece.ok_or_else(|| mistake("no such piece to import"))?;
                     if taken && self.imported.insert(piece) {
@@ -235,8 +267,13 @@ mod tests {
 
     fn run(text: &'static str, defines: &[&'static str]) -> Result<String, String> {
         let constants = &[("TWO", 2)];
-        let mut expansion =
-            Expansion { defines: &Vec::from(defines), constants, imported: HashSet::new(), out: String::new() };
+        let mut expansion = Expansion {
+            defines: &Vec::from(defines),
+            constants,
+            snippet: None,
+            imported: HashSet::new(),
+            out: String::new(),
+        };
         expansion.expand("test", &text.lines().collect::<Vec<_>>(), 1)?;
         Ok(expansion.out)
     }

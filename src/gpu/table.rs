@@ -25,25 +25,33 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("advance", advance::Params),
     shader!("backward", backward::Params),
     shader!("backward_resident", backward::Params),
+    shader!("clamp", clamp::Params),
+    shader!("collapse", collapse::Params),
     shader!("constants", constants::Params),
     shader!("constrain", constrain::Params),
     shader!("control", control::Params),
     shader!("count", count::Params),
-    shader!("cross_entropy", cross_entropy::Params),
     shader!("drive", drive::Params),
     shader!("drive_current", drive::CurrentParams),
     shader!("drive_backward_current", drive_backward::CurrentParams),
+    shader!("dropout", dropout::Params),
+    shader!("dropout_backward", dropout::Params),
     shader!("encode_rate", encode_rate::Params),
     shader!("fill", memory::FillParams),
     shader!("finish", total::FinishParams),
     shader!("forward", forward::Params),
     shader!("forward_resident", forward::Params),
+    shader!("loss", loss::Params),
     shader!("neuron_gradient", neuron_gradient::Params),
+    shader!("normalise", normalise::Params),
+    shader!("normalise_backward", normalise::Params),
     shader!("planes", planes::Params),
     shader!("prepare", prepare::Params),
     shader!("product", product::Params),
     shader!("regularise", regularise::Params),
     shader!("regularise_l2", regularise::L2Params),
+    shader!("spread", spread::Params),
+    shader!("scale", scale::Params),
     shader!("square_sum", square_sum::Params),
     shader!("sum_chunks", weight_gradient::SumParams),
     shader!("total", total::Params),
@@ -60,10 +68,16 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("neuron/forward"),
     piece!("neuron/lif"),
     piece!("neuron/lif_constants"),
+    piece!("neuron/reset"),
+    piece!("neuron/snippet"),
+    piece!("neuron/snippet_backward"),
+    piece!("shared/columns"),
+    piece!("shared/dropout"),
     piece!("shared/exponential"),
     piece!("shared/finite"),
     piece!("shared/grid"),
     piece!("shared/random"),
+    piece!("shared/recording"),
     piece!("shared/rows"),
     piece!("shared/source"),
     piece!("shared/tree"),
@@ -73,13 +87,19 @@ pub(super) static PIECES: &[(&str, &str)] = &[
 /// Every shader in every combination of compile-time choices that the kernels ask for; sizes of the resident kernels by
 /// examples.
 pub fn permutations() -> Vec<Permutation> {
-    let flats = ["advance", "constants", "count", "drive_backward_current", "encode_rate", "fill"];
-    let trees = ["cross_entropy", "finish", "regularise", "regularise_l2", "square_sum", "total"];
+    let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "encode_rate", "fill", "spread"];
+    let trees = ["finish", "regularise", "regularise_l2", "square_sum", "total"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
     all.extend(["control", "prepare"].map(Permutation::new));
     all.extend(constrain::permutations());
+    all.extend(dropout::permutations());
+    all.extend(normalise::permutations());
+    all.extend(scale::permutations());
+    all.push(flat("constants").define("OWN", true));
+    all.extend(collapse::permutations());
     all.extend(drive::permutations());
+    all.extend(loss::permutations());
     all.extend(neuron_gradient::permutations());
     all.extend(planes::permutations());
     all.extend(product::permutations());

@@ -4,11 +4,13 @@ use super::recorder::{Dispatch, read, write};
 use super::{FLAT, Gpu, Permutation, flat};
 use crate::kernels::{Mode, Rule, Update, row};
 
+/// Rows of neuron parameters at most.
+const ROWS: usize = row::ROWS + crate::neuron::MOST_PARAMETERS;
+
 #[repr(C)]
 #[derive(Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Params {
-    modes: [u32; 4],
-    shared: [u32; 4],
+    modes: [u32; ROWS],
     len: u32,
     row: u32,
     rate: f32,
@@ -33,7 +35,7 @@ fn define(rule: Rule) -> &'static str {
 }
 
 pub(super) fn update(gpu: &mut Gpu, call: Update<Gpu>) {
-    assert!(call.modes.len() <= row::ROWS, "a tensor has at most {} rows with modes", row::ROWS);
+    assert!(call.modes.len() <= ROWS, "a tensor has at most {ROWS} rows with modes");
     let len = call.row * call.modes.len();
     let mut params = Params { len: len as u32, row: call.row as u32, rate: call.rate as f32, ..Params::default() };
     for (i, &(mode, shared)) in call.modes.iter().enumerate() {
@@ -42,7 +44,7 @@ pub(super) fn update(gpu: &mut Gpu, call: Update<Gpu>) {
             Mode::Plain => 1,
             Mode::Logarithmic => 2,
         };
-        params.shared[i] = shared.into();
+        params.modes[i] |= u32::from(shared) << 2;
     }
     // 1 − β^k in f64: at k = 1 with β = 0.999, f32 would lose four digits.
     let correction = |beta: f64| (1.0 - beta.powf(call.step as f64)) as f32;

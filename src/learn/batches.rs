@@ -16,7 +16,7 @@ pub fn select(data: &DataSet, samples: &[usize]) -> Batch {
         Activity::Spikes(raster) => Input::Spikes(raster),
         Activity::Values(trace) => Input::Values(trace),
     };
-    Batch { input, labels: Some(labels) }
+    Batch::new(input).with_labels(labels)
 }
 
 impl Recipe {

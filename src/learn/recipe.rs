@@ -218,10 +218,11 @@ impl Recipe {
         if let Some(clip) = train.clip {
             positive("train.clip", clip)?;
         }
-        if !self.network.has_readout() {
+        let readout = &self.network.readout;
+        if let Some(index) = readout.losses.iter().position(|term| term.loss.is_given()) {
             return Err(Error::network(
-                "layer",
-                "the last layer must be an li readout: training from a file uses the built-in loss",
+                format!("{}.loss", readout.place(index)),
+                "the data have labels alone: an mse needs on_target and off_target (of counts: correct_rate and incorrect_rate)",
             ));
         }
         if let Some(encode) = &self.encode {
@@ -239,7 +240,7 @@ impl Recipe {
     /// [`Error::Network`] where a width differs.
     pub fn fits(&self, data: &DataSet) -> Result<()> {
         self.encodes(data)?;
-        let (inputs, outputs) = (self.network.inputs, self.network.outputs());
+        let (inputs, classes) = (self.network.inputs, self.network.classes());
         let channels = self.channels(data);
         if inputs != channels {
             let encoded = if self.encode.is_some() { ", encoded," } else { "" };
@@ -248,10 +249,12 @@ impl Recipe {
                 format!("is {inputs}, but {}{encoded} has {channels} channels", self.data.name()),
             ));
         }
-        if outputs != data.classes() {
+        if classes != data.classes() {
+            let coded = self.network.readout.losses[0].classes.is_some();
+            let units = format!("layer[{}].units", self.network.layers.len() - 1);
             return Err(Error::network(
-                format!("layer[{}].units", self.network.layers.len() - 1),
-                format!("the readout has {outputs} units, but {} has {} classes", self.data.name(), data.classes()),
+                if coded { format!("{}.classes", self.network.readout.place(0)) } else { units },
+                format!("the readout has {classes} classes, but {} has {} classes", self.data.name(), data.classes()),
             ));
         }
         Ok(())

@@ -82,10 +82,14 @@ pub fn learned_parameters(network: &Network) -> usize {
         let (layer, part) = name.strip_prefix("layer")?.split_once('.')?;
         let neuron = &network.layers.get(layer.parse::<usize>().ok()?)?.neuron;
         Some(match part {
-            "tau_mem" => neuron.tau_mem.learned,
+            "norm_mean" | "norm_variance" => false,
+            "tau_mem" | "leak" => neuron.tau_mem.learned,
             "tau_syn" => neuron.tau_syn.as_ref().is_some_and(|tau| tau.learned),
             "threshold" => neuron.threshold.as_ref().is_some_and(|theta| theta.learned),
-            _ => true,
+            own => match neuron.kind.snippet().and_then(|snippet| snippet.parameter(own)) {
+                Some((index, _)) => neuron.own(index).is_some_and(|parameter| parameter.learned),
+                None => true,
+            },
         })
     };
     let sizes = shapes(network).into_iter().filter(|(name, _)| learned(name) == Some(true));

@@ -23,8 +23,8 @@ impl Network {
     /// # Ok::<(), spikegrad::Error>(())
     /// ```
     pub fn builder(inputs: usize) -> Builder {
-        let network =
-            Network { preset: Preset::default(), dt: 1.0, inputs, layers: Vec::new(), readout: Readout::default() };
+        let readout = Readout { losses: Vec::new(), accuracy_by: None };
+        let network = Network { preset: Preset::default(), dt: 1.0, inputs, layers: Vec::new(), readout };
         Builder { network }
     }
 }
@@ -43,6 +43,8 @@ impl Layer {
             recurrent_init: Init::default(),
             bias_init: zero(),
             dale: None,
+            dropout: None,
+            normalise: None,
             density: None,
             recurrent_density: None,
             self_connections: true,
@@ -85,9 +87,20 @@ impl Builder {
         self.add(Some(NeuronKind::Li), units, false, |_| {})
     }
 
-    /// The reduction over time.
-    pub fn reduce(mut self, reduce: Reduce) -> Self {
-        self.network.readout.reduce = reduce;
+    /// The reduction over time, with cross-entropy on it.
+    pub fn reduce(self, reduce: impl Into<Reduction>) -> Self {
+        self.loss(Term::new(reduce, Loss::cross_entropy()))
+    }
+
+    /// The loss, in place of cross-entropy on the maximum of the readout's potential (on the counts of a last layer that
+    /// spikes).
+    pub fn loss(self, term: Term) -> Self {
+        self.losses(vec![term])
+    }
+
+    /// A weighted sum of losses.
+    pub fn losses(mut self, terms: Vec<Term>) -> Self {
+        self.network.readout.losses = terms;
         self
     }
 
@@ -102,7 +115,12 @@ impl Builder {
     ///
     /// # Errors
     /// [`crate::Error::Network`] with the place of the first mistake.
-    pub fn build(self) -> Result<Network> {
+    pub fn build(mut self) -> Result<Network> {
+        let spiking = self.network.layers.last().is_some_and(|layer| layer.neuron.spiking());
+        if self.network.readout.losses.is_empty() {
+            let Readout { losses, .. } = if spiking { Readout::of_spikes() } else { Readout::default() };
+            self.network.readout.losses = losses;
+        }
         self.network.validate()?;
         Ok(self.network)
     }

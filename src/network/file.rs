@@ -3,6 +3,7 @@
 use super::switches::{Switches, complete_surrogate};
 use super::*;
 use crate::error::{Error, Result};
+use crate::neuron::{Leak, Meaning, Snippet, Transform};
 use toml::{Table, Value};
 
 impl Network {
@@ -107,9 +108,6 @@ fn complete(table: &mut Table) -> Result<()> {
         Some(Value::Integer(dt)) => *dt as f64,
         _ => return Err(Error::network("dt", "must be a number of ms")),
     };
-    if let Some(Value::Table(readout)) = table.get_mut("readout") {
-        fill(readout, Table::try_from(Readout::default()).expect("plain data"));
-    }
     let Some(layers) = table.get_mut("layer") else { return Ok(()) };
     let Value::Array(layers) = layers else {
         return Err(Error::network("layer", "write each layer as a table [[layer]]"));
@@ -120,7 +118,14 @@ fn complete(table: &mut Table) -> Result<()> {
         let Value::Table(layer) = layer else { return Err(Error::network(place, "must be a table")) };
         complete_layer(layer, &switches, dt, index + 1 == count, &place)?;
     }
-    Ok(())
+    let spiking = layers.last().is_some_and(|layer| {
+        let kind = layer.get("neuron").and_then(|neuron| neuron.get("kind")).and_then(Value::as_str);
+        kind != Some("li")
+    });
+    match table.entry("readout").or_insert(Value::Table(Table::new())) {
+        Value::Table(readout) => super::loss::complete(readout, spiking),
+        _ => Err(Error::network("readout", "must be a table [readout]")),
+    }
 }
 
 fn fill(table: &mut Table, defaults: Table) {
@@ -147,11 +152,12 @@ fn complete_layer(layer: &mut Table, switches: &Switches, dt: f64, last: bool, p
         None if last => NeuronKind::Li,
         None => switches.hidden,
     };
-    time_constant(neuron, "beta", "tau_mem", dt, place)?;
-    time_constant(neuron, "alpha", "tau_syn", dt, place)?;
+    neuron_keys(neuron, kind, dt, place)?;
     let mut defaults = switches.neuron(kind, recurrent);
-    time_constant(&mut defaults, "beta", "tau_mem", dt, place)?;
-    time_constant(&mut defaults, "alpha", "tau_syn", dt, place)?;
+    neuron_keys(&mut defaults, kind, dt, place)?;
+    for (key, value) in defaults.remove("parameters").and_then(|own| own.as_table().cloned()).into_iter().flatten() {
+        subtable(neuron, "parameters", &format!("{place}.neuron"))?.entry(key).or_insert(value);
+    }
     fill(neuron, defaults);
     if neuron.get("tau_syn") == Some(&Value::Boolean(false)) {
         neuron.remove("tau_syn");
@@ -163,8 +169,59 @@ fn complete_layer(layer: &mut Table, switches: &Switches, dt: f64, last: bool, p
     Ok(())
 }
 
-/// Turns a decay factor (`beta`) into its time constant (`tau_mem`): `τ = −dt / ln(factor)`.
-fn time_constant(neuron: &mut Table, factor: &str, tau: &str, dt: f64, place: &str) -> Result<()> {
+/// Brings the keys of a neuron into the form that the types have: decays become time constants, a snippet's own parameters
+/// go into `parameters`.
+fn neuron_keys(neuron: &mut Table, kind: NeuronKind, dt: f64, place: &str) -> Result<()> {
+    if kind.leak() == Leak::None {
+        for key in ["tau_mem", "beta"] {
+            if neuron.contains_key(key) {
+                let name = kind.name();
+                return Err(Error::network(format!("{place}.neuron.{key}"), format!("the neuron {name:?} has none")));
+            }
+        }
+    }
+    let leak = kind.leak();
+    time_constant(neuron, "beta", "tau_mem", place, |beta| match leak {
+        Leak::Exponential | Leak::None => -dt / beta.ln(),
+        Leak::Euler | Leak::Logistic => dt / (1.0 - beta),
+    })?;
+    time_constant(neuron, "alpha", "tau_syn", place, |alpha| -dt / alpha.ln())?;
+    match kind.snippet() {
+        Some(snippet) => own_parameters(neuron, snippet, dt, place),
+        None => Ok(()),
+    }
+}
+
+/// Moves the keys of a snippet's own parameters to `parameters`, and turns words and truth values into their numbers.
+fn own_parameters(neuron: &mut Table, snippet: &Snippet, dt: f64, place: &str) -> Result<()> {
+    for spec in snippet.parameters {
+        if spec.transform == Transform::Decay {
+            time_constant(neuron, spec.constant, spec.name, place, |factor| -dt / factor.ln())?;
+        }
+        let Some(mut value) = neuron.remove(spec.name) else { continue };
+        let mistake = |allowed: &str| {
+            Err(Error::network(format!("{place}.neuron.{}", spec.name), format!("is {value}, allowed: {allowed}")))
+        };
+        match (spec.meaning, &value) {
+            (Meaning::Flag, Value::Boolean(on)) => value = Value::Float(if *on { 1.0 } else { 0.0 }),
+            (Meaning::Choice(words), Value::String(word)) => match words.iter().position(|known| known == word) {
+                Some(at) => value = Value::Float(at as f64),
+                None => return mistake(&words.join(", ")),
+            },
+            (Meaning::Flag, Value::Float(_) | Value::Integer(_)) => {}
+            (Meaning::Flag, _) => return mistake("true, false"),
+            (Meaning::Choice(_), Value::Float(_) | Value::Integer(_)) => {}
+            (Meaning::Choice(words), _) => return mistake(&words.join(", ")),
+            _ => {}
+        }
+        let place = format!("{place}.neuron");
+        subtable(neuron, "parameters", &place)?.insert(spec.name.into(), value);
+    }
+    Ok(())
+}
+
+/// Turns a decay factor (`beta`) into its time constant (`tau_mem`) by `tau_of`.
+fn time_constant(neuron: &mut Table, factor: &str, tau: &str, place: &str, tau_of: impl Fn(f64) -> f64) -> Result<()> {
     let Some(value) = neuron.remove(factor) else { return Ok(()) };
     let place = format!("{place}.neuron.{factor}");
     if neuron.contains_key(tau) {
@@ -177,7 +234,7 @@ fn time_constant(neuron: &mut Table, factor: &str, tau: &str, dt: f64, place: &s
             _ => return Err(Error::network(place, "must be a number between 0 and 1")),
         };
         if number > 0.0 && number < 1.0 {
-            Ok(Value::Float(-dt / number.ln()))
+            Ok(Value::Float(tau_of(number)))
         } else {
             Err(Error::network(place, format!("must lie between 0 and 1, both excluded, is {number}")))
         }

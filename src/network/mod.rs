@@ -6,11 +6,14 @@
 mod builder;
 mod constraint;
 mod custom;
+mod dropout;
 mod file;
 mod initialise;
+mod loss;
 mod neuron;
 mod preset;
 mod readout;
+mod regulariser;
 mod surrogate;
 mod switches;
 mod validate;
@@ -19,11 +22,14 @@ pub use builder::Builder;
 pub use constraint::Dale;
 pub use custom::CustomSurrogate;
 pub(crate) use custom::register as register_surrogate;
+pub use dropout::{Dropout, DropoutPer, Normalise, NormaliseKind, Scale};
 pub(crate) use file::{syntax, typed, with_line};
 pub use initialise::Init;
+pub use loss::{Inverse, Loss};
 pub use neuron::{Comparison, Gain, Neuron, NeuronKind, Parameter, Per, Reset};
 pub use preset::Preset;
-pub use readout::{Loss, Readout, Reduce, Regulariser};
+pub use readout::{Of, Readout, Reduce, Reduction, Term};
+pub use regulariser::Regulariser;
 pub use surrogate::{Surrogate, SurrogateKind};
 
 use serde::{Deserialize, Serialize};
@@ -81,6 +87,12 @@ pub struct Layer {
     /// Whether a recurrent unit has a weight to itself.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub self_connections: bool,
+    /// Dropout of the spikes on their way to the next layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<Dropout>,
+    /// Normalisation of the feed-forward drive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalise: Option<Normalise>,
     /// Activity regularisers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularise: Vec<Regulariser>,
@@ -109,10 +121,10 @@ pub struct Network {
     pub dt: f64,
     /// Input channels.
     pub inputs: usize,
-    /// Layers, from the input up. The last one is the readout where it does not spike.
+    /// Layers, from the input up. The readout reads the last one, whether it spikes or not.
     #[serde(rename = "layer")]
     pub layers: Vec<Layer>,
-    /// Reduction and loss.
+    /// How the last layer is read, and the loss on it.
     #[serde(default)]
     pub readout: Readout,
 }
@@ -128,9 +140,15 @@ impl Network {
         self.layers.last().map_or(0, |layer| layer.units)
     }
 
-    /// Whether the last layer is a readout that the built-in loss can stand on.
-    pub fn has_readout(&self) -> bool {
-        self.layers.last().is_some_and(|layer| !layer.neuron.spiking())
+    /// Number of classes: the outputs, or the groups of the first loss's population code.
+    pub fn classes(&self) -> usize {
+        self.readout.losses.first().and_then(|term| term.classes).unwrap_or(self.outputs())
+    }
+
+    /// What a loss reads of the last layer.
+    pub fn reads(&self, term: &Term) -> Of {
+        let spiking = self.layers.last().is_some_and(|layer| layer.neuron.spiking());
+        term.of.unwrap_or(term.reduce.default_of(spiking))
     }
 
     /// Number of neurons, the readout included.

@@ -10,18 +10,86 @@
 //! S_t = H(V_t − θ),  O_t = S_{t-e}
 //! ```
 
+use crate::neuron::{Leak, Snippet};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::collections::BTreeMap;
 
 /// Which neuron.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NeuronKind {
+    /// Integrate-and-fire: β = 1, γ = 1, no τ_mem.
+    If,
     /// Leaky integrate-and-fire, the drive acts on the membrane directly.
     Lif,
     /// Current-based leaky integrate-and-fire: an exponential synapse before the membrane.
     CubaLif,
+    /// Leaky integrate-and-fire with a learned leak `1 − β = logistic(p)` (Fang et al. 2021).
+    Plif,
     /// Leaky integrator that does not spike: the readout. With `tau_syn` it has a synapse.
     Li,
+    /// Any other neuron: see [`crate::neuron`].
+    Snippet(&'static Snippet),
+}
+
+impl NeuronKind {
+    /// The kinds of the leaky integrate-and-fire family.
+    pub const FAMILY: [NeuronKind; 5] =
+        [NeuronKind::If, NeuronKind::Lif, NeuronKind::CubaLif, NeuronKind::Plif, NeuronKind::Li];
+
+    /// The kind of that name in a network file.
+    pub fn named(name: &str) -> Option<NeuronKind> {
+        let family = NeuronKind::FAMILY.into_iter().find(|kind| kind.name() == name);
+        family.or_else(|| crate::neuron::find(name).map(NeuronKind::Snippet))
+    }
+
+    /// The name in a network file.
+    pub fn name(self) -> &'static str {
+        match self {
+            NeuronKind::If => "if",
+            NeuronKind::Lif => "lif",
+            NeuronKind::CubaLif => "cuba_lif",
+            NeuronKind::Plif => "plif",
+            NeuronKind::Li => "li",
+            NeuronKind::Snippet(snippet) => snippet.name,
+        }
+    }
+
+    /// All names that are known.
+    pub fn names() -> Vec<&'static str> {
+        NeuronKind::FAMILY.iter().map(|kind| kind.name()).chain(crate::neuron::names()).collect()
+    }
+
+    /// The snippet behind it.
+    pub fn snippet(self) -> Option<&'static Snippet> {
+        match self {
+            NeuronKind::Snippet(snippet) => Some(snippet),
+            _ => None,
+        }
+    }
+
+    /// How β is made of τ_mem.
+    pub fn leak(self) -> Leak {
+        match self {
+            NeuronKind::If => Leak::None,
+            NeuronKind::Plif => Leak::Logistic,
+            NeuronKind::Snippet(snippet) => snippet.leak,
+            _ => Leak::Exponential,
+        }
+    }
+}
+
+impl Serialize for NeuronKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for NeuronKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        NeuronKind::named(&name)
+            .ok_or_else(|| de::Error::custom(crate::suggest::unknown("neuron", &name, &NeuronKind::names())))
+    }
 }
 
 /// How a spike resets the membrane. The formula of each form stands at its variant.
@@ -44,6 +112,17 @@ impl Reset {
     /// All forms, in the order of their numbers in the shaders.
     pub const ALL: [Reset; 5] =
         [Reset::SubtractBefore, Reset::SubtractAfter, Reset::ZeroBefore, Reset::ZeroAfter, Reset::None];
+
+    /// The name in a network file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reset::SubtractBefore => "subtract_before",
+            Reset::SubtractAfter => "subtract_after",
+            Reset::ZeroBefore => "zero_before",
+            Reset::ZeroAfter => "zero_after",
+            Reset::None => "none",
+        }
+    }
 }
 
 /// The factor `γ` before `J_t`.
@@ -89,21 +168,57 @@ pub struct Parameter {
     pub per: Per,
     /// σ of ln of the values, which are drawn around the given ones (the medians) at the start; 0: as they are.
     pub log_normal: f64,
+    /// Smallest value that training may give it.
+    pub min: Option<f64>,
+    /// Largest value that training may give it.
+    pub max: Option<f64>,
 }
 
 impl From<f64> for Parameter {
     fn from(value: f64) -> Self {
-        Parameter { values: vec![value], listed: false, learned: false, per: Per::Layer, log_normal: 0.0 }
+        Parameter {
+            values: vec![value],
+            listed: false,
+            learned: false,
+            per: Per::Layer,
+            log_normal: 0.0,
+            min: None,
+            max: None,
+        }
     }
 }
 
 impl From<Vec<f64>> for Parameter {
     fn from(values: Vec<f64>) -> Self {
-        Parameter { values, listed: true, learned: false, per: Per::Neuron, log_normal: 0.0 }
+        Parameter { values, listed: true, learned: false, per: Per::Neuron, log_normal: 0.0, min: None, max: None }
     }
 }
 
 impl Parameter {
+    /// Of a neuron that has no such parameter.
+    pub fn absent() -> Self {
+        Parameter {
+            values: Vec::new(),
+            listed: false,
+            learned: false,
+            per: Per::Layer,
+            log_normal: 0.0,
+            min: None,
+            max: None,
+        }
+    }
+
+    /// Whether the neuron has no such parameter.
+    pub fn is_absent(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The same parameter, held between two values while it is learned.
+    pub fn between(mut self, min: f64, max: f64) -> Self {
+        (self.min, self.max) = (Some(min), Some(max));
+        self
+    }
+
     /// The same parameter, changed by training, one value for the layer (or for each neuron where a list was given).
     pub fn learned(mut self) -> Self {
         self.learned = true;
@@ -142,9 +257,14 @@ struct Full {
     value: Plain,
     #[serde(default)]
     learned: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     per: Option<Per>,
     #[serde(default, skip_serializing_if = "is_zero")]
     log_normal: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max: Option<f64>,
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -176,11 +296,13 @@ impl Serialize for Parameter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let plain = if self.listed { Plain::Many(self.values.clone()) } else { Plain::One(self.values[0]) };
         let usual = if self.listed || self.log_normal != 0.0 { Per::Neuron } else { Per::Layer };
-        if !self.learned && self.per == usual && self.log_normal == 0.0 {
+        let plainly = !self.learned && self.per == usual && self.log_normal == 0.0;
+        if plainly && self.min.is_none() && self.max.is_none() {
             plain.serialize(serializer)
         } else {
             let per = (self.per != usual).then_some(self.per);
-            Full { value: plain, learned: self.learned, per, log_normal: self.log_normal }.serialize(serializer)
+            let &Parameter { learned, log_normal, min, max, .. } = self;
+            Full { value: plain, learned, per, log_normal, min, max }.serialize(serializer)
         }
     }
 }
@@ -193,7 +315,7 @@ impl<'de> Deserialize<'de> for Parameter {
 
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
                 f.write_str(
-                    "a number, a list of one number a neuron, or { value = …, learned = true, per = \"neuron\" }",
+                    "a number, a list of one number a neuron, or { value = …, learned = true, per = \"neuron\", min = …, max = … }",
                 )
             }
 
@@ -233,6 +355,7 @@ impl<'de> Deserialize<'de> for Parameter {
                         ));
                     }
                 }
+                (parameter.min, parameter.max) = (full.min, full.max);
                 if let Some(per) = full.per {
                     if parameter.listed && per == Per::Layer {
                         return Err(de::Error::custom("a list of values cannot be per = \"layer\""));
@@ -260,7 +383,9 @@ fn or_false<S: Serializer>(parameter: &Option<Parameter>, serializer: S) -> Resu
 pub struct Neuron {
     /// Which neuron.
     pub kind: NeuronKind,
-    /// Membrane time constant τ_mem, ms; `β = exp(−dt/τ_mem)`. (A file may give `beta` in its place.)
+    /// Membrane time constant τ_mem, ms; `β = exp(−dt/τ_mem)`, or as [`NeuronKind::leak`] says; absent where there is no
+    /// leak. (A file may give `beta` in its place.)
+    #[serde(default = "Parameter::absent", skip_serializing_if = "Parameter::is_absent")]
     pub tau_mem: Parameter,
     /// Synaptic time constant τ_syn, ms; `α = exp(−dt/τ_syn)`. None, in a file `false`: no synapse. (A file may give
     /// `alpha` in its place.)
@@ -291,12 +416,21 @@ pub struct Neuron {
     pub initial_potential: f64,
     /// `I_{-1}`.
     pub initial_current: f64,
+    /// The neuron's own parameters by name, where it is a snippet; those left out have their default.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, Parameter>,
 }
 
 impl Neuron {
     /// Whether it has a synapse.
     pub fn synapse(&self) -> bool {
         self.tau_syn.is_some()
+    }
+
+    /// The value of a snippet's own parameter `index`.
+    pub fn own(&self, index: usize) -> Option<Parameter> {
+        let spec = self.kind.snippet()?.parameters.get(index)?;
+        Some(self.parameters.get(spec.name).cloned().unwrap_or_else(|| spec.default.into()))
     }
 
     /// Whether it spikes.

@@ -1,6 +1,8 @@
 //! Presets: which library or paper the switches that a file leaves out are taken from (`dynamics.md`, section 8).
 
 use super::*;
+use crate::neuron::Leak;
+use std::collections::BTreeMap;
 
 /// A set of switches under the name of a library or a paper.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -92,7 +94,7 @@ impl Preset {
             Preset::Norse => (ZeroBefore, recurrent, Greater, 0, 0, 1, 0, true),
             Preset::Stork => (ZeroAfter, true, Greater, 1, 1, 2, 1, true),
             Preset::Spytorch => (ZeroAfter, true, Greater, 1, 1, 2, 0, false),
-            Preset::Spyx if kind == NeuronKind::Lif => (SubtractAfter, false, Greater, 0, 1, 1, 0, false),
+            Preset::Spyx if !matches!(kind, NeuronKind::CubaLif) => (SubtractAfter, false, Greater, 0, 1, 1, 0, false),
             Preset::Spyx => (SubtractBefore, false, Greater, 0, 1, 1, 0, false),
             Preset::Sinabs => (SubtractBefore, false, GreaterEqual, 0, 0, 1, 0, true),
         };
@@ -102,27 +104,46 @@ impl Preset {
             (Preset::ZenkeVogels, NeuronKind::Li) => 20.0,
             _ => 10.0,
         };
+        let tau_mem = match kind.leak() {
+            Leak::None => Parameter::absent(),
+            Leak::Logistic => Parameter::from(tau_mem).learned(),
+            _ => tau_mem.into(),
+        };
         let tau_syn = match kind {
-            NeuronKind::Lif => None,
             NeuronKind::CubaLif => Some(5.0),
             NeuronKind::Li => papers.then_some(5.0),
+            _ => None,
         };
+        let mut gain = if normalised { Gain::OneMinusBeta } else { Gain::One };
+        let mut reset = if spiking { reset } else { Reset::None };
+        match kind {
+            NeuronKind::If => gain = Gain::One,
+            NeuronKind::Snippet(snippet) => {
+                // A neuron with a gain of its own has a reset form of its own too.
+                if snippet.gain.is_some() || !snippet.resets.contains(&reset) {
+                    reset = snippet.resets[0];
+                }
+                gain = snippet.gain.unwrap_or(gain);
+            }
+            _ => {}
+        }
         Neuron {
             kind,
-            tau_mem: tau_mem.into(),
+            tau_mem,
             tau_syn: tau_syn.map(Parameter::from),
             threshold: spiking.then(|| 1.0.into()),
-            reset: if spiking { reset } else { Reset::None },
+            reset,
             detach_reset: detach,
             lag: if tau_syn.is_some() { lag } else { 0 },
             emit_lag: if spiking { emit } else { 0 },
             recurrent_lag,
             input_delay: delay,
-            gain: if normalised { Gain::OneMinusBeta } else { Gain::One },
+            gain,
             comparison,
             reset_potential: 0.0,
             initial_potential: if spiking { 0.0 } else { -0.01 },
             initial_current: 0.0,
+            parameters: BTreeMap::new(),
         }
     }
 

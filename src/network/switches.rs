@@ -39,7 +39,7 @@ fn table_of(neuron: &Neuron) -> Table {
 
 /// The name of a kind in a file.
 fn name_of(kind: NeuronKind) -> String {
-    Value::try_from(kind).expect("plain data").as_str().unwrap_or_default().to_string()
+    kind.name().to_string()
 }
 
 fn into_table(value: Value, place: &str) -> Result<Table> {
@@ -64,6 +64,8 @@ fn check_neurons(table: &Table, place: &str, recurrent: bool, base: Preset) -> R
         let known = table_of(&base.neuron(kind, recurrent));
         let mut names: Vec<&str> = known.keys().map(String::as_str).filter(|key| *key != "kind").collect();
         names.extend(["beta", "alpha"]);
+        let own = kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
+        names.extend(own.iter().flat_map(|spec| [spec.name, spec.constant]));
         if let Some(key) = keys.keys().find(|key| !names.contains(&key.as_str())) {
             return Err(Error::network(format!("{place}.{key}"), suggest::unknown("key", key, &names)));
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::{Error, Result};
+use crate::neuron::{Leak, Meaning, ParameterSpec};
 
 fn fail<T>(place: &str, message: impl Into<String>) -> Result<T> {
     Err(Error::network(place, message))
@@ -32,18 +33,73 @@ fn one_of(place: &str, value: u32, allowed: [u32; 2]) -> Result<()> {
 }
 
 fn parameter(place: &str, parameter: &Parameter, units: usize) -> Result<()> {
-    if parameter.listed && parameter.values.len() != units {
-        return fail(place, format!("has {} values for {units} units", parameter.values.len()));
-    }
-    if !(0.0..=10.0).contains(&parameter.log_normal) {
-        return fail(
-            &format!("{place}.log_normal"),
-            format!("must be a number from 0 to 10, is {}", parameter.log_normal),
-        );
-    }
+    listed(place, parameter, units)?;
+    spread(place, parameter)?;
     for (j, &value) in parameter.values.iter().enumerate() {
         let place = if parameter.listed { format!("{place}[{j}]") } else { place.to_string() };
         positive(&place, value)?;
+    }
+    for (key, bound) in [("min", parameter.min), ("max", parameter.max)] {
+        if let Some(bound) = bound {
+            positive(&format!("{place}.{key}"), bound)?;
+        }
+    }
+    bounds(place, parameter)
+}
+
+/// A bound holds what is learned, and the start lies inside.
+fn bounds(place: &str, parameter: &Parameter) -> Result<()> {
+    let (low, high) = (parameter.min.unwrap_or(f64::NEG_INFINITY), parameter.max.unwrap_or(f64::INFINITY));
+    if low > high || low.is_nan() || high.is_nan() {
+        return fail(&format!("{place}.min"), format!("{low} is above max = {high}"));
+    }
+    match parameter.values.iter().find(|&&value| value < low || value > high) {
+        Some(value) => fail(place, format!("starts at {value}, outside {low} to {high}")),
+        None => Ok(()),
+    }
+}
+
+/// A parameter of a snippet's own.
+fn own(place: &str, spec: &ParameterSpec, parameter: &Parameter, units: usize) -> Result<()> {
+    listed(place, parameter, units)?;
+    let (low, high) = spec.range;
+    for &value in &parameter.values {
+        if !value.is_finite() || value < low || value > high {
+            return match spec.meaning {
+                Meaning::Flag => fail(place, format!("must be true or false, is {value}")),
+                Meaning::Choice(words) => fail(place, format!("must be one of {}, is {value}", words.join(", "))),
+                Meaning::Count => fail(place, format!("must be a whole number up to {high}, is {value}")),
+                Meaning::Real if low > 0.0 => fail(place, format!("must be a number above 0, is {value}")),
+                Meaning::Real => fail(place, format!("must be a finite number, is {value}")),
+            };
+        }
+        if spec.meaning != Meaning::Real && value.fract() != 0.0 {
+            return fail(place, format!("must be a whole number, is {value}"));
+        }
+    }
+    spread(place, parameter)?;
+    if parameter.log_normal > 0.0 && spec.meaning != Meaning::Real {
+        return fail(&format!("{place}.log_normal"), "a switch cannot be drawn");
+    }
+    if parameter.learned && !spec.learnable() {
+        return fail(place, "cannot be learned: it is a switch");
+    }
+    bounds(place, parameter)
+}
+
+/// The spread of a parameter that is drawn.
+fn spread(place: &str, parameter: &Parameter) -> Result<()> {
+    let sigma = parameter.log_normal;
+    if (0.0..=10.0).contains(&sigma) {
+        Ok(())
+    } else {
+        fail(&format!("{place}.log_normal"), format!("must be a number from 0 to 10, is {sigma}"))
+    }
+}
+
+fn listed(place: &str, parameter: &Parameter, units: usize) -> Result<()> {
+    if parameter.listed && parameter.values.len() != units {
+        return fail(place, format!("has {} values for {units} units", parameter.values.len()));
     }
     Ok(())
 }
@@ -107,6 +163,104 @@ fn regulariser(place: &str, regulariser: &Regulariser) -> Result<()> {
     }
 }
 
+fn class_weights(place: &str, weights: &[f64], classes: usize) -> Result<()> {
+    let place = format!("{place}.class_weights");
+    if weights.is_empty() {
+        return Ok(());
+    }
+    if weights.len() != classes {
+        return fail(&place, format!("has {} weights for {classes} classes", weights.len()));
+    }
+    for (class, &weight) in weights.iter().enumerate() {
+        not_negative(&format!("{place}[{class}]"), weight)?;
+    }
+    if weights.iter().sum::<f64>() > 0.0 { Ok(()) } else { fail(&place, "must not all be 0") }
+}
+
+impl Loss {
+    fn validate(&self, place: &str, reduce: Reduction, classes: usize) -> Result<()> {
+        let at = |key: &str| format!("{place}.{key}");
+        class_weights(place, self.class_weights(), classes)?;
+        match self {
+            Loss::CrossEntropy { label_smoothing, inverse, .. } => {
+                not_negative(&at("label_smoothing"), *label_smoothing)?;
+                if *label_smoothing > 1.0 {
+                    return fail(&at("label_smoothing"), format!("must be at most 1, is {label_smoothing}"));
+                }
+                if *inverse != Inverse::Negate && reduce != Reduction::FirstSpike {
+                    return fail(&at("inverse"), "only spike times are inverted: reduce = \"first_spike\"");
+                }
+            }
+            Loss::Nll { .. } if reduce == Reduction::FirstSpike => {
+                return fail(&at("kind"), "a spike time is no log-probability");
+            }
+            Loss::Nll { .. } => {}
+            Loss::Mse { on_target, off_target, correct_rate, incorrect_rate, tolerance } => {
+                not_negative(&at("tolerance"), *tolerance)?;
+                let pairs = [
+                    ("on_target", on_target, "off_target", off_target),
+                    ("correct_rate", correct_rate, "incorrect_rate", incorrect_rate),
+                ];
+                for (key, value, other_key, other) in pairs {
+                    match (value, other) {
+                        (Some(value), Some(other)) => {
+                            finite(&at(key), *value)?;
+                            finite(&at(other_key), *other)?;
+                        }
+                        (None, None) => {}
+                        (Some(_), None) => return fail(&at(other_key), format!("{key} needs it")),
+                        (None, Some(_)) => return fail(&at(key), format!("{other_key} needs it")),
+                    }
+                }
+                if let (Some(correct), Some(incorrect)) = (correct_rate, incorrect_rate) {
+                    if reduce != Reduction::Count {
+                        return fail(&at("correct_rate"), "rates are targets of counts: reduce = \"count\"");
+                    }
+                    if on_target.is_some() {
+                        return fail(&at("on_target"), "give targets or rates, not both");
+                    }
+                    not_negative(&at("correct_rate"), *correct)?;
+                    not_negative(&at("incorrect_rate"), *incorrect)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Term {
+    fn validate(&self, place: &str, units: usize, spiking: bool) -> Result<()> {
+        let at = |key: &str| format!("{place}.{key}");
+        let of = self.of.unwrap_or(self.reduce.default_of(spiking));
+        let name = self.reduce.name();
+        if of == Of::Spikes && !spiking {
+            let key = if self.of.is_some() { "of" } else { "reduce" };
+            return fail(&at(key), "an li readout has no spikes: let the last layer spike, or read its potential");
+        }
+        if of == Of::Potential && matches!(self.reduce, Reduction::Count | Reduction::FirstSpike) {
+            return fail(&at("of"), format!("{name} is of spikes"));
+        }
+        if self.spike == 0 {
+            return fail(&at("spike"), "spikes are counted from 1");
+        }
+        if self.spike > 1 && self.reduce != Reduction::FirstSpike {
+            return fail(&at("spike"), format!("reduce = \"first_spike\" alone asks which spike, not {name}"));
+        }
+        if let Some(classes) = self.classes
+            && (classes == 0 || !units.is_multiple_of(classes))
+        {
+            return fail(
+                &at("classes"),
+                format!(
+                    "a population code has the same number of units for each class: {units} units, {classes} classes"
+                ),
+            );
+        }
+        finite(&at("weight"), self.weight)?;
+        self.loss.validate(&at("loss"), self.reduce, self.classes.unwrap_or(units))
+    }
+}
+
 /// The largest width of a layer, so that sizes fit 32-bit indices in the shaders.
 const WIDEST: usize = 1 << 20;
 
@@ -115,12 +269,39 @@ fn width(place: &str, units: usize) -> Result<()> {
 }
 
 impl Neuron {
-    fn validate(&self, place: &str, units: usize, recurrent: bool) -> Result<()> {
+    fn validate(&self, place: &str, units: usize, recurrent: bool, dt: f64) -> Result<()> {
         let at = |key: &str| format!("{place}.{key}");
-        parameter(&at("tau_mem"), &self.tau_mem, units)?;
+        let name = self.kind.name();
+        match (self.kind.leak(), self.tau_mem.is_absent()) {
+            (Leak::None, true) => {}
+            (Leak::None, false) => return fail(&at("tau_mem"), format!("the neuron {name:?} has none")),
+            (_, true) => return fail(&at("tau_mem"), format!("the neuron {name:?} needs it, in ms")),
+            (leak, false) => {
+                parameter(&at("tau_mem"), &self.tau_mem, units)?;
+                let steps = leak == Leak::Euler || leak == Leak::Logistic;
+                if let Some(tau) = self.tau_mem.values.iter().find(|&&tau| steps && tau <= dt) {
+                    return fail(&at("tau_mem"), format!("must be above dt = {dt} ms for this neuron, is {tau}"));
+                }
+            }
+        }
+        if let Some(snippet) = self.kind.snippet() {
+            if !snippet.resets.contains(&self.reset) {
+                let names: Vec<String> = snippet.resets.iter().map(|reset| reset.name().to_string()).collect();
+                return fail(&at("reset"), format!("the neuron {name:?} has {}", names.join(", ")));
+            }
+        }
+        for (key, value) in &self.parameters {
+            let known = self.kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
+            let Some(spec) = known.iter().find(|spec| spec.name == key) else {
+                let names: Vec<&str> = known.iter().map(|spec| spec.name).collect();
+                let known = if names.is_empty() { "none of its own".into() } else { names.join(", ") };
+                return fail(&at(key), format!("the neuron {name:?} has no such parameter; it has {known}"));
+            };
+            own(&at(key), spec, value, units)?;
+        }
         match (&self.tau_syn, self.kind) {
-            (Some(_), NeuronKind::Lif) => {
-                return fail(&at("tau_syn"), "a lif has no synapse: use kind = \"cuba_lif\"");
+            (Some(_), NeuronKind::If | NeuronKind::Lif | NeuronKind::Plif) => {
+                return fail(&at("tau_syn"), format!("a {name} has no synapse: use kind = \"cuba_lif\""));
             }
             (None, NeuronKind::CubaLif) => return fail(&at("tau_syn"), "a cuba_lif needs it, in ms"),
             (Some(tau), _) => parameter(&at("tau_syn"), tau, units)?,
@@ -192,7 +373,7 @@ impl Network {
             if !layer.neuron.spiking() && index < last {
                 return fail(&at("neuron.kind"), "an li does not spike: only the last layer can be one");
             }
-            layer.neuron.validate(&at("neuron"), layer.units, layer.recurrent)?;
+            layer.neuron.validate(&at("neuron"), layer.units, layer.recurrent, self.dt)?;
             match (&layer.surrogate, layer.neuron.spiking()) {
                 (Some(surrogate), true) => {
                     positive(&at("surrogate.slope"), surrogate.slope)?;
@@ -204,6 +385,7 @@ impl Network {
                 (None, false) => {}
             }
             layer.validate_constraints(&place)?;
+            layer.validate_between(&place, index == last)?;
             init(&at("init"), &layer.init)?;
             init(&at("recurrent_init"), &layer.recurrent_init)?;
             init(&at("bias_init"), &layer.bias_init)?;
@@ -215,6 +397,31 @@ impl Network {
                 regulariser(&place, entry)?;
             }
         }
-        Ok(())
+        let top = &self.layers[last];
+        if self.readout.losses.is_empty() {
+            return fail("readout.losses", "is empty: a readout has at least one loss");
+        }
+        for (index, term) in self.readout.losses.iter().enumerate() {
+            let place = self.readout.place(index);
+            term.validate(&place, top.units, top.neuron.spiking())?;
+            let classes = term.classes.unwrap_or(top.units);
+            if classes != self.classes() {
+                let first = self.classes();
+                return fail(
+                    &format!("{place}.classes"),
+                    format!("all losses have the same classes: {classes} here, {first} in the first"),
+                );
+            }
+        }
+        match self.readout.accuracy_by {
+            Some(Reduction::EveryStep) => fail(
+                "readout.accuracy_by",
+                "must be one answer for a sample: max, sum, mean, last, count or first_spike",
+            ),
+            Some(reduce @ (Reduction::Count | Reduction::FirstSpike)) if !top.neuron.spiking() => {
+                fail("readout.accuracy_by", format!("an li readout has no spikes, so there is no {}", reduce.name()))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -38,6 +38,7 @@ class Case:
     upstream: dict = field(default_factory=dict)  # layer → "O", "V" or "OV"; the default is chosen by `weigh`
     loss: Callable | None = None  # rows [T, B, classes], labels → loss
     low_potential: bool = False  # redraw until V ≤ 2 theta everywhere
+    calm: bool = False  # redraw until f32 agrees too
     grid: float = 0.0  # weights are multiples of it; a potential that was just reset then meets its threshold, exactly in f32 too
 
     @property

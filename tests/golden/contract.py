@@ -1,4 +1,5 @@
-"""Networks as data, and the engine's contract taped by torch: every other computation is compared with `reference`."""
+"""Networks as data, and the engine's contract taped by torch (its neurons: `neurons.py`): every other computation is compared
+with `reference`."""
 
 import json
 import math
@@ -10,15 +11,35 @@ import numpy as np
 import torch
 
 
+COMMON = dict(
+    threshold=1.0, reset=None, detach_reset=None, lag=0, emit_lag=0, recurrent_lag=1, input_delay=0,
+    gain="one", comparison="greater", reset_potential=0.0, initial_potential=0.0, initial_current=0.0,
+)  # fmt: skip
+STOPS = dict(detach_adaptation=False, detach_threshold=False)
+# What each kind has beside; None must be given.
+KINDS = {
+    "li": dict(beta=None, lag=0, input_delay=0, gain="one", initial_potential=0.0, initial_current=0.0),
+    "lif": dict(beta=None) | COMMON,
+    "cuba_lif": dict(beta=None) | COMMON,
+    "if": COMMON,
+    "plif": dict(tau_mem=None) | COMMON,
+    "alif": dict(beta=None, rho=None, adaptation=None, normalised_adaptation=None, reset_by=None, **STOPS) | COMMON,
+    "adlif": dict(beta=None, rho=None, a=None, b=None, detach_adaptation=False) | COMMON,
+    "adlif_symplectic": dict(beta=None, rho=None, a=None, b=None, detach_adaptation=False) | COMMON,
+    "refractory": dict(beta=None, refractory=None, integrating=None) | COMMON,
+    "alpha": dict(decay_excitatory=None, decay_inhibitory=None) | COMMON,
+    "lapicque": dict(resistance=None, capacitance=None) | COMMON,
+    "izhikevich": dict(tau_mem=None, tau_adaptation=None, v_rest=None, v_critical=None, quadratic=None, a=None, b=None) | COMMON,
+    "multi_spike": dict(beta=None, max_spikes=None, periodic=False) | COMMON,
+    "psn": dict(threshold=1.0, emit_lag=0, input_delay=0, comparison="greater"),
+    "sliding_psn": dict(order=None, threshold=1.0, emit_lag=0, input_delay=0, comparison="greater"),
+    "slstm": dict(threshold=None, reset=None, detach_reset=None, emit_lag=0, input_delay=0, comparison="greater"),
+}
+
+
 def layer(units, kind, *, recurrent=False, bias=False, surrogate=None, **switches):
-    """One layer with every switch written out; `surrogate` is (kind, slope, scale)."""
-    if kind == "li":
-        names = dict(beta=None, lag=0, input_delay=0, gain="one", initial_potential=0.0, initial_current=0.0)
-    else:
-        names = dict(
-            beta=None, threshold=1.0, reset=None, detach_reset=None, lag=0, emit_lag=0, recurrent_lag=1, input_delay=0,
-            gain="one", comparison="greater", reset_potential=0.0, initial_potential=0.0, initial_current=0.0,
-        )  # fmt: skip
+    """One layer with every switch written out; `surrogate` is (kind, slope, scale) or (kind, slope, scale, {more})."""
+    names = KINDS[kind]
     if kind == "cuba_lif" or "alpha" in switches:
         names = dict(alpha=None) | names
     elif kind == "li":
@@ -30,8 +51,8 @@ def layer(units, kind, *, recurrent=False, bias=False, surrogate=None, **switche
     assert not missing, missing
     spec = dict(units=units, recurrent=recurrent, bias=bias, neuron=neuron)
     if kind != "li":
-        name, slope, scale = surrogate
-        spec["surrogate"] = dict(kind=name, slope=float(slope), scale=float(scale))
+        name, slope, scale, *more = surrogate
+        spec["surrogate"] = dict(kind=name, slope=float(slope), scale=float(scale)) | (more[0] if more else {})
     return spec
 
 
@@ -71,6 +92,7 @@ class Trace:
     potential: torch.Tensor | None  # V_t, before reset; None where the library does not show it
     grads: dict[str, Callable[[], torch.Tensor]]  # valid after backward
     rows: torch.Tensor | None = None  # the rows that the loss reduces, where not `potential`
+    theta: torch.Tensor | None = None  # the threshold of each step, where it moves
 
 
 class Leaves:
@@ -94,7 +116,7 @@ def full(x, units, value):
     return x.new_full((x.shape[1], units), value)
 
 
-FORMS = {
+FORMS = {  # of z = slope · x
     "fast_sigmoid": lambda z: 1 / (1 + z.abs()) ** 2,
     "sigmoid": lambda z: 4 * torch.sigmoid(z) * torch.sigmoid(-z),
     "triangle": lambda z: (1 - z.abs()).clamp(min=0),
@@ -103,11 +125,38 @@ FORMS = {
     "gaussian": lambda z: torch.exp(-(z**2)),
     "boxcar": lambda z: (z.abs() < 0.5).to(z.dtype),
     "straight_through": torch.ones_like,
+    "tanh": lambda z: 1 - torch.tanh(z) ** 2,
 }
 
 
+def multi_gaussian(z, h, s):
+    bell = lambda z: torch.exp(-(z**2) / 2)
+    return ((1 + h) * bell(z) - h / s * (bell((z - 1) / s) + bell((z + 1) / s))) / peak(h, s)
+
+
+def peak(h, s):
+    """The value at 0 that a multi-gaussian is divided by."""
+    return 1 + h - 2 * h / s * math.exp(-1 / (2 * s**2))
+
+
+def derivative(x, s):
+    """The surrogate derivative of x = V − theta."""
+    k, c = s["slope"], s["scale"]
+    match s["kind"]:
+        case "leaky_relu":
+            return c * torch.where(x >= 0, 1.0, s["leak"])
+        case "sparse_fast_sigmoid":
+            return c * FORMS["fast_sigmoid"](k * x) * (x.abs() < s["bound"])
+        case "spike_rate_escape":
+            return c * torch.exp(-(k * x - s["offset"]).abs())
+        case "multi_gaussian":
+            return c * multi_gaussian(k * x, s["height"], s["ratio"])
+        case kind:
+            return c * FORMS[kind](k * x)
+
+
 class Spike(torch.autograd.Function):
-    """S = H(x); dS/dx = c f(kx)."""
+    """S = H(x); dS/dx is the surrogate's."""
 
     @staticmethod
     def forward(ctx, x, surrogate, or_equal):
@@ -117,22 +166,46 @@ class Spike(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        s = ctx.surrogate
-        return g * s["scale"] * FORMS[s["kind"]](s["slope"] * x), None, None
+        return g * derivative(*ctx.saved_tensors, ctx.surrogate), None, None
+
+
+def shape(reset, beta, V, S, theta, d, n):
+    """The reset forms: V_t of V_{t-1}, S_{t-1} and the gained current d."""
+    match reset:
+        case "subtract_before":
+            return beta * (V - theta * S) + d
+        case "subtract_after":
+            return beta * V - theta * S + d
+        case "zero_before":
+            return beta * V * (1 - S) + beta * n["reset_potential"] * S + d
+        case "zero_after":
+            return (beta * V + d) * (1 - S)
+        case "none":
+            return beta * V + d
+
+
+LEARNED = {
+    "alpha", "beta", "threshold", "rho", "adaptation", "a", "b", "decay_excitatory", "decay_inhibitory", "resistance", "capacitance",
+    "v_rest", "v_critical", "quadratic",
+}  # fmt: skip
 
 
 def reference(spec, p, x):
+    """A layer by the engine's equations."""
+    import neurons
+
     n, units = spec["neuron"], spec["units"]
     leaves = Leaves()
     w = {name: leaves(name, value) for name, value in p.items()}
-    alpha, beta, theta = (leaves(k, np.atleast_1d(n[k])) if k in n else None for k in ("alpha", "beta", "threshold"))
+    a = {name: leaves(name, np.atleast_1d(value)) for name, value in n.items() if name in LEARNED}
+    if n["kind"] in neurons.WHOLE:
+        return neurons.WHOLE[n["kind"]](spec, w, a, x, leaves)
+    step = neurons.STEPS[n["kind"]](spec, a, leaves)
+    gamma = 1 - a["beta"] if n["gain"] == "one_minus_beta" else 1
     fires = n["kind"] != "li"
-    reset = n.get("reset", "none")
-    gamma = 1 - beta if n["gain"] == "one_minus_beta" else 1
-    zero = full(x, units, 0.0)
+    alpha, zero = a.get("alpha"), full(x, units, 0.0)
     current, potential = full(x, units, n["initial_current"]), full(x, units, n["initial_potential"])
-    S, V = {}, []
+    S, V, theta = {}, [], []
     for t in range(len(x)):
         X = zero
         if t >= n["input_delay"]:
@@ -143,22 +216,8 @@ def reference(spec, p, x):
             X = X + w["bias"]
         before, current = current, X if alpha is None else alpha * current + X
         J = before if n["lag"] else current
-        last = S.get(t - 1, zero)
-        if n.get("detach_reset"):
-            last = last.detach()
-        match reset:
-            case "subtract_before":
-                potential = beta * (potential - theta * last) + gamma * J
-            case "subtract_after":
-                potential = beta * potential - theta * last + gamma * J
-            case "zero_before":
-                potential = beta * potential * (1 - last) + beta * n["reset_potential"] * last + gamma * J
-            case "zero_after":
-                potential = (beta * potential + gamma * J) * (1 - last)
-            case "none":
-                potential = beta * potential + gamma * J
+        potential, S[t], threshold = step(potential, S.get(t - 1, zero), gamma * J)
         V.append(potential)
-        if fires:
-            S[t] = Spike.apply(potential - theta, spec["surrogate"], n["comparison"] == "greater_equal")
+        theta.append(threshold)
     emitted = torch.stack([S.get(t - n["emit_lag"], zero) for t in range(len(x))]) if fires else None
-    return Trace(emitted, torch.stack(V), leaves.grads)
+    return Trace(emitted, torch.stack(V), leaves.grads, theta=torch.stack(theta) if fires else None)

@@ -31,6 +31,9 @@ def snntorch_surrogate(s):
             return snntorch.surrogate.sigmoid(slope=s["slope"])
         case "straight_through":
             return snntorch.surrogate.straight_through_estimator()
+        case "spike_rate_escape":
+            assert s["offset"] == s["slope"]
+            return snntorch.surrogate.spike_rate_escape(beta=s["slope"], slope=s["scale"])
 
 
 def snntorch_layer(name, reset="subtract", reset_delay=True):
@@ -88,6 +91,8 @@ def snntorch_layer(name, reset="subtract", reset_delay=True):
 
 
 def spikingjelly_spike(s):
+    if s["kind"] == "leaky_relu":
+        return spikingjelly_surrogate.LeakyKReLU(leak=s["leak"] * s["scale"], k=s["scale"])
     names = dict(
         sigmoid="Sigmoid", atan="ATan", triangle="PiecewiseQuadratic", exponential="PiecewiseExp", gaussian="Erf",
         fast_sigmoid="SoftSign", boxcar="Rect",

@@ -21,7 +21,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     let mut written: Vec<(&'static str, Vec<u64>)> = Vec::new();
     let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<u64>>();
     let mut model = model(random, true);
-    model.learned = Learned { tau_syn: true, tau_mem: true, threshold: true, bias: true };
+    model.learned = Learned { tau_syn: true, tau_mem: true, threshold: true, bias: true, own: 0 };
     let layer = draw_layer(random, model, shape.units, true);
     let trace = draw_start(random, &layer, shape);
     let mut planes = start(kernels, shape, &trace);
@@ -29,6 +29,8 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     let (recurrent, recurrent_prepared) = recurrent(kernels, &layer).unwrap();
     let below = Shape { units: inputs, ..shape };
     let mut metrics = kernels.values("metrics", 8).unwrap();
+    let lengths = words(kernels, &vec![shape.steps as u32; shape.batch]);
+    let mut kept = kernels.values("tape", 2 * shape.len(shape.steps)).unwrap();
     let gradient = draw_grid(random, shape);
     let gradient_spikes = rows(kernels, shape.units, &gradient.values);
     for kind in [ActivityKind::Raster, ActivityKind::Values] {
@@ -42,7 +44,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
         let (weights, prepared) = weights(kernels, shape.units, &drawn);
         let mut x = kernels.values("drive", shape.len(shape.steps)).unwrap();
         let mut spikes = kernels.activity("spikes", ActivityKind::Raster, shape).unwrap();
-        let mut tape = kernels.values("tape", 2 * shape.len(shape.steps)).unwrap();
+        let tape = &mut kept;
         let (form, form_backward) = kernels.form(shape, true);
         kernels.drive(Drive {
             projection: Projection::Dense,
@@ -66,14 +68,14 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
                 constants: &constants,
                 recurrent: Some((&recurrent, &recurrent_prepared)),
                 spikes: Some(&mut spikes),
-                tape: Some(&mut tape),
+                tape: Some(&mut *tape),
                 planes: &mut planes,
                 reduce: None,
             },
         );
         written.push(("spikes", bits(read_activity(kernels, "spikes", shape, &spikes).values)));
-        written.push(("tape", bits(read(kernels, &tape, shape.len(shape.steps)))));
-        kernels.count(shape, model.emit_lag, &spikes, &mut planes);
+        written.push(("tape", bits(read(kernels, tape, shape.len(shape.steps)))));
+        kernels.count(shape, model.emit_lag, &spikes, &lengths, &mut planes);
         kernels.total(shape, &planes, plane::COUNT, &mut metrics, 0);
         for (slot, regulariser) in [
             (1, Regulariser::Lower { strength: 0.3, target: 2.0 }),
@@ -93,7 +95,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
             constants: &constants,
             recurrent: Some((&recurrent, &recurrent_prepared)),
             spikes: Some(&spikes),
-            tape: &tape,
+            tape,
             gradient_spikes: Some(&gradient_spikes),
             gradient_potential: None,
             counts: true,
@@ -133,7 +135,28 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     let drawn: Vec<u32> = (0..shape.batch).map(|_| random.below(shape.units) as u32).collect();
     kernels.write_words(&mut labels, &drawn);
     kernels.copy_plane(shape, &mut planes, plane::POTENTIAL, plane::ACTIVATION);
-    kernels.cross_entropy(CrossEntropy { shape, labels: &labels, planes: &mut planes, metrics: &mut metrics, slot: 6 });
+    let coefficients = array(kernels, &[0.3, 0.7, 0.0, 0.0].repeat(shape.batch));
+    let table = array(kernels, &vec![1.0; shape.units]);
+    let mut every_step = kernels.values("gradient", shape.len(shape.steps)).unwrap();
+    let scores: [Scores<K>; 2] =
+        [Scores::Samples(Place::LAYER, &mut planes), Scores::Steps(Recording::Potential(&kept), Some(&mut every_step))];
+    for scores in scores {
+        kernels.loss(Loss {
+            shape,
+            classes: shape.units,
+            criterion: Criterion::CrossEntropy { smoothing: 0.1 },
+            score: Score::Plain,
+            scores,
+            labels: &labels,
+            stepwise: false,
+            lengths: &lengths,
+            coefficients: &coefficients,
+            table: &table,
+            metrics: Some((&mut metrics, 6)),
+            answers: Some(Answer::Largest),
+        });
+    }
+    written.push(("gradient of every step", bits(read(kernels, &every_step, shape.len(shape.steps)))));
     let all = shape.batch * plane::PLANES * shape.row();
     written.push(("planes", bits(read(kernels, &planes, all))));
     written.push(("metrics", bits(read(kernels, &metrics, 8))));

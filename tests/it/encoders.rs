@@ -157,13 +157,13 @@ fn a_batch_of_rates_is_the_batch_of_its_spikes() {
     for step in 0..3 {
         let rates = rate.rates(&values, &stream(9, step)).unwrap();
         let spikes = Batch::spikes(rates.draw());
-        let batch = Batch { input: Input::Rates(rates), labels: None };
+        let batch = Batch::new(Input::Rates(rates));
         let drawn = core.forward(&batch).unwrap().spikes(0).unwrap();
         assert!(drawn.count() > 0);
         assert_eq!(core.forward(&spikes).unwrap().spikes(0).unwrap(), drawn);
     }
     let wrong = Rates { chances: vec![WHOLE + 1; 12], ..rate.rates(&values, &stream(9, 0)).unwrap() };
-    let error = core.forward(&Batch { input: Input::Rates(wrong), labels: None }).map(|_| ()).unwrap_err();
+    let error = core.forward(&Batch::new(Input::Rates(wrong))).map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Input(_)), "{error}");
 }
 

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use spikegrad::cpu::Cpu;
 use spikegrad::kernels::*;
 use spikegrad::network::{Reset, Surrogate, SurrogateKind};
+use spikegrad::neuron::Leak;
 use spikegrad::spikes::Random;
 use std::collections::BTreeMap;
 
@@ -131,7 +132,9 @@ fn draw(switches: Switches, seed: u64) -> (Network, Tensors) {
         reset_potential: if reset == Reset::ZeroBefore { 0.3 } else { 0.0 },
         surrogate: Surrogate { kind, slope, scale },
         synapse,
-        learned: Learned { tau_syn: synapse, tau_mem: true, threshold: true, bias: true },
+        learned: Learned { tau_syn: synapse, tau_mem: true, threshold: true, bias: true, own: 0 },
+        leak: Leak::Exponential,
+        snippet: None,
     };
     let synapse = chance(random, 0.5);
     let readout = Model {
@@ -142,7 +145,9 @@ fn draw(switches: Switches, seed: u64) -> (Network, Tensors) {
         normalised: chance(random, 0.5),
         reset_potential: 0.0,
         synapse,
-        learned: Learned { tau_syn: synapse, tau_mem: true, threshold: false, bias: true },
+        learned: Learned { tau_syn: synapse, tau_mem: true, threshold: false, bias: true, own: 0 },
+        leak: Leak::Exponential,
+        snippet: None,
         ..hidden
     };
     let projection = if chance(random, 0.75) { Projection::Dense } else { Projection::Current };
@@ -370,7 +375,7 @@ impl<K: Kernels> OnDevice<K> {
                 model: self.model,
                 shape: self.shape,
                 dt: DT,
-                modes: [learned.tau_syn, learned.tau_mem, learned.threshold, learned.bias].map(mode),
+                modes: &[learned.tau_syn, learned.tau_mem, learned.threshold, learned.bias].map(mode),
                 parameters: &self.parameters,
                 constants: &self.constants,
                 planes: &self.planes,

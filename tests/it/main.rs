@@ -1,5 +1,6 @@
 //! Integration tests, one binary.
 
+mod between;
 #[cfg(feature = "cli")]
 mod cli;
 mod constraints;
@@ -14,5 +15,6 @@ mod gradient_audit;
 mod kernels;
 mod learn;
 mod naive;
+mod neurons;
 mod presets;
 mod surrogates;

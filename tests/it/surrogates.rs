@@ -49,6 +49,8 @@ fn on_device<K: Kernels>(kernels: &mut K, surrogate: Surrogate, xs: &[f64]) -> V
         reset_potential: 0.0,
         surrogate,
         synapse: false,
+        leak: spikegrad::neuron::Leak::Exponential,
+        snippet: None,
         learned: Learned::default(),
     };
     let mut constants = vec![0.0; constant::ROWS * row];

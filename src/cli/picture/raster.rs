@@ -3,7 +3,7 @@
 use super::*;
 use spikegrad::engine::Input;
 use spikegrad::learn::Trainer;
-use spikegrad::network::Reduce;
+use spikegrad::network::Reduction;
 use spikegrad::spikes::{Raster, Trace};
 
 /// What a picture of a sample shows.
@@ -15,7 +15,8 @@ struct Sample {
     predicted: usize,
     /// Milliseconds of a step.
     dt: f64,
-    reduce: Reduce,
+    reduce: Reduction,
+    classes: usize,
 }
 
 /// Draws a test sample, with the parameters that are on the device.
@@ -72,7 +73,7 @@ fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
     let batch = trainer.recipe().batch(data, &[index], 0)?;
     let network = trainer.recipe().network.clone();
     let mut outputs = trainer.engine().forward(&batch)?;
-    let activation = outputs.activation()?;
+    let predicted = outputs.answers()?[0] as usize;
     let mut hidden = Vec::new();
     for (layer, described) in network.layers.iter().enumerate() {
         if described.neuron.spiking() {
@@ -82,9 +83,6 @@ fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
         }
     }
     let readout = outputs.potential(network.layers.len() - 1)?;
-    // The first largest, as the engine counts it.
-    let best = activation.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let predicted = activation.iter().position(|&value| value == best).unwrap_or(0);
     Ok(Some(Sample {
         input: batch.input,
         hidden,
@@ -92,7 +90,8 @@ fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
         class,
         predicted,
         dt: network.dt,
-        reduce: network.readout.reduce,
+        reduce: network.readout.losses[0].reduce,
+        classes: network.classes(),
     }))
 }
 
@@ -185,19 +184,28 @@ fn readout(area: &Drawing, sample: &Sample, name: &dyn Fn(usize) -> String) -> D
         (0..trace.steps).map(|t| (t as f64 * sample.dt, f64::from(trace.get(t, 0, class)))).collect()
     };
     let pale = FAINT.mix(0.55);
-    for class in (0..trace.units).filter(|&class| class != sample.class && class != sample.predicted) {
-        chart.draw_series(LineSeries::new(line(class), pale.stroke_width(px(1))))?;
+    // Units of a class, with a population code several.
+    let size = trace.units / sample.classes;
+    let units = |class: usize| class * size..(class + 1) * size;
+    for class in (0..sample.classes).filter(|&class| class != sample.class && class != sample.predicted) {
+        for unit in units(class) {
+            chart.draw_series(LineSeries::new(line(unit), pale.stroke_width(px(1))))?;
+        }
     }
     let wrong = sample.class != sample.predicted;
     let mut names = Vec::new();
     if wrong {
         names.push((format!("predicted: {}", name(sample.predicted)), RED));
-        chart.draw_series(LineSeries::new(line(sample.predicted), RED.stroke_width(px(2))))?;
+        for unit in units(sample.predicted) {
+            chart.draw_series(LineSeries::new(line(unit), RED.stroke_width(px(2))))?;
+        }
     }
     let label = if wrong { "true" } else { "true, predicted" };
     names.insert(0, (format!("{label}: {}", name(sample.class)), GREEN));
-    chart.draw_series(LineSeries::new(line(sample.class), GREEN.stroke_width(px(2))))?;
-    if sample.reduce == Reduce::Max {
+    for unit in units(sample.class) {
+        chart.draw_series(LineSeries::new(line(unit), GREEN.stroke_width(px(2))))?;
+    }
+    if sample.reduce == Reduction::Max && size == 1 {
         // The loss and the decision look at the maximum of each trace.
         for (class, colour) in [(sample.predicted, if wrong { RED } else { GREEN }), (sample.class, GREEN)] {
             let top = line(class).into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));

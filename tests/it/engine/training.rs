@@ -119,7 +119,7 @@ fn the_upper_bound_quiets_a_layer() {
 fn a_gradient_of_ones_own_loss_equals_the_built_in_one() {
     for reduce in [Reduce::Max, Reduce::Sum, Reduce::Mean, Reduce::Last] {
         let mut network = small();
-        network.readout.reduce = reduce;
+        network.readout.losses[0].reduce = reduce.into();
         let mut core = cpu(network);
         core.initialise(5).unwrap();
         let batch = small_batch(4);

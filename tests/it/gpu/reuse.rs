@@ -23,6 +23,8 @@ fn a_steady_loop_creates_nothing() {
         ["drive", "tape", "chi"].map(|role| gpu.values(role, shape.len(shape.steps + FUTURE)).unwrap());
     let mut planes = gpu.values("planes", shape.batch * plane::PLANES * row).unwrap();
     let mut gradient = gpu.values("gradient", inputs * row).unwrap();
+    let mut lengths = gpu.words("lengths", shape.batch).unwrap();
+    gpu.write_words(&mut lengths, &vec![shape.steps as u32; shape.batch]);
     let [mut metrics, mut control] = ["metrics", "control"].map(|role| gpu.values(role, 8).unwrap());
     let mut created = None;
     for step in 1..=4u64 {
@@ -60,7 +62,7 @@ fn a_steady_loop_creates_nothing() {
                 reduce: None,
             };
             gpu.layer_forward(call, neuron);
-            gpu.count(shape, 0, &spikes, &mut planes);
+            gpu.count(shape, 0, &spikes, &lengths, &mut planes);
             let regulariser = Regulariser::Lower { strength: 1.0, target: 3.0 };
             gpu.regularise(Regularise { regulariser, shape, planes: &mut planes, metrics: &mut metrics, slot: 0 });
             gpu.backward(Backward {

@@ -53,7 +53,8 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
             assert_close("start", &read_plane(kernels, shape, &planes, at), &values.step(from - 1), tolerance);
         }
         // counts with the emit lag look into the history
-        kernels.count(shape, model.emit_lag, &spikes, &mut planes);
+        let lengths = words(kernels, &vec![shape.steps as u32; shape.batch]);
+        kernels.count(shape, model.emit_lag, &spikes, &lengths, &mut planes);
         let mut expected = Grid::new(-2..steps, shape.batch, shape.units);
         expected.values = trace.spikes.part(from - 2..from + steps, -2).values;
         let got = read_plane(kernels, shape, &planes, plane::COUNT);

@@ -148,7 +148,7 @@ fn run_fed<K: Kernels>(
 
 pub fn compare(case: &Case, outcome: &Outcome, expected: &Adjoint, tolerance: f64) {
     let end = case.run.shape.steps as isize;
-    let Learned { tau_syn, tau_mem, threshold, bias } = case.run.model.learned;
+    let Learned { tau_syn, tau_mem, threshold, bias, .. } = case.run.model.learned;
     let [lambda, mu, alpha, beta, theta, b] = &outcome.planes;
     assert_close("χ", &outcome.chi.values, &expected.chi.part(0..end, 0).values, tolerance);
     assert_close("λ_0", lambda, &expected.lambda.step(0), tolerance);

@@ -3,6 +3,7 @@
 use crate::naive::{Constants, Grid, Layer, Trace, forward};
 use spikegrad::kernels::*;
 use spikegrad::network::{Reset, Surrogate, SurrogateKind};
+use spikegrad::neuron::Leak;
 use spikegrad::spikes::Random;
 
 /// One of `choices`.
@@ -71,7 +72,10 @@ pub fn model(random: &mut Random, spiking: bool) -> Model {
             tau_mem: chance(random, 0.5),
             threshold: chance(random, 0.5),
             bias: chance(random, 0.5),
+            own: 0,
         },
+        leak: Leak::Exponential,
+        snippet: None,
     }
 }
 
@@ -183,4 +187,10 @@ pub fn cuts(random: &mut Random, steps: usize) -> Vec<usize> {
     cuts.sort_unstable();
     cuts.dedup();
     cuts
+}
+
+/// Lengths of samples: all T, or each its own.
+pub fn draw_lengths(random: &mut Random, shape: Shape) -> Vec<u32> {
+    let all = chance(random, 0.3);
+    (0..shape.batch).map(|_| if all { shape.steps } else { 1 + random.below(shape.steps) } as u32).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::naive::{Constants, Grid, Layer, Trace};
 use spikegrad::kernels::*;
-use spikegrad::spikes::{pad, words};
+use spikegrad::spikes::pad;
 
 /// What fills the places that a kernel must write, so that leaving one out shows.
 pub const STALE: f64 = 7.25;
@@ -36,6 +36,13 @@ pub fn stripped(what: &str, units: usize, values: &[f64]) -> Vec<f64> {
 pub fn array<K: Kernels>(kernels: &mut K, values: &[f64]) -> K::Values {
     let mut out = kernels.values("test", values.len()).unwrap();
     kernels.write(&mut out, 0, &real::<K>(values));
+    out
+}
+
+/// An array of words.
+pub fn words<K: Kernels>(kernels: &mut K, values: &[u32]) -> K::Words {
+    let mut out = kernels.words("test", values.len()).unwrap();
+    kernels.write_words(&mut out, values);
     out
 }
 
@@ -103,7 +110,7 @@ pub fn write_steps<K: Kernels>(kernels: &mut K, kind: ActivityKind, grid: &Grid,
             let mut packed = Vec::new();
             for row in steps.chunks(grid.units) {
                 let start = packed.len();
-                packed.resize(start + words(grid.units), 0u32);
+                packed.resize(start + spikegrad::spikes::words(grid.units), 0u32);
                 for (j, &spike) in row.iter().enumerate() {
                     packed[start + j / 32] |= u32::from(spike != 0.0) << (j % 32);
                 }

@@ -14,6 +14,7 @@ mod forms;
 mod forward;
 mod fused;
 mod host;
+mod loss;
 mod memory;
 mod neuron_gradient;
 mod readout;

@@ -18,12 +18,14 @@ fn draw(random: &mut Random) -> Case {
     let mut model = model(random, true);
     let mode =
         |random: &mut Random| (one_of(random, &[Mode::Frozen, Mode::Plain, Mode::Logarithmic]), chance(random, 0.5));
-    let mut modes: Modes = [(); 4].map(|()| mode(random));
+    let mut modes: Modes = (0..4).map(|_| mode(random)).collect();
     if !model.synapse {
         modes[row::TAU_SYN].0 = Mode::Frozen;
     }
-    let [tau_syn, tau_mem, threshold, bias] = modes.map(|(mode, _)| mode != Mode::Frozen);
-    model.learned = Learned { tau_syn, tau_mem, threshold, bias };
+    let learned = |row: usize| modes[row].0 != Mode::Frozen;
+    let (tau_syn, tau_mem) = (learned(row::TAU_SYN), learned(row::TAU_MEM));
+    let (threshold, bias) = (learned(row::THRESHOLD), learned(row::BIAS));
+    model.learned = Learned { tau_syn, tau_mem, threshold, bias, own: 0 };
     Case { seed: random.bits(), model, shape: shape(random), dt: one_of(random, &[0.5, 1.0]), modes }
 }
 
@@ -56,7 +58,7 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
         model: case.model,
         shape,
         dt: case.dt,
-        modes: case.modes,
+        modes: &case.modes,
         parameters: &parameters,
         constants: &made,
         planes: &planes,

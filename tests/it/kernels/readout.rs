@@ -1,4 +1,4 @@
-//! Counts, totals, the loss, and the regularisers.
+//! Counts, totals, and the regularisers.
 
 use super::drive::draw_source;
 use super::*;
@@ -21,11 +21,13 @@ fn check_count<K: Kernels>(kernels: &mut K, case: &Case) {
     for emit_lag in [0, 1] {
         let random = &mut Random::new(case.seed, 1);
         let spikes = draw_source(random, ActivityKind::Raster, shape.units, shape);
-        let expected = naive::count(&spikes, emit_lag);
+        let lengths = draw_lengths(random, shape);
+        let expected = naive::count_until(&spikes, emit_lag, &lengths);
+        let lengths = words(kernels, &lengths);
         let stale = vec![STALE; expected.len()];
         let mut planes = planes(kernels, shape, &[(plane::COUNT, &stale), (plane::COUNT - 1, &stale)]);
         let spikes = activity(kernels, ActivityKind::Raster, &spikes);
-        kernels.count(shape, emit_lag, &spikes, &mut planes);
+        kernels.count(shape, emit_lag, &spikes, &lengths, &mut planes);
         assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT), expected, "emit lag {emit_lag}");
         assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT - 1), stale, "the plane before");
     }
@@ -50,70 +52,6 @@ fn check_total<K: Kernels>(kernels: &mut K, case: &Case) {
 }
 
 on_every_backend!(totals, 30, draw, check_total);
-
-#[derive(Clone, Debug)]
-struct Loss {
-    seed: u64,
-    shape: Shape,
-    scale: f64,
-}
-
-fn draw_loss(random: &mut Random) -> Loss {
-    let units = one_of(random, &[1, 2, 3, 10, 20, 31, 32, 33, 300]);
-    let batch = one_of(random, &[1, 2, 5, 33, 257]);
-    Loss { seed: random.bits(), shape: Shape { steps: 1, batch, units }, scale: one_of(random, &[0.01, 1.0, 50.0]) }
-}
-
-fn check_loss<K: Kernels>(kernels: &mut K, case: &Loss) {
-    let (shape, random) = (case.shape, &mut Random::new(case.seed, 1));
-    let mut activation: Vec<f64> = draw_plane(random, shape).iter().map(|a| single(a * case.scale)).collect();
-    let labels: Vec<u32> = (0..shape.batch).map(|_| random.below(shape.units) as u32).collect();
-    // some samples have several equal largest activations; the first is the answer
-    for sample in activation.chunks_mut(shape.units).step_by(3) {
-        let largest = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let at = random.below(sample.len());
-        sample[at] = largest;
-    }
-    let (gradient, loss, correct) = naive::cross_entropy(&activation, &labels);
-
-    let stale = vec![STALE; activation.len()];
-    let mut planes = planes(kernels, shape, &[(plane::ACTIVATION, &activation), (plane::ACTIVATION_GRADIENT, &stale)]);
-    let mut words = kernels.words("labels", shape.batch).unwrap();
-    kernels.write_words(&mut words, &labels);
-    let mut metrics = array(kernels, &[STALE; 5]);
-    kernels.cross_entropy(CrossEntropy { shape, labels: &words, planes: &mut planes, metrics: &mut metrics, slot: 2 });
-    let got = read_plane(kernels, shape, &planes, plane::ACTIVATION_GRADIENT);
-    let floor = 1.0 / shape.batch as f64;
-    for (got, want) in got.iter().zip(&gradient) {
-        assert!((got - want).abs() <= tolerance::<K>(1e-5) * floor, "gradient {got}, not {want}");
-    }
-    let metrics = read(kernels, &metrics, 5);
-    assert!((metrics[2] - loss).abs() <= tolerance::<K>(1e-5) * loss.max(1.0), "loss {}, not {loss}", metrics[2]);
-    assert_eq!(metrics[3], correct, "samples answered right");
-    assert_eq!((metrics[1], metrics[4]), (STALE, STALE));
-    assert_eq!(read_plane(kernels, shape, &planes, plane::ACTIVATION), activation);
-}
-
-on_every_backend!(cross_entropy, 40, draw_loss, check_loss);
-
-/// A loss stays finite where one class is certain, right or wrong.
-fn check_certain<K: Kernels>(kernels: &mut K, case: &Loss) {
-    let shape = Shape { units: case.shape.units.max(2), ..case.shape };
-    let mut activation = vec![0.0; shape.batch * shape.units];
-    activation.iter_mut().step_by(shape.units).for_each(|a| *a = 1e4);
-    let labels: Vec<u32> = (0..shape.batch as u32).map(|b| b % 2).collect();
-    let (gradient, loss, correct) = naive::cross_entropy(&activation, &labels);
-    let mut planes = planes(kernels, shape, &[(plane::ACTIVATION, &activation)]);
-    let mut words = kernels.words("labels", shape.batch).unwrap();
-    kernels.write_words(&mut words, &labels);
-    let mut metrics = array(kernels, &[0.0; 2]);
-    kernels.cross_entropy(CrossEntropy { shape, labels: &words, planes: &mut planes, metrics: &mut metrics, slot: 0 });
-    let got = read_plane(kernels, shape, &planes, plane::ACTIVATION_GRADIENT);
-    assert_close("gradient", &got, &gradient, tolerance::<K>(1e-6));
-    assert_close("metrics", &read(kernels, &metrics, 2), &[loss, correct], tolerance::<K>(1e-6));
-}
-
-on_every_backend!(cross_entropy_of_certainty, 6, draw_loss, check_certain);
 
 #[derive(Clone, Debug)]
 struct Activity {
@@ -183,10 +121,6 @@ fn naive_gradients_are_slopes() {
             assert_close(&format!("{regulariser:?}"), &gradient, &expected, 1e-8);
         }
     }
-    let (labels, activation) = ([1, 0, 3], draw_plane(random, shape));
-    let (gradient, ..) = naive::cross_entropy(&activation, &labels);
-    let mean = |activation: &[f64]| naive::cross_entropy(activation, &labels).1 / 3.0;
-    assert_close("cross-entropy", &gradient, &slope(&activation, &mean), 1e-8);
     let trace = Grid::drawn(-1..5, 1, 1, || normal(random));
     for reduce in [Reduce::Max, Reduce::Sum, Reduce::Mean, Reduce::Last] {
         let step = naive::reduce(reduce, &trace).1[0];

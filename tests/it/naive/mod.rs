@@ -1,11 +1,13 @@
 //! Naive versions of the kernels: f64, unpadded, slow and short, written from `docs/dynamics.md` alone.
 //! They share no code with the backends, so that both can be wrong only by the same misreading.
 
+mod loss;
 mod neuron;
 mod optimiser;
 mod projection;
 mod readout;
 
+pub use loss::*;
 pub use neuron::*;
 pub use optimiser::*;
 pub use projection::*;

@@ -5,8 +5,13 @@ use spikegrad::network::{Reduce, Regulariser};
 
 /// `ζ = Σ_{t=0}^{T-1} S_{t-e}`.
 pub fn count(spikes: &Grid, emit_lag: usize) -> Vec<f64> {
+    count_until(spikes, emit_lag, &vec![spikes.steps.end as u32; spikes.batch])
+}
+
+/// The same up to the end of each sample.
+pub fn count_until(spikes: &Grid, emit_lag: usize, lengths: &[u32]) -> Vec<f64> {
     let mut counts = vec![0.0; spikes.batch * spikes.units];
-    for (t, b, j) in spikes.places(0..spikes.steps.end) {
+    for (t, b, j) in spikes.places(0..spikes.steps.end).filter(|&(t, b, _)| t < lengths[b] as isize) {
         counts[b * spikes.units + j] += spikes.get(t - emit_lag as isize, b, j);
     }
     counts
@@ -39,24 +44,6 @@ pub fn reduction_gradient(reduce: Reduce, t: isize, end: isize, step: f64) -> f6
         Reduce::Mean => 1.0 / end as f64,
         Reduce::Last => f64::from(t == end - 1),
     }
-}
-
-/// dL/d activation of the batch mean, `Σ_b loss`, and the samples whose first largest activation is the label.
-pub fn cross_entropy(activation: &[f64], labels: &[u32]) -> (Vec<f64>, f64, f64) {
-    let n = activation.len() / labels.len();
-    let mut gradient = Vec::new();
-    let (mut loss, mut correct) = (0.0, 0.0);
-    for (sample, &label) in activation.chunks(n).zip(labels) {
-        let largest = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = sample.iter().map(|a| (a - largest).exp()).sum();
-        for (k, a) in sample.iter().enumerate() {
-            let one = f64::from(k == label as usize);
-            gradient.push(((a - largest).exp() / sum - one) / labels.len() as f64);
-        }
-        loss += sum.ln() - (sample[label as usize] - largest);
-        correct += f64::from(sample.iter().position(|&a| a == largest) == Some(label as usize));
-    }
-    (gradient, loss, correct)
 }
 
 /// dL/dζ and the value of one regulariser.

@@ -1,0 +1,654 @@
+//! The readout on the device: the losses of a network, forward and backward.
+
+use super::core::Core;
+use super::forward::Batch;
+use super::plan::{LayerPlan, Sequence};
+use crate::error::{Error, Result};
+use crate::kernels::*;
+use crate::network::{Inverse, Loss as Described, Network, Of, Reduction, Term};
+
+/// One loss, or (without a term) what the answers are counted by.
+#[derive(Clone, Debug)]
+pub(super) struct Objective {
+    term: Option<Term>,
+    reduce: Reduction,
+    spike: u32,
+    of: Of,
+}
+
+/// The losses of a network, planned.
+#[derive(Clone, Debug)]
+pub(super) struct Objectives {
+    terms: Vec<Objective>,
+    /// What the answers are counted by where the first loss does not show it.
+    answers: Option<Objective>,
+    /// Units and classes of the last layer.
+    units: usize,
+    classes: usize,
+    /// Whether the only loss can be reduced while the layer runs.
+    online: bool,
+}
+
+impl Objective {
+    fn pooling(&self) -> Option<Pooling> {
+        match self.reduce {
+            Reduction::Max => Some(Pooling::Max),
+            Reduction::Sum | Reduction::Count => Some(Pooling::Sum),
+            Reduction::Mean => Some(Pooling::Mean),
+            Reduction::Last => Some(Pooling::Last),
+            Reduction::FirstSpike => Some(Pooling::Spike(self.spike)),
+            Reduction::EveryStep => None,
+        }
+    }
+
+    fn answer(&self) -> Answer {
+        let inverted = matches!(self.term.as_ref().map(|term| &term.loss), Some(Described::CrossEntropy { .. }));
+        if self.reduce == Reduction::FirstSpike && !inverted { Answer::Smallest } else { Answer::Largest }
+    }
+
+    fn score(&self) -> Score {
+        match self.term.as_ref().map(|term| &term.loss) {
+            Some(Described::CrossEntropy { inverse, .. }) if self.reduce == Reduction::FirstSpike => match inverse {
+                Inverse::Negate => Score::Negated,
+                Inverse::Reciprocal => Score::Reciprocal,
+            },
+            _ => Score::Plain,
+        }
+    }
+
+    fn criterion(&self, supplied: &Supplied) -> Criterion {
+        match self.term.as_ref().map(|term| &term.loss) {
+            None => Criterion::None,
+            Some(Described::CrossEntropy { label_smoothing, .. }) => {
+                Criterion::CrossEntropy { smoothing: *label_smoothing }
+            }
+            Some(Described::Nll { .. }) => Criterion::NegativeLogLikelihood,
+            Some(loss @ Described::Mse { tolerance, .. }) => {
+                let tolerance = *tolerance;
+                if loss.is_given() {
+                    Criterion::SquaredErrorToTargets { tolerance, stepwise: supplied.step_targets }
+                } else {
+                    Criterion::SquaredError { tolerance }
+                }
+            }
+        }
+    }
+
+    fn is_given(&self) -> bool {
+        self.term.as_ref().is_some_and(|term| term.loss.is_given())
+    }
+}
+
+impl Objectives {
+    pub fn new(network: &Network) -> Self {
+        let units = network.outputs();
+        let spiking = network.layers.last().is_some_and(|layer| layer.neuron.spiking());
+        let of_term = |term: &Term| Objective {
+            term: Some(term.clone()),
+            reduce: term.reduce,
+            spike: term.spike,
+            of: network.reads(term),
+        };
+        let terms: Vec<Objective> = network.readout.losses.iter().map(of_term).collect();
+        let first = &terms[0];
+        let by = match (network.readout.accuracy_by, first.reduce, first.of) {
+            (Some(reduce), ..) => Some((reduce, reduce.default_of(spiking))),
+            (None, Reduction::EveryStep, of) => Some((Reduction::Sum, of)),
+            (None, ..) => None,
+        };
+        let answers = by
+            .filter(|&(reduce, of)| (reduce, of) != (first.reduce, first.of) || first.spike != 1)
+            .map(|(reduce, of)| Objective { term: None, reduce, spike: 1, of });
+        let online = !spiking && terms.len() == 1 && answers.is_none() && first.reduce.online().is_some();
+        Objectives { terms, answers, units, classes: network.classes(), online }
+    }
+
+    /// Whether the trace of the potential is read after the layer has run.
+    pub fn reads_potential(&self, online: bool) -> bool {
+        !online && self.all().any(|objective| objective.of == Of::Potential)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Objective> {
+        self.terms.iter().chain(&self.answers)
+    }
+
+    /// Numbers for each unit and sample, and for each step besides, that the readout takes besides the layers' own.
+    pub fn entries(&self, training: bool) -> (usize, usize) {
+        if self.online {
+            return (0, 0);
+        }
+        let potential = self.reads_potential(false);
+        (3 * self.all().count(), usize::from(training && potential))
+    }
+}
+
+/// What a batch says about its answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Supplied {
+    /// One label a sample.
+    pub labels: bool,
+    /// One label a step, or a mask.
+    pub step_labels: bool,
+    /// Whether the words of the steps hold labels (not the mask alone).
+    pub labelled_steps: bool,
+    pub targets: bool,
+    pub step_targets: bool,
+}
+
+impl Supplied {
+    /// Whether the built-in loss is there.
+    pub fn any(self) -> bool {
+        self.labels || self.labelled_steps || self.targets
+    }
+}
+
+/// The readout's arrays for one size of batch.
+pub(super) struct ReadoutPlan<K: Kernels> {
+    /// Lengths `[B]`.
+    pub lengths: K::Words,
+    /// What stands in `lengths`.
+    sent: Vec<u32>,
+    labels: K::Words,
+    step_labels: Option<K::Words>,
+    targets: Option<K::Values>,
+    /// One for each loss, and one for the answers.
+    parts: Vec<Part<K>>,
+}
+
+/// The arrays of one objective.
+struct Part<K: Kernels> {
+    /// Activation, step, gradient, `[B][3][np]`.
+    own: Option<K::Values>,
+    coefficients: K::Values,
+    sent: Vec<f64>,
+    /// Class weights.
+    table: K::Values,
+}
+
+impl<K: Kernels> ReadoutPlan<K> {
+    pub fn new(kernels: &mut K, objectives: &Objectives, sequence: Sequence) -> Result<Self> {
+        let Sequence { steps, batch, .. } = sequence;
+        let mut lengths = kernels.words("lengths", batch)?;
+        let sent = vec![steps as u32; batch];
+        kernels.write_words(&mut lengths, &sent);
+        let mut parts = Vec::new();
+        for objective in objectives.all() {
+            let mut table = kernels.values("class weights", objectives.classes)?;
+            let weights = objective.term.as_ref().map_or(&[][..], |term| term.loss.class_weights());
+            let one = vec![K::Real::from_f64(1.0); objectives.classes];
+            let weights: Vec<K::Real> = weights.iter().map(|&weight| K::Real::from_f64(weight)).collect();
+            kernels.write(&mut table, 0, if weights.is_empty() { &one } else { &weights });
+            let coefficients = kernels.values("coefficients of the loss", batch * coefficient::COUNT)?;
+            parts.push(Part { own: None, coefficients, sent: Vec::new(), table });
+        }
+        Ok(ReadoutPlan {
+            lengths,
+            sent,
+            labels: kernels.words("labels", batch)?,
+            step_labels: None,
+            targets: None,
+            parts,
+        })
+    }
+
+    /// Makes room for the activations of losses that are reduced after the layer has run.
+    pub fn allocate(&mut self, kernels: &mut K, objectives: &Objectives, shape: Shape) -> Result<()> {
+        for (part, objective) in self.parts.iter_mut().zip(objectives.all()) {
+            if part.own.is_none() && objective.pooling().is_some() {
+                part.own = Some(kernels.values("activations", Place::OWN.planes * shape.len(1))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Uploads lengths, labels and targets of a batch.
+    pub fn upload(
+        &mut self,
+        kernels: &mut K,
+        objectives: &Objectives,
+        sequence: Sequence,
+        batch: &Batch<K::Real>,
+        supplied: Supplied,
+    ) -> Result<()> {
+        let Sequence { steps, batch: samples, .. } = sequence;
+        let lengths = batch.lengths.clone().unwrap_or_else(|| vec![steps as u32; samples]);
+        if self.sent != lengths {
+            kernels.write_words(&mut self.lengths, &lengths);
+            self.sent = lengths;
+        }
+        if let Some(labels) = &batch.labels {
+            kernels.write_words(&mut self.labels, labels);
+        }
+        if supplied.step_labels {
+            let words = match &mut self.step_labels {
+                Some(words) => words,
+                none => none.insert(kernels.words("labels of the steps", steps * samples)?),
+            };
+            let counted = counted(batch, &self.sent, steps);
+            let label = |cell: usize| batch.step_labels.as_ref().map_or(0, |labels| labels[cell]);
+            let labels: Vec<u32> =
+                counted.iter().enumerate().map(|(cell, &counts)| if counts { label(cell) } else { MASKED }).collect();
+            kernels.write_words(words, &labels);
+        }
+        if let Some(targets) = &batch.targets {
+            // Of either kind.
+            let room = steps * samples * objectives.classes;
+            let values = match &mut self.targets {
+                Some(values) => values,
+                none => none.insert(kernels.values("targets", room)?),
+            };
+            kernels.write(values, 0, targets);
+        }
+        if supplied.any() {
+            for (part, objective) in self.parts.iter_mut().zip(objectives.all()) {
+                let numbers = coefficients(objective, objectives, batch, &self.sent, steps, supplied);
+                if part.sent != numbers {
+                    let converted: Vec<K::Real> = numbers.iter().map(|&value| K::Real::from_f64(value)).collect();
+                    kernels.write(&mut part.coefficients, 0, &converted);
+                    part.sent = numbers;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which steps `[T, B]` count.
+fn counted<F>(batch: &Batch<F>, lengths: &[u32], steps: usize) -> Vec<bool> {
+    let samples = lengths.len();
+    let unmasked = |cell: usize| batch.mask.as_ref().is_none_or(|mask| mask[cell]);
+    (0..steps * samples).map(|cell| cell / samples < lengths[cell % samples] as usize && unmasked(cell)).collect()
+}
+
+/// κ, v, on and off of each sample (`coefficient`).
+fn coefficients<F>(
+    objective: &Objective,
+    objectives: &Objectives,
+    batch: &Batch<F>,
+    lengths: &[u32],
+    steps: usize,
+    supplied: Supplied,
+) -> Vec<f64> {
+    let samples = lengths.len();
+    let Some(term) = &objective.term else { return vec![0.0; samples * coefficient::COUNT] };
+    let weights = term.loss.class_weights();
+    let weight = |label: u32| weights.get(label as usize).copied().unwrap_or(1.0);
+    let every_step = objective.reduce == Reduction::EveryStep;
+    let by_step = every_step && supplied.step_labels;
+    let total: f64 = if by_step {
+        let counted = counted(batch, lengths, steps);
+        let label = |cell: usize| batch.step_labels.as_ref().map_or(0, |labels| labels[cell]);
+        (0..counted.len()).filter(|&cell| counted[cell]).map(|cell| weight(label(cell))).sum()
+    } else {
+        match &batch.labels {
+            Some(labels) if !objective.is_given() => labels.iter().map(|&label| weight(label)).sum(),
+            _ => samples as f64,
+        }
+    };
+    let share = if total > 0.0 { samples as f64 / total } else { 0.0 };
+    let mut out = Vec::with_capacity(samples * coefficient::COUNT);
+    for &length in lengths {
+        let length = f64::from(length);
+        let mut value = term.weight * share;
+        if every_step && !by_step {
+            value /= length;
+        }
+        let (mut on, mut off) = (0.0, 0.0);
+        if let Described::Mse { on_target, off_target, correct_rate, incorrect_rate, .. } = term.loss {
+            value /= objectives.classes as f64;
+            if objective.reduce == Reduction::FirstSpike {
+                value /= length * length;
+            }
+            if let (Some(right), Some(wrong)) = (on_target, off_target) {
+                let step = |target: f64| if target < 0.0 { length + target } else { target };
+                let times = objective.reduce == Reduction::FirstSpike;
+                (on, off) = if times { (step(right), step(wrong)) } else { (right, wrong) };
+            }
+            if let (Some(right), Some(wrong)) = (correct_rate, incorrect_rate) {
+                let group = (objectives.units / objectives.classes) as f64;
+                value /= length;
+                (on, off) = ((length * right * group).floor(), (length * wrong * group).floor());
+            }
+        }
+        out.extend([value / samples as f64, value, on, off]);
+    }
+    out
+}
+
+/// What the readout sees of the last layer.
+fn recording<'a, K: Kernels>(layer: &'a LayerPlan<K>, of: Of, emit_lag: usize) -> Recording<'a, K> {
+    match of {
+        Of::Potential => Recording::Potential(&layer.training.as_ref().expect("made where the readout reads it").tape),
+        Of::Spikes => Recording::Spikes(layer.spikes.as_ref().expect("checked: the last layer spikes"), emit_lag),
+    }
+}
+
+impl<K: Kernels> Core<K> {
+    /// What a batch says about its answers; every mistake in it.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where labels, mask, targets or lengths do not fit batch or network.
+    pub(super) fn check_answers(&self, batch: &Batch<K::Real>, sequence: Sequence) -> Result<Supplied> {
+        let Sequence { steps, batch: samples, .. } = sequence;
+        let classes = self.objectives.classes;
+        let refuse = |message: String| Err(Error::Input(message));
+        if let Some(lengths) = &batch.lengths {
+            if lengths.len() != samples {
+                return refuse(format!("{} lengths for {samples} samples", lengths.len()));
+            }
+            if let Some(b) = lengths.iter().position(|&length| !(1..=steps).contains(&(length as usize))) {
+                return refuse(format!("the length of sample {b} is {}, it must be 1 to {steps} steps", lengths[b]));
+            }
+        }
+        let beyond = |what: String, label: u32| {
+            Error::Input(format!("{what} is {label}, but the readout has {classes} classes (0 to {})", classes - 1))
+        };
+        if let Some(labels) = &batch.labels {
+            if labels.len() != samples {
+                return refuse(format!("{} labels for {samples} samples", labels.len()));
+            }
+            if let Some(b) = labels.iter().position(|&label| label as usize >= classes) {
+                return Err(beyond(format!("the label of sample {b}"), labels[b]));
+            }
+        }
+        let cells = steps * samples;
+        if let Some(mask) = &batch.mask {
+            if mask.len() != cells {
+                return refuse(format!("the mask has {} entries, not {steps} steps × {samples} samples", mask.len()));
+            }
+            let stepwise = batch.targets.as_ref().is_some_and(|targets| targets.len() == cells * classes);
+            if batch.step_labels.is_none() && !stepwise {
+                return refuse("a mask needs labels or targets for each step".into());
+            }
+        }
+        if batch.mask.is_some() || batch.step_labels.is_some() {
+            let full = vec![steps as u32; samples];
+            let counted = counted(batch, batch.lengths.as_ref().unwrap_or(&full), steps);
+            if let Some(labels) = &batch.step_labels {
+                if labels.len() != cells {
+                    let held = labels.len();
+                    return refuse(format!("{held} labels of steps for {steps} steps × {samples} samples"));
+                }
+                if let Some(at) = (0..cells).find(|&at| counted[at] && labels[at] as usize >= classes) {
+                    let (t, b) = (at / samples, at % samples);
+                    return Err(beyond(format!("the label of step {t} of sample {b}"), labels[at]));
+                }
+            }
+            if !counted.contains(&true) {
+                return refuse("the mask leaves no step".into());
+            }
+        }
+        if let Some(targets) = &batch.targets {
+            if targets.len() != samples * classes && targets.len() != cells * classes {
+                let held = targets.len();
+                return refuse(format!(
+                    "{held} targets for {samples} samples × {classes} classes, with or without {steps} steps"
+                ));
+            }
+            if let Some(at) = targets.iter().position(|target| !target.to_f64().is_finite()) {
+                return refuse(format!("target {at} is {}: it must be a finite number", targets[at].to_f64()));
+            }
+        }
+        let supplied = Supplied {
+            labels: batch.labels.is_some(),
+            step_labels: batch.step_labels.is_some() || batch.mask.is_some(),
+            labelled_steps: batch.step_labels.is_some(),
+            targets: batch.targets.is_some(),
+            step_targets: batch.targets.as_ref().is_some_and(|targets| targets.len() != samples * classes),
+        };
+        if supplied.any() {
+            self.check_terms(supplied)?;
+        }
+        Ok(supplied)
+    }
+
+    /// Whether every loss finds what it needs.
+    fn check_terms(&self, supplied: Supplied) -> Result<()> {
+        for (index, objective) in self.objectives.terms.iter().enumerate() {
+            let every_step = objective.reduce == Reduction::EveryStep;
+            let place = self.network.readout.place(index);
+            let name = objective.reduce.name();
+            let missing = |what: &str| Err(Error::Input(format!("{place} (reduce = \"{name}\") needs {what}")));
+            if objective.is_given() {
+                if !supplied.targets {
+                    return missing("targets in the batch");
+                }
+                if supplied.step_targets && !every_step {
+                    return missing("one target a class and sample, not one a step");
+                }
+            } else if !supplied.labels && !(every_step && supplied.labelled_steps) {
+                return missing(if every_step {
+                    "labels in the batch, of samples or steps"
+                } else {
+                    "labels in the batch"
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the readout is reduced while the last layer runs.
+    pub(super) fn online(&self, ragged: bool) -> bool {
+        self.objectives.online && !ragged
+    }
+
+    /// Labels that answers are counted against.
+    pub(super) fn questions(&self, batch: &Batch<K::Real>, sequence: Sequence, supplied: Supplied) -> u64 {
+        if self.answers_by_step(supplied) {
+            let full = vec![sequence.steps as u32; sequence.batch];
+            let counted = counted(batch, batch.lengths.as_ref().unwrap_or(&full), sequence.steps);
+            counted.iter().filter(|&&counts| counts).count() as u64
+        } else if supplied.labels {
+            sequence.batch as u64
+        } else {
+            0
+        }
+    }
+
+    /// Whether each step answers for itself.
+    fn answers_by_step(&self, supplied: Supplied) -> bool {
+        let every_step = self.objectives.terms[0].reduce == Reduction::EveryStep;
+        every_step && supplied.labelled_steps && (self.network.readout.accuracy_by.is_none() || !supplied.labels)
+    }
+
+    /// Reduces what the last layer left, and measures the losses.
+    pub(super) fn read_out(&mut self, index: usize, supplied: Supplied, online: bool) {
+        let by_step = self.answers_by_step(supplied);
+        let slot = self.ring.base() + self.ring.slots.loss;
+        let top = self.layers.len() - 1;
+        let emit_lag = self.layers[top].model.emit_lag;
+        let plan = &mut self.plans[index];
+        let layer = &mut plan.layers[top];
+        let last = self.objectives.terms.len();
+        for (at, objective) in self.objectives.all().enumerate() {
+            let part = &mut plan.readout.parts[at];
+            if let (Some(pooling), Some(own), false) = (objective.pooling(), &mut part.own, online) {
+                self.kernels.collapse(Collapse {
+                    shape: layer.shape,
+                    recording: recording(layer, objective.of, emit_lag),
+                    pooling,
+                    lengths: &plan.readout.lengths,
+                    place: Place::OWN,
+                    out: own,
+                });
+            }
+            if !supplied.any() {
+                continue;
+            }
+            // The answers are counted once: by the objective for them, or by the first loss.
+            let counts = match (by_step, &self.objectives.answers) {
+                (true, _) | (false, None) => at == 0,
+                (false, Some(_)) => at == last,
+            };
+            let answers = (counts && (by_step || supplied.labels)).then(|| objective.answer());
+            if at == last && answers.is_none() {
+                continue;
+            }
+            let every_step = objective.reduce == Reduction::EveryStep;
+            let stepwise = every_step && supplied.step_labels;
+            let labels = match &plan.readout.step_labels {
+                Some(labels) if stepwise => labels,
+                _ => &plan.readout.labels,
+            };
+            let table = match &plan.readout.targets {
+                Some(targets) if objective.is_given() => targets,
+                _ => &part.table,
+            };
+            let scores = match &mut part.own {
+                _ if every_step => Scores::Steps(recording(layer, objective.of, emit_lag), None),
+                Some(own) if !online => Scores::Samples(Place::OWN, own),
+                _ => Scores::Samples(Place::LAYER, &mut layer.planes),
+            };
+            self.kernels.loss(Loss {
+                shape: layer.shape,
+                classes: self.objectives.classes,
+                criterion: objective.criterion(&supplied),
+                score: objective.score(),
+                scores,
+                labels,
+                stepwise,
+                lengths: &plan.readout.lengths,
+                coefficients: &part.coefficients,
+                table,
+                metrics: Some((&mut self.ring.values, slot)),
+                answers,
+            });
+        }
+    }
+
+    /// Whether the losses reach the last layer through the gradient of its potential, and of its spikes, each step.
+    pub(super) fn reached(&self, loss: bool, activation: bool, online: bool) -> (bool, bool) {
+        let used = |of: Of| {
+            let by = |(at, objective): (usize, &Objective)| objective.of == of && (loss || (at == 0 && activation));
+            !online && self.objectives.terms.iter().enumerate().any(by)
+        };
+        (used(Of::Potential), used(Of::Spikes))
+    }
+
+    /// Adds the gradient of the losses (or, without `loss`, that of the first activation) to those of the last layer's
+    /// potential and spikes.
+    pub(super) fn spread_out(&mut self, index: usize, loss: bool, activation: bool) {
+        let supplied = self.supplied;
+        let top = self.layers.len() - 1;
+        let emit_lag = self.layers[top].model.emit_lag;
+        let plan = &mut self.plans[index];
+        let LayerPlan { shape, spikes, training, .. } = &mut plan.layers[top];
+        let training = training.as_mut().expect("a forward pass with a tape made it");
+        for (at, objective) in self.objectives.terms.iter().enumerate() {
+            if !(loss || (at == 0 && activation)) {
+                continue;
+            }
+            let part = &mut plan.readout.parts[at];
+            let (out, lag) = match objective.of {
+                Of::Potential => (training.potential.as_mut().expect("made by the upload"), 0),
+                Of::Spikes => (training.gradient.as_mut().expect("the last layer spikes"), emit_lag),
+            };
+            if let (Some(pooling), Some(own)) = (objective.pooling(), &part.own) {
+                self.kernels.spread(Spread {
+                    shape: *shape,
+                    pooling,
+                    lengths: &plan.readout.lengths,
+                    place: Place::OWN,
+                    from: own,
+                    emit_lag: lag,
+                    out,
+                });
+                continue;
+            }
+            let stepwise = supplied.step_labels;
+            let labels = match &plan.readout.step_labels {
+                Some(labels) if stepwise => labels,
+                _ => &plan.readout.labels,
+            };
+            let table = match &plan.readout.targets {
+                Some(targets) if objective.is_given() => targets,
+                _ => &part.table,
+            };
+            let from = match objective.of {
+                Of::Potential => Recording::Potential(&training.tape),
+                Of::Spikes => Recording::Spikes(spikes.as_ref().expect("the last layer spikes"), emit_lag),
+            };
+            self.kernels.loss(Loss {
+                shape: *shape,
+                classes: self.objectives.classes,
+                criterion: objective.criterion(&supplied),
+                score: objective.score(),
+                scores: Scores::Steps(from, Some(out)),
+                labels,
+                stepwise,
+                lengths: &plan.readout.lengths,
+                coefficients: &part.coefficients,
+                table,
+                metrics: None,
+                answers: None,
+            });
+        }
+    }
+
+    /// A plane of the first loss's activations, `[B, units]`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the first loss stands on every step.
+    pub(super) fn read_activation(
+        &mut self,
+        index: usize,
+        layer_plane: usize,
+        own_plane: usize,
+    ) -> Result<Vec<K::Real>> {
+        self.has_activation()?;
+        if self.online(self.ragged) {
+            return self.read_plane(index, self.layers.len() - 1, layer_plane);
+        }
+        self.read_own(index, 0, own_plane)
+    }
+
+    /// Whether there is one activation for each unit of the last layer.
+    pub(super) fn has_activation(&self) -> Result<()> {
+        if self.objectives.terms[0].pooling().is_some() {
+            return Ok(());
+        }
+        Err(Error::Input("the readout stands on every step: it has no activation, only spikes and potential".into()))
+    }
+
+    fn read_own(&mut self, index: usize, part: usize, plane: usize) -> Result<Vec<K::Real>> {
+        let shape = self.plans[index].layers[self.layers.len() - 1].shape;
+        let (row, planes) = (shape.row(), Place::OWN.planes);
+        let own = self.plans[index].readout.parts[part].own.as_ref().expect("a forward pass made it");
+        let all = self.kernels.read(own, 0..planes * shape.len(1))?;
+        Ok(all.chunks_exact(planes * row).flat_map(|sample| &sample[plane * row..][..shape.units]).copied().collect())
+    }
+
+    /// Overwrites dL/d activation of the first loss with `[B, units]`.
+    pub(super) fn write_activation_gradient(&mut self, index: usize, values: &[K::Real]) {
+        let top = self.layers.len() - 1;
+        if self.online(self.ragged) {
+            return self.write_plane(index, top, plane::ACTIVATION_GRADIENT, values);
+        }
+        let shape = self.plans[index].layers[top].shape;
+        let mut row = vec![K::Real::from_f64(0.0); shape.row()];
+        let own = self.plans[index].readout.parts[0].own.as_mut().expect("a forward pass made it");
+        for (b, values) in values.chunks_exact(shape.units).enumerate() {
+            row[..shape.units].copy_from_slice(values);
+            let at = (b * Place::OWN.planes + Place::OWN.gradient) * shape.row();
+            self.kernels.write(own, at, &row);
+        }
+    }
+
+    /// The class that each sample is taken for.
+    pub(super) fn answers(&mut self, index: usize) -> Result<Vec<u32>> {
+        let values = match self.objectives.answers {
+            Some(_) => self.read_own(index, self.objectives.terms.len(), Place::OWN.activation)?,
+            None => self.read_activation(index, plane::ACTIVATION, Place::OWN.activation)?,
+        };
+        let objective = self.objectives.answers.as_ref().unwrap_or(&self.objectives.terms[0]);
+        let sign = if objective.reduce == Reduction::FirstSpike { -1.0 } else { 1.0 };
+        let group = self.objectives.units / self.objectives.classes;
+        let answer = |sample: &[K::Real]| {
+            let score = |units: &[K::Real]| sign * units.iter().map(|value| value.to_f64()).sum::<f64>();
+            let scores: Vec<f64> = sample.chunks_exact(group).map(score).collect();
+            let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            scores.iter().position(|&score| score == best).unwrap_or(0) as u32
+        };
+        Ok(values.chunks_exact(self.objectives.units).map(answer).collect())
+    }
+}

@@ -1,0 +1,143 @@
+//! `loss`: in one workgroup where there is little to do, else in many and then `finish`.
+
+use super::collapse::{number, recording};
+use super::recorder::{read, write};
+use super::total::{PARTS, finish};
+use super::{Gpu, Permutation, TREE, tree};
+use crate::kernels::{Answer, Criterion, Loss, Recording, Score, Scores};
+
+#[repr(C)]
+#[derive(Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Params {
+    steps: u32,
+    batch: u32,
+    row: u32,
+    units: u32,
+    classes: u32,
+    emit_lag: u32,
+    criterion: u32,
+    score: u32,
+    answers: u32,
+    stepwise_labels: u32,
+    stepwise_targets: u32,
+    planes: u32,
+    activation: u32,
+    gradient: u32,
+    slot: u32,
+    smoothing: f32,
+    tolerance: f32,
+}
+
+/// Name of the scratch memory for the parts of the number of right answers.
+const ANSWERS: &str = "parts of the answers";
+/// Scores (classes × samples or steps) that one workgroup takes alone.
+const ALONE: usize = 64 * TREE;
+
+/// What a loss stands on, as its shader is compiled for it.
+#[derive(Clone, Copy)]
+enum Source {
+    Samples,
+    Potential,
+    Spikes,
+}
+
+fn permutation(source: Source, gradient: bool, value: bool, single: bool) -> Permutation {
+    tree("loss")
+        .define("SAMPLES", matches!(source, Source::Samples))
+        .define("POTENTIAL", matches!(source, Source::Potential))
+        .define("GRADIENT", gradient)
+        .define("VALUE", value)
+        .define("SINGLE", single)
+}
+
+pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
+    let shape = call.shape;
+    let mut params = Params {
+        steps: number(shape.steps),
+        batch: number(shape.batch),
+        row: number(shape.row()),
+        units: number(shape.units),
+        classes: number(call.classes),
+        stepwise_labels: call.stepwise.into(),
+        ..Params::default()
+    };
+    params.score = match call.score {
+        Score::Plain => 0,
+        Score::Negated => 1,
+        Score::Reciprocal => 2,
+    };
+    params.answers = match call.answers {
+        None => 0,
+        Some(Answer::Largest) => 1,
+        Some(Answer::Smallest) => 2,
+    };
+    match call.criterion {
+        Criterion::None => {}
+        Criterion::CrossEntropy { smoothing } => (params.criterion, params.smoothing) = (1, smoothing as f32),
+        Criterion::NegativeLogLikelihood => params.criterion = 2,
+        Criterion::SquaredError { tolerance } => (params.criterion, params.tolerance) = (3, tolerance as f32),
+        Criterion::SquaredErrorToTargets { tolerance, stepwise } => {
+            (params.criterion, params.tolerance, params.stepwise_targets) = (4, tolerance as f32, stepwise.into());
+        }
+    }
+    let mut bindings = vec![
+        read(1, &call.labels.array),
+        read(2, &call.lengths.array),
+        read(3, &call.coefficients.array),
+        read(4, &call.table.array),
+    ];
+    let (source, cells, with_gradient);
+    match call.scores {
+        Scores::Samples(place, planes) => {
+            (source, cells, with_gradient) = (Source::Samples, shape.batch, true);
+            (params.planes, params.activation, params.gradient) =
+                (number(place.planes), number(place.activation), number(place.gradient));
+            bindings.push(write(5, &planes.array));
+        }
+        Scores::Steps(from, gradient) => {
+            let potential = matches!(from, Recording::Potential(_));
+            source = if potential { Source::Potential } else { Source::Spikes };
+            (cells, with_gradient) = (shape.steps * shape.batch, gradient.is_some());
+            let (array, emit_lag) = recording(from);
+            params.emit_lag = emit_lag;
+            bindings.push(read(5, array));
+            if let Some(gradient) = gradient {
+                bindings.push(write(6, &gradient.array));
+            }
+        }
+    }
+    let single = cells * call.classes <= ALONE;
+    let groups = if single { 1 } else { cells.div_ceil(TREE) };
+    let work = (64 * cells * shape.row()) as u64;
+    let gradient = with_gradient && !matches!(source, Source::Samples);
+    let permutation = permutation(source, gradient, call.metrics.is_some(), single);
+    let Some((metrics, slot)) = call.metrics else {
+        return gpu.dispatch(permutation, &params, &bindings, groups, work);
+    };
+    if single {
+        params.slot = number(slot);
+        bindings.push(write(7, &metrics.array));
+        return gpu.dispatch(permutation, &params, &bindings, groups, work);
+    }
+    let Some(values) = gpu.recorder.scratch(PARTS, groups) else { return };
+    let Some(right) = gpu.recorder.scratch(ANSWERS, groups) else { return };
+    bindings.extend([write(7, &values), write(8, &right)]);
+    gpu.dispatch(permutation, &params, &bindings, groups, work);
+    finish(gpu, &values, groups, metrics, slot, true);
+    if call.answers.is_some() {
+        finish(gpu, &right, groups, metrics, slot + 1, true);
+    }
+}
+
+pub(super) fn permutations() -> Vec<Permutation> {
+    let mut all = Vec::new();
+    for single in [false, true] {
+        all.extend([false, true].map(|value| permutation(Source::Samples, false, value, single)));
+        for source in [Source::Potential, Source::Spikes] {
+            for (gradient, value) in [(false, true), (true, false), (true, true)] {
+                all.push(permutation(source, gradient, value, single));
+            }
+        }
+    }
+    all
+}
