@@ -21,6 +21,14 @@ fn main(
     let row = mask_row(at / params.words / params.batch, sample);
     var rest = spikes[at];
     var bits = 0u;
+#ifdef BYTES
+    // Several spikes a step: a byte for each unit, lost together.
+    for (var place = 0u; place < 4u; place++) {
+        if (kept(row, word * 4u + place)) {
+            bits |= rest & (0xffu << (8u * place));
+        }
+    }
+#else
     while (rest != 0u) {
         let bit = firstTrailingBit(rest);
         rest &= rest - 1u;
@@ -28,5 +36,6 @@ fn main(
             bits |= 1u << bit;
         }
     }
+#endif
     out[at] = bits;
 }

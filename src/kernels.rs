@@ -173,6 +173,18 @@ impl Learned {
     }
 }
 
+/// How V becomes spikes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Firing {
+    /// `S = H(V − θ)`.
+    #[default]
+    Single,
+    /// `S = clamp(⌊V/θ⌋, 0, most)` (with `>`: `⌈V/θ⌉ − 1`); S counts θs, also where it resets and where it is summed.
+    /// The surrogate stands on `V − θ`; `periodic`: on the multiple of θ that is nearest, `2(V − nθ)` with
+    /// `n = ⌊V/θ + 1/2⌋` from θ on (sinabs), and dS/dθ is n times as large.
+    Multi { most: u32, periodic: bool },
+}
+
 /// The switches of a neuron (`dynamics.md`, section 1).
 ///
 /// ```text
@@ -203,6 +215,8 @@ pub struct Model {
     pub surrogate: Surrogate,
     /// Whether it has a synapse (else α = 0).
     pub synapse: bool,
+    /// How V becomes spikes.
+    pub firing: Firing,
     /// How β is made of τ_mem.
     pub leak: Leak,
     /// The neuron's own step where it is not of the leaky integrate-and-fire family.
@@ -257,6 +271,14 @@ impl Model {
     pub fn tapes(&self) -> usize {
         let states = self.snippet.map_or(1, |snippet| snippet.states());
         states + usize::from(self.keeps_current()) + usize::from(self.keeps_drive())
+    }
+
+    /// What its spikes are kept as.
+    pub fn activity(&self) -> ActivityKind {
+        match self.firing {
+            Firing::Single => ActivityKind::Raster,
+            Firing::Multi { .. } => ActivityKind::Bytes,
+        }
     }
 
     /// Whether the backward pass reads I (`J_t` in ∂V/∂β where γ = 1 − β, `I_{t-1}` in dα, `J_{t+1}` in the
@@ -499,12 +521,24 @@ impl Rule {
     }
 }
 
+/// What pulls weights to 0: adds `l2 p + l1 sign(p)` to the gradient g, after the clipping (the gradient of
+/// `(l2/2) Σ p² + l1 Σ |p|`). Plain rows only.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Penalty {
+    /// Of the squares: the classic weight decay.
+    pub l2: f64,
+    /// Of the absolute values.
+    pub l1: f64,
+}
+
 /// One optimiser step on one tensor. Does nothing where the control says that the step is not finite.
 pub struct Update<'a, K: Kernels> {
     /// Rule.
     pub rule: Rule,
     /// Learning rate.
     pub rate: f64,
+    /// What is added to the gradient.
+    pub penalty: Penalty,
     /// Number of this step, from 1.
     pub step: u64,
     /// Length of a row; a weight tensor is one row.
@@ -638,12 +672,12 @@ pub enum Criterion {
     },
     /// `ℓ = −w_y s_y`.
     NegativeLogLikelihood,
-    /// `ℓ = Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
+    /// `ℓ = w_y Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
     SquaredError {
         /// Tolerance.
         tolerance: f64,
     },
-    /// The same to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
+    /// The same without weights to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
     SquaredErrorToTargets {
         /// Tolerance.
         tolerance: f64,
@@ -717,6 +751,23 @@ pub enum Answer {
     Largest,
     /// The smallest score.
     Smallest,
+}
+
+/// What the units of a layer did, from the COUNT plane. The number of a unit's spikes is summed over the samples; it is
+/// *silent* where that is 0, *saturated* where it is more than half of the samples' steps.
+pub struct Tally<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// Sample planes.
+    pub planes: &'a K::Values,
+    /// Lengths `[B]`.
+    pub lengths: &'a K::Words,
+    /// Spikes of each unit, `[np]`, added to.
+    pub totals: &'a mut K::Values,
+    /// Metrics: `[slot]` spikes, `[slot + 1]` silent units, `[slot + 2]` saturated units.
+    pub metrics: &'a mut K::Values,
+    /// Slot in `metrics`; overwritten.
+    pub slot: usize,
 }
 
 /// One activity regulariser on the COUNT plane of a layer: adds dL/dζ to COUNT_GRADIENT, and its value to `[slot]`.
@@ -872,6 +923,8 @@ pub enum ActivityKind {
     Raster,
     /// Real values: analogue input; on the CPU also the graded S of the gradient audit.
     Values,
+    /// Small whole numbers, a byte each: several spikes a step.
+    Bytes,
 }
 
 /// Data for the steps of an activity.
@@ -880,6 +933,8 @@ pub enum ActivityData<'a, F> {
     Raster(&'a [u32]),
     /// Values `[T][B][np]`, padding 0.
     Values(&'a [F]),
+    /// Counts `[T][B][np]`, padding 0.
+    Bytes(&'a [u8]),
 }
 
 /// A backend: memory and kernels. A call may only record its work; reading memory waits for it.
@@ -994,8 +1049,8 @@ pub trait Kernels: Sized {
         lengths: &Self::Words,
         planes: &mut Self::Values,
     );
-    /// `metrics[slot] = Σ` of a plane over samples and units (without padding).
-    fn total(&mut self, shape: Shape, planes: &Self::Values, plane: usize, metrics: &mut Self::Values, slot: usize);
+    /// See [`Tally`].
+    fn tally(&mut self, call: Tally<Self>);
     /// See [`Collapse`].
     fn collapse(&mut self, call: Collapse<Self>);
     /// See [`Spread`].

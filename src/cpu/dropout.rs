@@ -40,6 +40,17 @@ pub fn dropout<F: Float>(call: Dropout<Cpu<F>>) {
                 }
             });
         }
+        (Data::Bytes(from), Data::Bytes(into)) => {
+            let rows = into.par_chunks_exact_mut(width).zip(from.par_chunks_exact(width));
+            rows.enumerate().for_each(|(at, (into, from))| {
+                for (w, (into, from)) in into.chunks_exact_mut(32).zip(from.chunks_exact(32)).enumerate() {
+                    let mask = mask(&drawn, at / batch, at % batch, w);
+                    for (bit, (into, &from)) in into.iter_mut().zip(from).enumerate() {
+                        *into = if mask >> bit & 1 == 1 { from } else { 0 };
+                    }
+                }
+            });
+        }
         _ => unreachable!("both are made by the same plan"),
     }
 }

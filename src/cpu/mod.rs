@@ -16,6 +16,7 @@ mod forward;
 mod linear;
 mod loss;
 mod memory;
+mod multi;
 mod neuron;
 mod neuron_gradient;
 mod normalise;
@@ -25,6 +26,7 @@ mod scale;
 mod snippet;
 mod spread;
 mod surrogate;
+mod tally;
 mod update;
 mod weight_gradient;
 
@@ -149,6 +151,7 @@ impl<F: Float> Kernels for Cpu<F> {
         let row = match kind {
             ActivityKind::Raster => words(shape.units) * 4,
             ActivityKind::Values => pad(shape.units) * size_of::<F>(),
+            ActivityKind::Bytes => pad(shape.units),
         };
         self.count_bytes(role, rows * row as u64)?;
         Ok(Activity::new(kind, shape))
@@ -198,6 +201,16 @@ impl<F: Float> Kernels for Cpu<F> {
                     *word = (0..32).map(|bit| u32::from(lanes[bit] != F::ZERO) << bit).sum();
                 }
             }
+            (Data::Bytes(into), ActivityData::Bytes(from)) => {
+                into[HISTORY * batch * pad(units)..][..from.len()].copy_from_slice(from);
+            }
+            (Data::Values(into), ActivityData::Bytes(from)) => {
+                let into = &mut into[HISTORY * batch * pad(units)..];
+                for (into, &from) in into.iter_mut().zip(from) {
+                    *into = F::from_bit(from.into());
+                }
+            }
+            _ => panic!("an activity takes data of its own kind"),
         }
     }
 
@@ -218,6 +231,11 @@ impl<F: Float> Kernels for Cpu<F> {
                 }
             }
             Data::Values(into) => into[..data.len()].copy_from_slice(data),
+            Data::Bytes(into) => {
+                for (into, value) in into.iter_mut().zip(data) {
+                    *into = value.to_f64() as u8;
+                }
+            }
         }
     }
 
@@ -229,6 +247,10 @@ impl<F: Float> Kernels for Cpu<F> {
                 data.copy_within(steps * row..(steps + HISTORY) * row, 0);
             }
             Data::Values(data) => {
+                let row = batch * pad(units);
+                data.copy_within(steps * row..(steps + HISTORY) * row, 0);
+            }
+            Data::Bytes(data) => {
                 let row = batch * pad(units);
                 data.copy_within(steps * row..(steps + HISTORY) * row, 0);
             }
@@ -305,8 +327,8 @@ impl<F: Float> Kernels for Cpu<F> {
         count::count(shape, emit_lag, spikes, lengths, planes);
     }
 
-    fn total(&mut self, shape: Shape, planes: &Vec<F>, plane: usize, metrics: &mut Vec<F>, slot: usize) {
-        metrics[slot] = count::total(shape, planes, plane);
+    fn tally(&mut self, call: Tally<Self>) {
+        tally::tally(call);
     }
 
     fn collapse(&mut self, call: Collapse<Self>) {

@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::forward::Batch;
+use super::group::Step;
 use super::parameters::Tensor;
 use crate::error::{Error, Result};
 use crate::kernels::*;
@@ -58,6 +59,15 @@ pub struct Optimiser {
     pub rate: f64,
     /// Bound on the global norm of the gradient.
     pub max_norm: Option<f64>,
+    /// Pulls weights and recurrent weights to 0.
+    pub penalty: Penalty,
+}
+
+impl Optimiser {
+    /// A rule at a learning rate, without bound or penalty.
+    pub fn new(rule: Rule, rate: f64) -> Self {
+        Optimiser { rule, rate, max_norm: None, penalty: Penalty::default() }
+    }
 }
 
 impl<K: Kernels> Core<K> {
@@ -401,7 +411,7 @@ impl<K: Kernels> Core<K> {
         kernels.control(&self.ring.values, squares, base + slots.loss, optimiser.max_norm, &mut self.control);
         for layer in &mut self.layers {
             let parts: Vec<&str> = layer.optimiser.iter().map(|(part, _, _)| *part).collect();
-            let updates: Vec<_> = parts.iter().map(|part| layer.updates(part, optimiser.rule)).collect();
+            let updates: Vec<_> = parts.iter().map(|part| layer.updates(part, optimiser)).collect();
             for ((part, state, len), updates) in layer.optimiser.iter_mut().zip(updates) {
                 let (parameters, gradient): (&mut K::Values, &K::Values) = match *part {
                     "weight" => (&mut layer.weights, &layer.weight_gradient),
@@ -415,10 +425,11 @@ impl<K: Kernels> Core<K> {
                     }
                     _ => (&mut layer.parameters, &layer.parameter_gradient),
                 };
-                for (rule, scale, modes) in updates {
+                for Step { rule, penalty, scale, modes } in updates {
                     kernels.update(Update {
                         rule,
                         rate: optimiser.rate * scale,
+                        penalty,
                         step: self.step,
                         row: *len / modes.len(),
                         modes: &modes,

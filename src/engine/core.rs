@@ -50,6 +50,8 @@ pub(super) struct LayerState<K: Kernels> {
     pub parameter_gradient: K::Values,
     /// `[5 + own][np]`.
     pub constants: K::Values,
+    /// Spikes of each unit since they were read, `[np]`; None for a readout.
+    pub totals: Option<K::Values>,
     /// Length of the feed-forward weights on the device.
     pub weights_len: usize,
     /// Rows of the optimiser for each tensor: its name, the rows, and the tensor's length.
@@ -109,6 +111,10 @@ pub fn model(layer: &Layer) -> Model {
             .surrogate
             .unwrap_or(crate::network::Surrogate::new(crate::network::SurrogateKind::StraightThrough, 1.0)),
         synapse: neuron.synapse(),
+        firing: match neuron.max_spikes {
+            Some(most) => Firing::Multi { most, periodic: neuron.periodic },
+            None => Firing::Single,
+        },
         leak: neuron.kind.leak(),
         snippet: neuron.kind.snippet(),
         learned: Learned {
@@ -172,7 +178,7 @@ impl<K: Kernels> Core<K> {
             layers.push(LayerState::new(&mut kernels, &network, index, layer, emit_lag)?);
             emit_lag = layer.neuron.emit_lag as usize;
         }
-        let ring = Ring::new(&mut kernels, &layers)?;
+        let ring = Ring::new(&mut kernels, &layers, &network)?;
         let control = kernels.values("control", 2)?;
         let objectives = Objectives::new(&network);
         let mut core = Core {
@@ -343,6 +349,7 @@ impl<K: Kernels> LayerState<K> {
             parameters,
             parameter_gradient: kernels.values("neuron parameter gradient", rows * width)?,
             constants: kernels.values("neuron constants", model.constant_rows() * width)?,
+            totals: if layer.neuron.spiking() { Some(kernels.values("spikes of the units", width)?) } else { None },
             optimiser: Vec::new(),
             weights_len,
         })

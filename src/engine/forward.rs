@@ -1,6 +1,7 @@
 //! The forward pass over the layers, and what can be read after it.
 
 use super::core::{Core, LayerState};
+use super::metrics::{Pass, TALLIES};
 use super::parameters::narrow;
 use super::plan::Sequence;
 use super::readout::Supplied;
@@ -9,6 +10,7 @@ use crate::kernels::*;
 use crate::network::Connection;
 use crate::spikes::encode::{Rates, WHOLE};
 use crate::spikes::{Raster, Trace, pad};
+use rayon::prelude::*;
 
 /// Input of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +85,37 @@ impl<F: Real> Batch<F> {
     pub fn with_lengths(mut self, lengths: Vec<u32>) -> Self {
         self.lengths = Some(lengths);
         self
+    }
+
+    /// Steps of all samples up to their lengths, and what comes in at them: spikes (of rates: as many as are expected), or
+    /// values (whatever they are).
+    fn seen(&self) -> (f64, f64) {
+        let (Sequence { steps, batch, .. }, channels) = self.sequence();
+        let length = |b: usize| self.lengths.as_ref().map_or(steps, |lengths| lengths[b] as usize);
+        let all: usize = (0..batch).map(length).sum();
+        let input = match &self.input {
+            Input::Values(_) => all * channels,
+            Input::Spikes(raster) => {
+                let width = crate::spikes::words(channels);
+                let ones = |words: &[u32]| words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+                let step = |(t, rows): (usize, &[u32])| -> usize {
+                    if self.lengths.is_none() {
+                        return ones(rows);
+                    }
+                    rows.chunks_exact(width).enumerate().filter(|(b, _)| t < length(*b)).map(|(_, row)| ones(row)).sum()
+                };
+                raster.words().par_chunks_exact(batch * width).enumerate().map(step).sum()
+            }
+            Input::Rates(rates) => {
+                // Drawn on the device: what is expected.
+                let samples = rates.chances.chunks_exact(channels.max(1)).enumerate();
+                let expected = samples.map(|(b, row)| {
+                    length(b) as f64 * row.iter().map(|&chance| f64::from(chance)).sum::<f64>() / f64::from(WHOLE)
+                });
+                return (all as f64, expected.sum());
+            }
+        };
+        (all as f64, input as f64)
     }
 
     /// Steps, samples, channels and kind of the input.
@@ -202,7 +235,11 @@ impl<K: Kernels> Core<K> {
         }
         self.upload(index, batch, supplied, online)?;
         let answers = self.questions(batch, sequence, supplied);
-        self.ring.start(&mut self.kernels, sequence.batch, answers)?;
+        let (steps, input) = batch.seen();
+        self.ring.start(
+            &mut self.kernels,
+            Pass { samples: sequence.batch, steps, answers, input, analogue: sequence.input == ActivityKind::Values },
+        )?;
         let base = self.ring.base();
         let slots = self.ring.slots;
         let trained = mode == Mode::Train;
@@ -289,8 +326,14 @@ impl<K: Kernels> Core<K> {
             }
             if let Some(spikes) = &layer.spikes {
                 kernels.count(shape, state.model.emit_lag, spikes, &plan.readout.lengths, &mut layer.planes);
-                let slot = base + slots.spikes + spiking;
-                kernels.total(shape, &layer.planes, plane::COUNT, &mut self.ring.values, slot);
+                kernels.tally(Tally {
+                    shape,
+                    planes: &layer.planes,
+                    lengths: &plan.readout.lengths,
+                    totals: state.totals.as_mut().expect("a spiking layer"),
+                    metrics: &mut self.ring.values,
+                    slot: base + slots.spikes + TALLIES * spiking,
+                });
                 spiking += 1;
             }
         }

@@ -1,9 +1,10 @@
 //! Parameter groups: learning rate, weight decay and freezing by the names of parameters.
 
+use super::backward::Optimiser;
 use super::core::{Core, LayerState};
 use super::parameters::{neuron_row, split};
 use crate::error::{Error, Result};
-use crate::kernels::{Kernels, Mode, Modes, Rule};
+use crate::kernels::{Kernels, Mode, Modes, Penalty, Rule};
 
 /// What holds for the parameters whose name matches a pattern. Of several that match the last one that says something counts.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +13,7 @@ pub struct Group {
     pub pattern: String,
     /// Factor on the learning rate.
     pub rate_scale: Option<f64>,
-    /// Decoupled weight decay, in place of the rule's. Adam only.
+    /// Weight decay in place of the optimiser's: decoupled for Adam, of the squares for the others.
     pub weight_decay: Option<f64>,
     /// Whether training leaves them as they are.
     pub frozen: Option<bool>,
@@ -116,7 +117,8 @@ impl<K: Kernels> Core<K> {
             for (name, _) in shapes.iter().filter(|(name, _)| matches(pattern, name)) {
                 found = true;
                 let (index, part) = split(name).expect("made by `shapes`");
-                let setting = settings[index].part(neuron_row(&self.layers[index].model, part), part);
+                let row = neuron_row(&self.layers[index].model, part);
+                let setting = settings[index].part(row, part);
                 setting.scale = group.rate_scale.unwrap_or(setting.scale);
                 setting.decay = group.weight_decay.or(setting.decay);
                 setting.frozen = group.frozen.unwrap_or(setting.frozen);
@@ -136,16 +138,33 @@ impl<K: Kernels> Core<K> {
     }
 }
 
+/// One update of a tensor.
+pub(super) struct Step {
+    pub rule: Rule,
+    pub penalty: Penalty,
+    /// Factor on the learning rate.
+    pub scale: f64,
+    /// Of its rows.
+    pub modes: Vec<(Mode, bool)>,
+}
+
 impl<K: Kernels> LayerState<K> {
-    /// The updates of the tensor `part`: the rule, the factor on the rate, and the modes of its rows. Rows of the neuron
+    /// The updates of the tensor `part`. Rows of the neuron
     /// parameters that differ in rate or decay are updated one after the other, each time the others are frozen.
-    pub(super) fn updates(&self, part: &str, rule: Rule) -> Vec<(Rule, f64, Vec<(Mode, bool)>)> {
-        let with_decay = |own: Option<f64>, usual: bool| match rule {
-            Rule::Adam { beta1, beta2, epsilon, decay } => {
-                let decay = own.unwrap_or(if usual { decay } else { 0.0 });
-                Rule::Adam { beta1, beta2, epsilon, decay }
-            }
-            rule => rule,
+    pub(super) fn updates(&self, part: &str, optimiser: &Optimiser) -> Vec<Step> {
+        let with_decay = |own: Option<f64>, usual: bool| {
+            let mut penalty = if usual { optimiser.penalty } else { Penalty::default() };
+            let rule = match optimiser.rule {
+                Rule::Adam { beta1, beta2, epsilon, decay } => {
+                    let decay = own.unwrap_or(if usual { decay } else { 0.0 });
+                    Rule::Adam { beta1, beta2, epsilon, decay }
+                }
+                rule => {
+                    penalty.l2 = own.unwrap_or(penalty.l2);
+                    rule
+                }
+            };
+            (rule, penalty)
         };
         let whole = match part {
             "weight" => Some(self.settings.weight),
@@ -157,7 +176,8 @@ impl<K: Kernels> LayerState<K> {
             return if setting.frozen {
                 Vec::new()
             } else {
-                vec![(with_decay(setting.decay, true), setting.scale, vec![mode])]
+                let (rule, penalty) = with_decay(setting.decay, true);
+                vec![Step { rule, penalty, scale: setting.scale, modes: vec![mode] }]
             };
         }
         let (modes, settings): (Modes, Vec<Setting>) = if part == "norm" {
@@ -167,17 +187,17 @@ impl<K: Kernels> LayerState<K> {
             let settings = (0..self.modes.len()).map(|row| self.settings.row(row)).collect();
             (self.settings.modes(&self.modes), settings)
         };
-        let mut updates: Vec<(Rule, f64, Vec<(Mode, bool)>)> = Vec::new();
+        let mut updates: Vec<Step> = Vec::new();
         for (row, &mode) in modes.iter().enumerate().filter(|(_, mode)| mode.0 != Mode::Frozen) {
             let setting = settings[row];
-            let rule = with_decay(setting.decay, false);
-            let same = updates.iter_mut().find(|(other, scale, _)| *other == rule && *scale == setting.scale);
-            match same {
-                Some((_, _, modes)) => modes[row] = mode,
+            let ((rule, penalty), scale) = (with_decay(setting.decay, false), setting.scale);
+            let same = |step: &&mut Step| step.rule == rule && step.penalty == penalty && step.scale == scale;
+            match updates.iter_mut().find(same) {
+                Some(step) => step.modes[row] = mode,
                 None => {
                     let mut own = vec![(Mode::Frozen, false); modes.len()];
                     own[row] = mode;
-                    updates.push((rule, setting.scale, own));
+                    updates.push(Step { rule, penalty, scale, modes: own });
                 }
             }
         }

@@ -22,7 +22,7 @@ pub use device::{Budget, Device};
 pub use forward::{Batch, Input};
 pub use group::{Group, matches};
 pub use initialise::initialise;
-pub use metrics::StepMetrics;
+pub use metrics::{LayerActivity, StepMetrics};
 pub use parameters::{OptimiserState, Parameters, Tensor, shapes};
 pub use plan::Sequence;
 pub use state::{NeuronState, State};
@@ -57,7 +57,7 @@ macro_rules! each {
 ///
 /// ```
 /// use spikegrad::engine::{Batch, Budget, Device, Engine, Gradient, Optimiser};
-/// use spikegrad::kernels::Rule;
+/// use spikegrad::kernels::{Penalty, Rule};
 /// use spikegrad::network::Network;
 /// use spikegrad::spikes::Raster;
 ///
@@ -68,7 +68,7 @@ macro_rules! each {
 /// input.set(3, 0, 5);
 /// let batch = Batch::spikes(input).with_labels(vec![0, 2]);
 /// let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
-/// let optimiser = Optimiser { rule, rate: 1e-3, max_norm: None };
+/// let optimiser = Optimiser { rule, rate: 1e-3, max_norm: None, penalty: Penalty::default() };
 /// engine.forward(&batch)?;
 /// engine.backward(&Gradient::loss())?;
 /// engine.step(&optimiser)?;
@@ -286,6 +286,14 @@ impl Engine {
     /// As there.
     pub fn metrics(&mut self) -> Result<Vec<StepMetrics>> {
         each!(&mut self.inner, core => core.metrics())
+    }
+
+    /// See [`Core::activity`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn activity(&mut self) -> Result<Vec<LayerActivity>> {
+        each!(&mut self.inner, core => core.activity())
     }
 
     /// See [`Core::check_finite`].

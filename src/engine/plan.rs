@@ -75,7 +75,11 @@ fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u
     let real = size_of::<K::Real>();
     let (steps, batch, width) = (sequence.steps, sequence.batch, pad(layer.units));
     let row = batch * width * real;
-    let spikes = if layer.model.spiking { (steps + HISTORY) * batch * words(layer.units) * 4 } else { 0 };
+    let spikes = match (layer.model.spiking, layer.model.activity()) {
+        (false, _) => 0,
+        (true, ActivityKind::Bytes) => (steps + HISTORY) * batch * width,
+        (true, _) => (steps + HISTORY) * batch * words(layer.units) * 4,
+    };
     let tape = steps * row * layer.model.tapes();
     let gradient = if layer.model.spiking { steps * row } else { 0 };
     let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
@@ -92,6 +96,7 @@ impl<K: Kernels> Core<K> {
         let input = match sequence.input {
             ActivityKind::Raster => words(inputs) as u64 * 4,
             ActivityKind::Values => pad(inputs) as u64 * real,
+            ActivityKind::Bytes => pad(inputs) as u64,
         };
         let widest = self.layers.iter().map(|layer| pad(layer.units)).max().unwrap_or(0) as u64;
         let layers: u64 = self
@@ -153,7 +158,7 @@ impl<K: Kernels> Core<K> {
                 backward,
                 planes: kernels.values("sample planes", layer.model.planes_len(shape))?,
                 spikes: if layer.model.spiking {
-                    Some(kernels.activity("spikes", ActivityKind::Raster, shape)?)
+                    Some(kernels.activity("spikes", layer.model.activity(), shape)?)
                 } else {
                     None
                 },
@@ -190,7 +195,7 @@ impl<K: Kernels> Core<K> {
                 },
                 potential: None,
                 dropped: if layer.dropping.is_some() {
-                    Some(self.kernels.activity("spikes that are kept", ActivityKind::Raster, shape)?)
+                    Some(self.kernels.activity("spikes that are kept", layer.model.activity(), shape)?)
                 } else {
                     None
                 },

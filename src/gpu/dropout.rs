@@ -2,7 +2,7 @@
 
 use super::recorder::{Dispatch, read, write};
 use super::{FLAT, Gpu, Permutation, flat};
-use crate::kernels::{Dropout, DropoutBackward, DropoutMask, HISTORY, Shape};
+use crate::kernels::{ActivityKind, Dropout, DropoutBackward, DropoutMask, HISTORY, Shape};
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -29,11 +29,13 @@ fn params(shape: Shape, rows: usize, mask: DropoutMask) -> Params {
 }
 
 pub(super) fn dropout(gpu: &mut Gpu, call: Dropout<Gpu>) {
-    assert!(call.spikes.is_raster() && call.out.is_raster(), "spikes are bits");
-    let params = params(call.shape, HISTORY + call.shape.steps, call.mask);
-    let entries = (HISTORY + call.shape.steps) * call.shape.batch * call.shape.row() / 32;
+    assert!(call.spikes.kind == call.out.kind && call.spikes.kind != ActivityKind::Values, "spikes are bits or bytes");
+    let words = call.spikes.row();
+    let mut params = params(call.shape, HISTORY + call.shape.steps, call.mask);
+    params.words = words as u32;
+    let entries = (HISTORY + call.shape.steps) * call.shape.batch * words;
     gpu.recorder.dispatch(Dispatch {
-        permutation: flat("dropout"),
+        permutation: flat("dropout").define("BYTES", call.spikes.kind == ActivityKind::Bytes),
         params: bytemuck::bytes_of(&params),
         // The key is another at every step.
         changing: true,
@@ -59,5 +61,10 @@ pub(super) fn dropout_backward(gpu: &mut Gpu, call: DropoutBackward<Gpu>) {
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {
-    vec![flat("dropout"), flat("dropout_backward"), flat("dropout_backward").define("GIVEN", true)]
+    vec![
+        flat("dropout"),
+        flat("dropout").define("BYTES", true),
+        flat("dropout_backward"),
+        flat("dropout_backward").define("GIVEN", true),
+    ]
 }

@@ -18,6 +18,7 @@ mod drive;
 mod drive_backward;
 mod dropout;
 mod encode_rate;
+mod finish;
 mod form;
 mod forward;
 mod loss;
@@ -35,7 +36,7 @@ mod snippet;
 mod spread;
 mod square_sum;
 mod table;
-mod total;
+mod tally;
 mod update;
 mod weight_gradient;
 
@@ -238,8 +239,8 @@ impl Kernels for Gpu {
         count::count(self, shape, emit_lag, spikes, lengths, planes);
     }
 
-    fn total(&mut self, shape: Shape, planes: &Values, plane: usize, metrics: &mut Values, slot: usize) {
-        total::total(self, shape, planes, plane, metrics, slot);
+    fn tally(&mut self, call: Tally<Self>) {
+        tally::tally(self, call);
     }
 
     fn collapse(&mut self, call: Collapse<Self>) {

@@ -38,7 +38,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("dropout_backward", dropout::Params),
     shader!("encode_rate", encode_rate::Params),
     shader!("fill", memory::FillParams),
-    shader!("finish", total::FinishParams),
+    shader!("finish", finish::Params),
     shader!("forward", forward::Params),
     shader!("forward_resident", forward::Params),
     shader!("loss", loss::Params),
@@ -54,7 +54,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("scale", scale::Params),
     shader!("square_sum", square_sum::Params),
     shader!("sum_chunks", weight_gradient::SumParams),
-    shader!("total", total::Params),
+    shader!("tally", tally::Params),
     shader!("update", update::Params),
     shader!("weight_gradient", weight_gradient::Params),
     shader!("weight_gradient_current", weight_gradient::CurrentParams),
@@ -79,6 +79,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/random"),
     piece!("shared/recording"),
     piece!("shared/rows"),
+    piece!("shared/spikes"),
     piece!("shared/source"),
     piece!("shared/tree"),
     piece!("surrogate/surrogate"),
@@ -88,15 +89,16 @@ pub(super) static PIECES: &[(&str, &str)] = &[
 /// examples.
 pub fn permutations() -> Vec<Permutation> {
     let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "encode_rate", "fill", "spread"];
-    let trees = ["finish", "regularise", "regularise_l2", "square_sum", "total"];
+    let trees = ["finish", "regularise", "regularise_l2", "square_sum"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
-    all.extend(["control", "prepare"].map(Permutation::new));
+    all.extend(["control", "prepare", "tally"].map(Permutation::new));
     all.extend(constrain::permutations());
     all.extend(dropout::permutations());
     all.extend(normalise::permutations());
     all.extend(scale::permutations());
     all.push(flat("constants").define("OWN", true));
+    all.push(flat("count").define("BYTES", true));
     all.extend(collapse::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());

@@ -25,7 +25,7 @@ pub(crate) use custom::register as register_surrogate;
 pub use dropout::{Dropout, DropoutPer, Normalise, NormaliseKind, Scale};
 pub(crate) use file::{syntax, typed, with_line};
 pub use initialise::Init;
-pub use loss::{Inverse, Loss};
+pub use loss::{Average, Inverse, Loss};
 pub use neuron::{Comparison, Gain, Neuron, NeuronKind, Parameter, Per, Reset};
 pub use preset::Preset;
 pub use readout::{Of, Readout, Reduce, Reduction, Term};

@@ -27,14 +27,22 @@ pub enum NeuronKind {
     Plif,
     /// Leaky integrator that does not spike: the readout. With `tau_syn` it has a synapse.
     Li,
+    /// Leaky integrate-and-fire with several spikes a step: `S_t = clamp(⌊V_t/θ⌋, 0, max_spikes)`.
+    MultiSpike,
     /// Any other neuron: see [`crate::neuron`].
     Snippet(&'static Snippet),
 }
 
 impl NeuronKind {
     /// The kinds of the leaky integrate-and-fire family.
-    pub const FAMILY: [NeuronKind; 5] =
-        [NeuronKind::If, NeuronKind::Lif, NeuronKind::CubaLif, NeuronKind::Plif, NeuronKind::Li];
+    pub const FAMILY: [NeuronKind; 6] = [
+        NeuronKind::If,
+        NeuronKind::Lif,
+        NeuronKind::CubaLif,
+        NeuronKind::Plif,
+        NeuronKind::MultiSpike,
+        NeuronKind::Li,
+    ];
 
     /// The kind of that name in a network file.
     pub fn named(name: &str) -> Option<NeuronKind> {
@@ -49,6 +57,7 @@ impl NeuronKind {
             NeuronKind::Lif => "lif",
             NeuronKind::CubaLif => "cuba_lif",
             NeuronKind::Plif => "plif",
+            NeuronKind::MultiSpike => "multi_spike",
             NeuronKind::Li => "li",
             NeuronKind::Snippet(snippet) => snippet.name,
         }
@@ -166,46 +175,35 @@ pub struct Parameter {
     pub learned: bool,
     /// One value for the layer or for each neuron; a list is always for each neuron.
     pub per: Per,
-    /// σ of ln of the values, which are drawn around the given ones (the medians) at the start; 0: as they are.
-    pub log_normal: f64,
     /// Smallest value that training may give it.
     pub min: Option<f64>,
     /// Largest value that training may give it.
     pub max: Option<f64>,
+    /// σ of ln of the values, which are drawn around the given ones (the medians) at the start; 0: as they are.
+    pub log_normal: f64,
 }
 
 impl From<f64> for Parameter {
     fn from(value: f64) -> Self {
-        Parameter {
-            values: vec![value],
-            listed: false,
-            learned: false,
-            per: Per::Layer,
-            log_normal: 0.0,
-            min: None,
-            max: None,
-        }
+        Parameter::plain(vec![value], false)
     }
 }
 
 impl From<Vec<f64>> for Parameter {
     fn from(values: Vec<f64>) -> Self {
-        Parameter { values, listed: true, learned: false, per: Per::Neuron, log_normal: 0.0, min: None, max: None }
+        Parameter::plain(values, true)
     }
 }
 
 impl Parameter {
+    fn plain(values: Vec<f64>, listed: bool) -> Self {
+        let per = if listed { Per::Neuron } else { Per::Layer };
+        Parameter { values, listed, learned: false, per, min: None, max: None, log_normal: 0.0 }
+    }
+
     /// Of a neuron that has no such parameter.
     pub fn absent() -> Self {
-        Parameter {
-            values: Vec::new(),
-            listed: false,
-            learned: false,
-            per: Per::Layer,
-            log_normal: 0.0,
-            min: None,
-            max: None,
-        }
+        Parameter::plain(Vec::new(), false)
     }
 
     /// Whether the neuron has no such parameter.
@@ -296,12 +294,11 @@ impl Serialize for Parameter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let plain = if self.listed { Plain::Many(self.values.clone()) } else { Plain::One(self.values[0]) };
         let usual = if self.listed || self.log_normal != 0.0 { Per::Neuron } else { Per::Layer };
-        let plainly = !self.learned && self.per == usual && self.log_normal == 0.0;
-        if plainly && self.min.is_none() && self.max.is_none() {
+        let Parameter { learned, min, max, log_normal, .. } = *self;
+        if !learned && self.per == usual && log_normal == 0.0 && min.is_none() && max.is_none() {
             plain.serialize(serializer)
         } else {
             let per = (self.per != usual).then_some(self.per);
-            let &Parameter { learned, log_normal, min, max, .. } = self;
             Full { value: plain, learned, per, log_normal, min, max }.serialize(serializer)
         }
     }
@@ -346,6 +343,7 @@ impl<'de> Deserialize<'de> for Parameter {
                     Plain::Many(values) => Parameter::from(values),
                 };
                 parameter.learned = full.learned;
+                (parameter.min, parameter.max) = (full.min, full.max);
                 parameter.log_normal = full.log_normal;
                 if full.log_normal != 0.0 {
                     parameter.per = Per::Neuron;
@@ -355,7 +353,6 @@ impl<'de> Deserialize<'de> for Parameter {
                         ));
                     }
                 }
-                (parameter.min, parameter.max) = (full.min, full.max);
                 if let Some(per) = full.per {
                     if parameter.listed && per == Per::Layer {
                         return Err(de::Error::custom("a list of values cannot be per = \"layer\""));
@@ -416,9 +413,19 @@ pub struct Neuron {
     pub initial_potential: f64,
     /// `I_{-1}`.
     pub initial_current: f64,
+    /// Most spikes of a step of a [`NeuronKind::MultiSpike`], 1 to 255.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_spikes: Option<u32>,
+    /// Whether the surrogate of a [`NeuronKind::MultiSpike`] has a peak at every multiple of θ (sinabs), not only at θ.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub periodic: bool,
     /// The neuron's own parameters by name, where it is a snippet; those left out have their default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Parameter>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Neuron {

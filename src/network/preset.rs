@@ -118,6 +118,9 @@ impl Preset {
         let mut reset = if spiking { reset } else { Reset::None };
         match kind {
             NeuronKind::If => gain = Gain::One,
+            NeuronKind::MultiSpike if !matches!(reset, Reset::SubtractBefore | Reset::SubtractAfter) => {
+                reset = Reset::SubtractBefore;
+            }
             NeuronKind::Snippet(snippet) => {
                 // A neuron with a gain of its own has a reset form of its own too.
                 if snippet.gain.is_some() || !snippet.resets.contains(&reset) {
@@ -143,6 +146,8 @@ impl Preset {
             reset_potential: 0.0,
             initial_potential: if spiking { 0.0 } else { -0.01 },
             initial_current: 0.0,
+            max_spikes: (kind == NeuronKind::MultiSpike).then_some(255),
+            periodic: false,
             parameters: BTreeMap::new(),
         }
     }

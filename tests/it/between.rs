@@ -15,6 +15,7 @@ use spikegrad::spikes::{Random, Raster, Trace};
 struct Drop {
     shape: Shape,
     mask: DropoutMask,
+    kind: ActivityKind,
     spikes: Grid,
     gradient: Vec<f64>,
     given: Option<Vec<f64>>,
@@ -28,22 +29,24 @@ fn draw_drop(random: &mut Random) -> Drop {
         per_step: random.below(2) == 0,
         key: random.bits(),
     };
-    let spikes = Grid::drawn(-2..shape.steps as isize, shape.batch, units, || f64::from(random.below(2) as u8));
+    // Several spikes a step are bytes.
+    let (kind, most) = [(ActivityKind::Raster, 2), (ActivityKind::Bytes, 5)][random.below(2)];
+    let spikes = Grid::drawn(-2..shape.steps as isize, shape.batch, units, || f64::from(random.below(most) as u8));
     let len = shape.steps * shape.batch * units;
     let mut numbers = || (0..len).map(|_| f64::from(random.normal() as f32)).collect::<Vec<f64>>();
     let (gradient, given) = (numbers(), numbers());
     let given = (random.below(2) == 0).then_some(given);
-    Drop { shape, mask, spikes, gradient, given }
+    Drop { shape, mask, kind, spikes, gradient, given }
 }
 
 fn check_drop<K: Kernels>(kernels: &mut K, case: &Drop) {
-    let Drop { shape, mask, .. } = *case;
+    let Drop { shape, mask, kind, .. } = *case;
     let kept = |t: isize, b: usize, j: usize| {
         let row = if mask.per_step { (t + 2) as usize } else { 0 };
         (Random::keyed(mask.key).row(row, b).at(j as u64) >> 40) < u64::from(mask.keep)
     };
-    let spikes = activity(kernels, ActivityKind::Raster, &case.spikes);
-    let mut out = kernels.activity("test", ActivityKind::Raster, shape).unwrap();
+    let spikes = activity(kernels, kind, &case.spikes);
+    let mut out = kernels.activity("test", kind, shape).unwrap();
     kernels.dropout(Dropout { shape, mask, spikes: &spikes, out: &mut out });
     let got = read_activity(kernels, "kept spikes", shape, &out);
     for (t, b, j) in case.spikes.places(-2..shape.steps as isize) {
@@ -392,7 +395,7 @@ fn a_normalised_network_trains_and_is_restored() {
         .build()
         .unwrap();
     let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
-    let optimiser = Optimiser { rule, rate: 0.02, max_norm: Some(5.0) };
+    let optimiser = Optimiser { max_norm: Some(5.0), ..Optimiser::new(rule, 0.02) };
     let mut core = Core::new(network.clone(), Cpu::<f32>::new(), Budget::default()).unwrap();
     core.initialise(2).unwrap();
     let start = core.parameters().unwrap();

@@ -85,7 +85,11 @@ fn batch(inputs: usize) -> Batch<f32> {
 const ADAMW: Rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01 };
 
 fn step<K: Kernels<Real = f32>>(core: &mut Core<K>, rule: Rule, rate: f64) {
-    core.train(&batch(core.network().inputs), &Optimiser { rule, rate, max_norm: Some(5.0) }).unwrap();
+    core.train(
+        &batch(core.network().inputs),
+        &Optimiser { rule, rate, max_norm: Some(5.0), penalty: Penalty::default() },
+    )
+    .unwrap();
 }
 
 /// What the constraints of [`constrained`] say about a set of weights.
@@ -203,7 +207,8 @@ fn the_sources_of_a_current_encoder_are_its_channels() {
         .unwrap();
     let mut core = Core::new(network, Cpu::<f32>::new(), Budget::default()).unwrap();
     let input = Trace::new(10, 1, 4, (0..40).map(|i| (i as f32 * 0.7).sin() * 3.0).collect()).unwrap();
-    let optimiser = Optimiser { rule: Rule::Sgd { momentum: 0.0 }, rate: 5.0, max_norm: None };
+    let optimiser =
+        Optimiser { rule: Rule::Sgd { momentum: 0.0 }, rate: 5.0, max_norm: None, penalty: Penalty::default() };
     for _ in 0..4 {
         for (j, &value) in core.parameters().unwrap()["layer0.weight"].values.iter().enumerate() {
             assert!(if j % 4 < 2 { value >= 0.0 } else { value <= 0.0 }, "{j}: {value}");
@@ -298,7 +303,7 @@ fn moves(groups: &[Group], rule: Rule, rate: f64) -> std::collections::BTreeMap<
     let mut core = learning();
     core.set_groups(groups).unwrap();
     let before = core.parameters().unwrap();
-    core.train(&batch(30), &Optimiser { rule, rate, max_norm: None }).unwrap();
+    core.train(&batch(30), &Optimiser { rule, rate, max_norm: None, penalty: Penalty::default() }).unwrap();
     let after = core.parameters().unwrap();
     let moved = |name: &String| {
         let pairs = before[name].values.iter().zip(&after[name].values);

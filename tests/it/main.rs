@@ -9,6 +9,7 @@ mod determinism;
 mod encoders;
 mod engine;
 mod golden;
+mod golden_losses;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod gradient_audit;
@@ -17,4 +18,5 @@ mod learn;
 mod naive;
 mod neurons;
 mod presets;
+mod readout_file;
 mod surrogates;

@@ -56,7 +56,11 @@ pub fn loss(
     };
     match criterion {
         Criterion::None => {}
-        Criterion::SquaredError { tolerance } => squares(&|c| if c == label { on } else { off }, tolerance),
+        Criterion::SquaredError { tolerance } => {
+            squares(&|c| if c == label { on } else { off }, tolerance);
+            value *= weights[label];
+            gradient.iter_mut().for_each(|gradient| *gradient *= weights[label]);
+        }
         Criterion::SquaredErrorToTargets { tolerance, .. } => squares(&|c| targets[c], tolerance),
         Criterion::NegativeLogLikelihood => {
             value = -weights[label] * s[label];
