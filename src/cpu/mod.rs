@@ -9,6 +9,7 @@ mod collapse;
 mod constrain;
 mod count;
 mod drive;
+mod dropout;
 mod encode_rate;
 mod float;
 mod forward;
@@ -18,8 +19,10 @@ mod memory;
 mod multi;
 mod neuron;
 mod neuron_gradient;
+mod normalise;
 mod regularise;
 pub mod reset;
+mod scale;
 mod snippet;
 mod spread;
 mod surrogate;
@@ -357,6 +360,26 @@ impl<F: Float> Kernels for Cpu<F> {
         control: &mut Vec<F>,
     ) {
         update::control(metrics, squares, loss, max_norm, control);
+    }
+
+    fn scale(&mut self, from: Option<&Vec<F>>, factor: f64, len: usize, values: &mut Vec<F>) {
+        scale::scale(from.map(|from| &from[..len]), factor, &mut values[..len]);
+    }
+
+    fn dropout(&mut self, call: Dropout<Self>) {
+        dropout::dropout(call);
+    }
+
+    fn dropout_backward(&mut self, call: DropoutBackward<Self>) {
+        dropout::dropout_backward(call);
+    }
+
+    fn normalise(&mut self, call: Normalise<Self>) {
+        normalise::normalise(call);
+    }
+
+    fn normalise_backward(&mut self, call: NormaliseBackward<Self>) {
+        normalise::normalise_backward(call);
     }
 
     fn constrain(&mut self, call: Constrain<Self>) {

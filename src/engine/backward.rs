@@ -81,6 +81,7 @@ impl<K: Kernels> Core<K> {
         if !self.taped {
             return Err(Error::Input("infer keeps nothing for a backward pass: use forward".into()));
         }
+        self.check_normalised()?;
         self.check_gradient(index, gradient)?;
         self.upload_gradient(index, gradient)?;
         let base = self.ring.base();
@@ -170,39 +171,84 @@ impl<K: Kernels> Core<K> {
                 planes: &mut layer.planes,
                 chi: &mut training.chi,
             };
-            match above.first() {
+            let fused = match above.first() {
                 None => {
-                    kernels.backward(Backward { gradient_spikes: training.gradient.as_ref().filter(|_| given), ..call })
+                    let gradient_spikes = training.gradient.as_ref().filter(|_| given);
+                    kernels.backward(Backward { gradient_spikes, ..call });
+                    None
                 }
                 Some(above) => {
                     let next = &self.layers[l + 1];
                     let prepared = next.prepared.as_ref().expect("made for all but the first layer");
-                    let chi = &above.training.as_ref().expect("a forward pass with a tape made it").chi;
-                    let above = Above {
-                        shape: above.shape,
-                        lag: next.lag,
-                        weights: (&next.weights, prepared),
-                        chi,
-                        accumulate: given,
-                        gradient: training.gradient.as_mut().expect("a layer below another spikes"),
-                    };
-                    kernels.layer_backward(above, call);
+                    let chi = above.training.as_ref().expect("a forward pass with a tape made it").chi();
+                    let own = training.gradient.as_mut().expect("a layer below another spikes");
+                    if let (true, Some(scaled), Some(mask)) = (self.trained, &next.scaled, self.masks[l]) {
+                        kernels.drive_backward(DriveBackward {
+                            projection: Projection::Dense,
+                            inputs: shape.units,
+                            shape: above.shape,
+                            lag: next.lag,
+                            weights: (&scaled.weights, &scaled.prepared),
+                            chi,
+                            accumulate: false,
+                            out: own,
+                        });
+                        let given = training.given.as_ref().filter(|_| given);
+                        kernels.dropout_backward(DropoutBackward { shape, mask, given, gradient: own });
+                        kernels.backward(Backward { gradient_spikes: Some(own), ..call });
+                        None
+                    } else {
+                        Some((
+                            Above {
+                                shape: above.shape,
+                                lag: next.lag,
+                                weights: (&next.weights, prepared),
+                                chi,
+                                accumulate: given,
+                                gradient: own,
+                            },
+                            call,
+                        ))
+                    }
                 }
+            };
+            if let Some((above, call)) = fused {
+                kernels.layer_backward(above, call);
             }
+            let state = &mut self.layers[l];
+            let scaled = state.scaled.as_ref().filter(|_| self.trained);
             let source = match below.last() {
                 None => &plan.input,
+                Some(below) if scaled.is_some() => {
+                    let training = below.training.as_ref().expect("a forward pass with a tape made it");
+                    training.dropped.as_ref().expect("made with it")
+                }
                 Some(below) => below.spikes.as_ref().expect("a layer below spikes"),
             };
-            let state = &mut self.layers[l];
+            if let (Some(own), Some(tape)) = (&mut state.normal, &mut training.normal) {
+                kernels.normalise_backward(NormaliseBackward {
+                    shape,
+                    parameters: &own.parameters,
+                    running: &own.running,
+                    normal: &tape.normal,
+                    deviation: &tape.deviation,
+                    chi: &training.chi,
+                    out: &mut tape.chi,
+                    gradient: &mut own.gradient,
+                });
+            }
             kernels.weight_gradient(WeightGradient {
                 projection: state.projection,
                 inputs: state.inputs,
                 shape,
                 source,
                 lag: state.lag,
-                chi: &training.chi,
+                chi: training.chi(),
                 out: &mut state.weight_gradient,
             });
+            if let Some(scaled) = scaled {
+                kernels.scale(None, scaled.factor, state.weights_len, &mut state.weight_gradient);
+            }
             if let Some(recurrent) = &mut state.recurrent {
                 kernels.weight_gradient(WeightGradient {
                     projection: Projection::Dense,
@@ -250,6 +296,10 @@ impl<K: Kernels> Core<K> {
             }
             if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                 square(&layer.parameter_gradient, layer.modes.len() * pad(layer.units), false);
+            }
+            if let Some(own) = &layer.normal {
+                let frozen = layer.settings.norm.iter().all(|setting| setting.frozen);
+                square(&own.gradient, normal::LEARNED * pad(layer.units), frozen);
             }
         }
     }
@@ -325,7 +375,12 @@ impl<K: Kernels> Core<K> {
             // What the losses of the readout add to starts at 0.
             let (by_potential, by_spikes) = if l == top { reached } else { (false, false) };
             let len = shape.len(shape.steps);
-            match (spikes, &mut training.gradient) {
+            // Dropout masks what comes from above, but not what is given.
+            let masked = self.trained && self.layers[l].dropping.is_some();
+            if masked && spikes.is_some() && training.given.is_none() {
+                training.given = Some(self.kernels.values("given gradient of spikes", len)?);
+            }
+            match (spikes, if masked { &mut training.given } else { &mut training.gradient }) {
                 (Some(values), Some(into)) => self.kernels.write(into, 0, &values),
                 (None, Some(into)) if by_spikes => self.kernels.fill(into, 0..len, 0.0),
                 _ => {}
@@ -363,6 +418,10 @@ impl<K: Kernels> Core<K> {
                     "recurrent" => {
                         let recurrent = layer.recurrent.as_mut().expect("a recurrent layer");
                         (&mut recurrent.weights, &recurrent.gradient)
+                    }
+                    "norm" => {
+                        let own = layer.normal.as_mut().expect("a normalised layer");
+                        (&mut own.parameters, &own.gradient)
                     }
                     _ => (&mut layer.parameters, &layer.parameter_gradient),
                 };
@@ -416,7 +475,7 @@ impl<K: Kernels> Core<K> {
             shape: self.plans[index].layers[0].shape,
             lag: state.lag,
             weights: (&state.weights, &prepared),
-            chi: &training.chi,
+            chi: training.chi(),
             accumulate: false,
             out: &mut out,
         });

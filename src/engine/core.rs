@@ -1,5 +1,6 @@
 //! The engine over any backend: parameters and their gradients on the device, and the buffers of the current plan.
 
+use super::between::{Dropping, Normal, Scaled};
 use super::constraint::Constraint;
 use super::device::Budget;
 use super::group::Settings;
@@ -31,10 +32,15 @@ pub(super) struct LayerState<K: Kernels> {
     /// Lag of the source: its emit lag and this layer's input delay.
     pub lag: usize,
     pub modes: Modes,
-    /// Rows of the neuron parameters that are held between two values.
-    pub bounds: Vec<(usize, f64, f64)>,
     pub settings: Settings,
     pub constraint: Constraint<K>,
+    /// Dropout of this layer's spikes.
+    pub dropping: Option<Dropping>,
+    /// The weights that training uses where the source loses spikes.
+    pub scaled: Option<Scaled<K>>,
+    pub normal: Option<Normal<K>>,
+    /// Rows of the neuron parameters that are held between two values.
+    pub bounds: Vec<(usize, f64, f64)>,
     pub weights: K::Values,
     pub weight_gradient: K::Values,
     pub prepared: Option<K::Prepared>,
@@ -66,6 +72,13 @@ pub struct Core<K: Kernels> {
     pub(super) control: K::Values,
     pub(super) rule: Option<Rule>,
     pub(super) step: u64,
+    /// What masks are drawn from: the seed, and the number of the next training pass.
+    pub(super) seed: u64,
+    pub(super) pass: u64,
+    /// The masks of the last training pass.
+    pub(super) masks: Vec<Option<DropoutMask>>,
+    /// Whether the last forward pass was one of training.
+    pub(super) trained: bool,
     pub(super) forced: Option<Form>,
     /// What the last batch said about its answers.
     pub(super) supplied: Supplied,
@@ -179,6 +192,10 @@ impl<K: Kernels> Core<K> {
             control,
             rule: None,
             step: 0,
+            seed: 0,
+            pass: 0,
+            masks: Vec::new(),
+            trained: false,
             forced: None,
             supplied: Supplied::default(),
             ragged: false,
@@ -203,6 +220,7 @@ impl<K: Kernels> Core<K> {
             (name, Tensor { shape: tensor.shape, values })
         });
         self.set_parameters(&start.collect())?;
+        (self.seed, self.pass) = (seed, 0);
         self.step = 0;
         self.rule = None;
         for layer in &mut self.layers {
@@ -241,6 +259,10 @@ impl<K: Kernels> Core<K> {
             if let Some(prepared) = &mut layer.prepared {
                 self.kernels.prepare(&layer.weights, layer.inputs, layer.units, prepared);
             }
+            if let Some(scaled) = &mut layer.scaled {
+                self.kernels.scale(Some(&layer.weights), scaled.factor, layer.weights_len, &mut scaled.weights);
+                self.kernels.prepare(&scaled.weights, layer.inputs, layer.units, &mut scaled.prepared);
+            }
             if let Some(recurrent) = &mut layer.recurrent {
                 self.kernels.prepare(&recurrent.weights, layer.units, layer.units, &mut recurrent.prepared);
             }
@@ -264,6 +286,9 @@ impl<K: Kernels> Core<K> {
                 }
                 if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                     add(&mut self.kernels, "neuron", layer.modes.len() * pad(layer.units))?;
+                }
+                if layer.normal.is_some() {
+                    add(&mut self.kernels, "norm", normal::LEARNED * pad(layer.units))?;
                 }
             }
         }
@@ -303,9 +328,19 @@ impl<K: Kernels> LayerState<K> {
             projection,
             lag: emit_lag + layer.neuron.input_delay as usize,
             modes: modes(layer),
-            bounds: bounds(layer),
             settings: Settings::default(),
             constraint: Constraint::new(layer, inputs),
+            dropping: Dropping::of(layer),
+            scaled: match index.checked_sub(1).and_then(|below| Dropping::of(&network.layers[below])) {
+                Some(dropping) => Some(Scaled {
+                    factor: dropping.factor,
+                    weights: kernels.values("weights, scaled", weights_len)?,
+                    prepared: kernels.prepared("weights, scaled and transposed", inputs, units)?,
+                }),
+                None => None,
+            },
+            normal: Normal::new(kernels, layer)?,
+            bounds: bounds(layer),
             weights: kernels.values("weights", weights_len)?,
             weight_gradient: kernels.values("weight gradient", weights_len)?,
             // The input's gradient is wanted so rarely that its weights are prepared when asked for.

@@ -1,6 +1,6 @@
 //! The forward pass over the layers, and what can be read after it.
 
-use super::core::Core;
+use super::core::{Core, LayerState};
 use super::metrics::{Pass, TALLIES};
 use super::parameters::narrow;
 use super::plan::Sequence;
@@ -242,15 +242,28 @@ impl<K: Kernels> Core<K> {
         )?;
         let base = self.ring.base();
         let slots = self.ring.slots;
+        let trained = mode == Mode::Train;
+        if trained {
+            let masks = self.layers.iter().enumerate();
+            let mask = |(l, layer): (usize, &LayerState<K>)| Some(layer.dropping?.mask(self.seed, l, self.pass));
+            self.masks = masks.map(mask).collect();
+            self.pass += 1;
+        }
         let (kernels, plan) = (&mut self.kernels, &mut self.plans[index]);
         plan.streamed |= mode == Mode::Stream;
         let mut spiking = 0;
         for l in 0..=top {
             let (below, rest) = plan.layers.split_at_mut(l);
             let (state, layer) = (&mut self.layers[l], &mut rest[0]);
-            let source = match below.last() {
-                None => &plan.input,
-                Some(below) => below.spikes.as_ref().expect("only the last layer does not spike"),
+            let (source, weights) = match (below.last(), &state.scaled) {
+                (None, _) => (&plan.input, &state.weights),
+                (Some(below), Some(scaled)) if trained => {
+                    let training = below.training.as_ref().expect("made for a pass of training");
+                    (training.dropped.as_ref().expect("made with it"), &scaled.weights)
+                }
+                (Some(below), _) => {
+                    (below.spikes.as_ref().expect("only the last layer does not spike"), &state.weights)
+                }
             };
             let shape = layer.shape;
             kernels.copy_plane(shape, &mut layer.planes, plane::POTENTIAL, plane::START_POTENTIAL);
@@ -262,9 +275,30 @@ impl<K: Kernels> Core<K> {
                 range: 0..sequence.steps,
                 source,
                 lag: state.lag,
-                weights: &state.weights,
+                weights,
                 constants: &state.constants,
                 out: &mut plan.drive,
+            };
+            // A normalised drive has to be there for all steps first.
+            let drive = match &mut state.normal {
+                None => Some(drive),
+                Some(own) => {
+                    kernels.drive(drive);
+                    let tape = layer.training.as_mut().and_then(|training| training.normal.as_mut());
+                    kernels.normalise(Normalise {
+                        shape,
+                        epsilon: own.epsilon,
+                        parameters: &own.parameters,
+                        running: &mut own.running,
+                        drive: &mut plan.drive,
+                        training: tape.filter(|_| trained).map(|tape| NormaliseTraining {
+                            momentum: own.momentum,
+                            normal: &mut tape.normal,
+                            deviation: &mut tape.deviation,
+                        }),
+                    });
+                    None
+                }
             };
             let forward = Forward {
                 model: state.model,
@@ -281,7 +315,15 @@ impl<K: Kernels> Core<K> {
                 planes: &mut layer.planes,
                 reduce: if l == top && online { self.network.readout.losses[0].reduce.online() } else { None },
             };
-            kernels.layer_forward(drive, forward);
+            match drive {
+                Some(drive) => kernels.layer_forward(drive, forward),
+                None => kernels.forward(&plan.drive, forward),
+            }
+            if let (true, Some(mask), Some(spikes)) = (trained, self.masks.get(l).copied().flatten(), &layer.spikes) {
+                let training = layer.training.as_mut().expect("made for a pass of training");
+                let out = training.dropped.as_mut().expect("made with it");
+                kernels.dropout(Dropout { shape, mask, spikes, out });
+            }
             if let Some(spikes) = &layer.spikes {
                 kernels.count(shape, state.model.emit_lag, spikes, &plan.readout.lengths, &mut layer.planes);
                 kernels.tally(Tally {
@@ -300,6 +342,7 @@ impl<K: Kernels> Core<K> {
         self.last = Some(sequence);
         (self.supplied, self.ragged) = (supplied, ragged);
         self.taped = mode != Mode::Infer;
+        self.trained = trained;
         Ok(Outputs { core: self, index })
     }
 

@@ -38,15 +38,24 @@ impl Default for Setting {
 pub(super) struct Settings {
     pub weight: Setting,
     pub recurrent: Setting,
+    /// Scale and shift of a normalised drive.
+    pub norm: [Setting; 2],
     /// By row of the neuron parameters.
     pub rows: Vec<Setting>,
+    unused: Setting,
 }
 
 impl Settings {
     fn part(&mut self, index: Option<usize>, part: &str) -> &mut Setting {
         match index {
-            None if part == "weight" => &mut self.weight,
-            None => &mut self.recurrent,
+            None => match part {
+                "weight" => &mut self.weight,
+                "recurrent" => &mut self.recurrent,
+                "norm_scale" => &mut self.norm[0],
+                "norm_shift" => &mut self.norm[1],
+                // Running statistics are not learned.
+                _ => &mut self.unused,
+            },
             Some(row) => {
                 if self.rows.len() <= row {
                     self.rows.resize(row + 1, Setting::default());
@@ -171,10 +180,16 @@ impl<K: Kernels> LayerState<K> {
                 vec![Step { rule, penalty, scale: setting.scale, modes: vec![mode] }]
             };
         }
-        let modes = self.settings.modes(&self.modes);
+        let (modes, settings): (Modes, Vec<Setting>) = if part == "norm" {
+            let mode = |setting: &Setting| (if setting.frozen { Mode::Frozen } else { Mode::Plain }, false);
+            (self.settings.norm.iter().map(mode).collect(), self.settings.norm.to_vec())
+        } else {
+            let settings = (0..self.modes.len()).map(|row| self.settings.row(row)).collect();
+            (self.settings.modes(&self.modes), settings)
+        };
         let mut updates: Vec<Step> = Vec::new();
         for (row, &mode) in modes.iter().enumerate().filter(|(_, mode)| mode.0 != Mode::Frozen) {
-            let setting = self.settings.row(row);
+            let setting = settings[row];
             let ((rule, penalty), scale) = (with_decay(setting.decay, false), setting.scale);
             let same = |step: &&mut Step| step.rule == rule && step.penalty == penalty && step.scale == scale;
             match updates.iter_mut().find(same) {

@@ -25,18 +25,19 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
                 draw(&layer.recurrent_init, network.dt, layer, fan_in, len, &mut random)
             }
             "bias" => draw(&layer.bias_init, network.dt, layer, network.fan_in(index), len, &mut random),
-            "tau_mem" => spread(Some(&layer.neuron.tau_mem), len, &mut random),
-            "tau_syn" => spread(layer.neuron.tau_syn.as_ref(), len, &mut random),
-            "threshold" => spread(layer.neuron.threshold.as_ref(), len, &mut random),
+            "tau_mem" => spread(Some(&layer.neuron.tau_mem), shortest(layer, network.dt), len, &mut random),
+            "tau_syn" => spread(layer.neuron.tau_syn.as_ref(), 0.0, len, &mut random),
+            "threshold" => spread(layer.neuron.threshold.as_ref(), 0.0, len, &mut random),
+            "norm_scale" | "norm_variance" => vec![1.0; len],
+            "norm_shift" | "norm_mean" => vec![0.0; len],
             "leak" => {
-                // A time constant of a step or less has no leak of this form; a drawn one is held above it.
-                let tau = spread(Some(&layer.neuron.tau_mem), len, &mut random);
-                tau.into_iter().map(|tau| -((tau / network.dt).max(1.0 + 1e-6) - 1.0).ln()).collect()
+                let tau = spread(Some(&layer.neuron.tau_mem), shortest(layer, network.dt), len, &mut random);
+                tau.into_iter().map(|tau| -(tau / network.dt - 1.0).ln()).collect()
             }
             own => {
                 let snippet = layer.neuron.kind.snippet().expect("made by `shapes`");
                 let (index, _) = snippet.parameter(own).expect("made by `shapes`");
-                spread(layer.neuron.own(index).as_ref(), len, &mut random)
+                spread(layer.neuron.own(index).as_ref(), f64::NEG_INFINITY, len, &mut random)
             }
         };
         let values = if shape.len() == 1 && part != "weight" {
@@ -54,12 +55,20 @@ fn existing(sources: usize, density: Option<f64>) -> usize {
     density.map_or(sources, |density| ((density * sources as f64).round() as usize).max(1))
 }
 
-/// The values of a parameter, those of a log-normal one drawn.
-fn spread(parameter: Option<&Parameter>, len: usize, random: &mut Random) -> Vec<f64> {
+/// The shortest τ_mem that the neuron's leak can have: one that steps by 1 − dt/τ needs it above dt.
+fn shortest(layer: &Layer, dt: f64) -> f64 {
+    if matches!(layer.neuron.kind.leak(), Leak::Euler | Leak::Logistic) { 1.001 * dt } else { 0.0 }
+}
+
+/// The values of a parameter, those of a log-normal one drawn and held within its bounds.
+fn spread(parameter: Option<&Parameter>, low: f64, len: usize, random: &mut Random) -> Vec<f64> {
     let Some(parameter) = parameter else { return Vec::new() };
     let mut values = parameter.broadcast(len);
     if parameter.log_normal > 0.0 {
-        values.iter_mut().for_each(|value| *value *= (parameter.log_normal * random.normal()).exp());
+        let (low, high) = (parameter.min.unwrap_or(low), parameter.max.unwrap_or(f64::INFINITY));
+        for value in &mut values {
+            *value = (*value * (parameter.log_normal * random.normal()).exp()).max(low).min(high);
+        }
     }
     values
 }

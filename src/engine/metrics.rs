@@ -135,7 +135,7 @@ pub(super) struct Ring<K: Kernels> {
 /// Gradient tensors of a layer: weights, recurrent weights, neuron parameters.
 pub(super) fn tensors<K: Kernels>(layer: &LayerState<K>) -> usize {
     let learned = layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen);
-    1 + usize::from(layer.recurrent.is_some()) + usize::from(learned)
+    1 + usize::from(layer.recurrent.is_some()) + usize::from(learned) + usize::from(layer.normal.is_some())
 }
 
 impl<K: Kernels> Ring<K> {

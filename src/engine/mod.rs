@@ -3,6 +3,7 @@
 //! [`Engine`] is the library's face: f32 on the device of choice. [`Core`] is the same over any backend.
 
 mod backward;
+mod between;
 mod constraint;
 mod core;
 mod device;
@@ -256,6 +257,11 @@ impl Engine {
     /// As there.
     pub fn set_mask(&mut self, name: &str, mask: &[bool]) -> Result<()> {
         each!(&mut self.inner, core => core.set_mask(name, mask))
+    }
+
+    /// See [`Core::set_pass`].
+    pub fn set_pass(&mut self, pass: u64) {
+        each!(&mut self.inner, core => core.set_pass(pass));
     }
 
     /// See [`Core::step`].

@@ -1,5 +1,6 @@
 //! The plan: for one size of sequence, the buffers of each layer and the form of each kernel.
 
+use super::between::NormalTape;
 use super::core::{Core, LayerState};
 use super::device::Budget;
 use super::readout::ReadoutPlan;
@@ -36,6 +37,18 @@ pub(super) struct Training<K: Kernels> {
     pub gradient: Option<K::Values>,
     /// Gradient of the potential, made when somebody gives one.
     pub potential: Option<K::Values>,
+    /// The spikes that dropout keeps.
+    pub dropped: Option<K::Activity>,
+    /// With dropout: the gradient of all spikes that somebody gives, made when it is.
+    pub given: Option<K::Values>,
+    pub normal: Option<NormalTape<K>>,
+}
+
+impl<K: Kernels> Training<K> {
+    /// dL/dX of the layer's projection.
+    pub fn chi(&self) -> &K::Values {
+        self.normal.as_ref().map_or(&self.chi, |normal| &normal.chi)
+    }
 }
 
 /// See the module.
@@ -70,7 +83,9 @@ fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u
     let tape = steps * row * layer.model.tapes();
     let gradient = if layer.model.spiking { steps * row } else { 0 };
     let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
-    ((spikes + planes) as u64, (tape + (steps + FUTURE) * row + gradient) as u64)
+    let dropped = if layer.dropping.is_some() { spikes } else { 0 };
+    let normal = if layer.normal.is_some() { (2 * steps + FUTURE) * row } else { 0 };
+    ((spikes + planes) as u64, (tape + (steps + FUTURE) * row + gradient + dropped + normal) as u64)
 }
 
 impl<K: Kernels> Core<K> {
@@ -179,6 +194,13 @@ impl<K: Kernels> Core<K> {
                     None
                 },
                 potential: None,
+                dropped: if layer.dropping.is_some() {
+                    Some(self.kernels.activity("spikes that are kept", layer.model.activity(), shape)?)
+                } else {
+                    None
+                },
+                given: None,
+                normal: if layer.normal.is_some() { Some(NormalTape::new(&mut self.kernels, shape)?) } else { None },
             });
         }
         Ok(())

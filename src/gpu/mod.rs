@@ -16,6 +16,7 @@ mod count;
 mod device;
 mod drive;
 mod drive_backward;
+mod dropout;
 mod encode_rate;
 mod finish;
 mod form;
@@ -23,11 +24,13 @@ mod forward;
 mod loss;
 mod memory;
 mod neuron_gradient;
+mod normalise;
 mod planes;
 mod prepare;
 mod product;
 mod recorder;
 mod regularise;
+mod scale;
 mod shader;
 mod snippet;
 mod spread;
@@ -269,6 +272,26 @@ impl Kernels for Gpu {
         control: &mut Values,
     ) {
         control::control(self, metrics, squares, loss, max_norm, control);
+    }
+
+    fn scale(&mut self, from: Option<&Values>, factor: f64, len: usize, values: &mut Values) {
+        scale::scale(self, from, factor, len, values);
+    }
+
+    fn dropout(&mut self, call: Dropout<Self>) {
+        dropout::dropout(self, call);
+    }
+
+    fn dropout_backward(&mut self, call: DropoutBackward<Self>) {
+        dropout::dropout_backward(self, call);
+    }
+
+    fn normalise(&mut self, call: Normalise<Self>) {
+        normalise::normalise(self, call);
+    }
+
+    fn normalise_backward(&mut self, call: NormaliseBackward<Self>) {
+        normalise::normalise_backward(self, call);
     }
 
     fn constrain(&mut self, call: Constrain<Self>) {

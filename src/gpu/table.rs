@@ -34,6 +34,8 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("drive", drive::Params),
     shader!("drive_current", drive::CurrentParams),
     shader!("drive_backward_current", drive_backward::CurrentParams),
+    shader!("dropout", dropout::Params),
+    shader!("dropout_backward", dropout::Params),
     shader!("encode_rate", encode_rate::Params),
     shader!("fill", memory::FillParams),
     shader!("finish", finish::Params),
@@ -41,12 +43,15 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("forward_resident", forward::Params),
     shader!("loss", loss::Params),
     shader!("neuron_gradient", neuron_gradient::Params),
+    shader!("normalise", normalise::Params),
+    shader!("normalise_backward", normalise::Params),
     shader!("planes", planes::Params),
     shader!("prepare", prepare::Params),
     shader!("product", product::Params),
     shader!("regularise", regularise::Params),
     shader!("regularise_l2", regularise::L2Params),
     shader!("spread", spread::Params),
+    shader!("scale", scale::Params),
     shader!("square_sum", square_sum::Params),
     shader!("sum_chunks", weight_gradient::SumParams),
     shader!("tally", tally::Params),
@@ -66,6 +71,8 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("neuron/reset"),
     piece!("neuron/snippet"),
     piece!("neuron/snippet_backward"),
+    piece!("shared/columns"),
+    piece!("shared/dropout"),
     piece!("shared/exponential"),
     piece!("shared/finite"),
     piece!("shared/grid"),
@@ -86,10 +93,13 @@ pub fn permutations() -> Vec<Permutation> {
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
     all.extend(["control", "prepare", "tally"].map(Permutation::new));
+    all.extend(constrain::permutations());
+    all.extend(dropout::permutations());
+    all.extend(normalise::permutations());
+    all.extend(scale::permutations());
     all.push(flat("constants").define("OWN", true));
     all.push(flat("count").define("BYTES", true));
     all.extend(collapse::permutations());
-    all.extend(constrain::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());
     all.extend(neuron_gradient::permutations());

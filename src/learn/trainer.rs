@@ -100,6 +100,7 @@ pub fn learned_parameters(network: &Network) -> usize {
         let (layer, part) = name.strip_prefix("layer")?.split_once('.')?;
         let neuron = &network.layers.get(layer.parse::<usize>().ok()?)?.neuron;
         Some(match part {
+            "norm_mean" | "norm_variance" => false,
             "tau_mem" | "leak" => neuron.tau_mem.learned,
             "tau_syn" => neuron.tau_syn.as_ref().is_some_and(|tau| tau.learned),
             "threshold" => neuron.threshold.as_ref().is_some_and(|theta| theta.learned),

@@ -43,6 +43,8 @@ impl Layer {
             recurrent_init: Init::default(),
             bias_init: zero(),
             dale: None,
+            dropout: None,
+            normalise: None,
             density: None,
             recurrent_density: None,
             self_connections: true,

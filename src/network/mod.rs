@@ -6,6 +6,7 @@
 mod builder;
 mod constraint;
 mod custom;
+mod dropout;
 mod file;
 mod initialise;
 mod loss;
@@ -21,6 +22,7 @@ pub use builder::Builder;
 pub use constraint::Dale;
 pub use custom::CustomSurrogate;
 pub(crate) use custom::register as register_surrogate;
+pub use dropout::{Dropout, DropoutPer, Normalise, NormaliseKind, Scale};
 pub(crate) use file::{syntax, typed, with_line};
 pub use initialise::Init;
 pub use loss::{Average, Inverse, Loss};
@@ -85,6 +87,12 @@ pub struct Layer {
     /// Whether a recurrent unit has a weight to itself.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub self_connections: bool,
+    /// Dropout of the spikes on their way to the next layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<Dropout>,
+    /// Normalisation of the feed-forward drive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalise: Option<Normalise>,
     /// Activity regularisers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularise: Vec<Regulariser>,

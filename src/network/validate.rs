@@ -398,6 +398,7 @@ impl Network {
                 (None, false) => {}
             }
             layer.validate_constraints(&place)?;
+            layer.validate_between(&place, index == last)?;
             init(&at("init"), &layer.init)?;
             init(&at("recurrent_init"), &layer.recurrent_init)?;
             init(&at("bias_init"), &layer.bias_init)?;

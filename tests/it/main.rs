@@ -1,5 +1,6 @@
 //! Integration tests, one binary.
 
+mod between;
 #[cfg(feature = "cli")]
 mod cli;
 mod constraints;
