@@ -5,7 +5,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use spikegrad::cpu::Cpu;
 use spikegrad::engine::{Batch, Budget, Core, Gradient, Optimiser, Parameters, Tensor};
-use spikegrad::kernels::Rule;
+use spikegrad::kernels::{Penalty, Rule};
 use spikegrad::network::{Layer, Network, NeuronKind, Preset, Surrogate, SurrogateKind};
 use spikegrad::spikes::{Random, Raster};
 use std::time::Duration;
@@ -56,7 +56,7 @@ fn step(c: &mut Criterion) {
     ];
     for (name, surrogate) in surrogates {
         let (mut core, batch) = shd_recurrent(surrogate);
-        let optimiser = Optimiser { rule: ADAM, rate: 1e-9, max_norm: None };
+        let optimiser = Optimiser { rule: ADAM, rate: 1e-9, max_norm: None, penalty: Penalty::default() };
         core.train(&batch, &optimiser).expect("a step");
         let metrics = core.metrics().expect("numbers");
         let density = metrics[0].spikes[0] / (100.0 * 256.0 * 256.0);

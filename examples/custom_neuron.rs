@@ -109,7 +109,7 @@ fn main() -> spikegrad::Result<()> {
     let mut random = Random::new(7, 0);
     let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
     for step in 0..150 {
-        engine.train(&tones(32, &mut random)?, &Optimiser { rule, rate: 5e-3, max_norm: None })?;
+        engine.train(&tones(32, &mut random)?, &Optimiser::new(rule, 5e-3))?;
         if step % 50 == 0 {
             let metrics = engine.metrics()?;
             println!("step {step:3}: loss {:.3}", metrics.last().map_or(0.0, |last| last.loss));

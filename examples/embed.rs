@@ -3,7 +3,7 @@
 //! `cargo run --release --example embed`
 
 use spikegrad::engine::{Batch, Budget, Device, Engine, Gradient, Optimiser};
-use spikegrad::kernels::Rule;
+use spikegrad::kernels::{Penalty, Rule};
 use spikegrad::network::{Network, Surrogate, SurrogateKind};
 use spikegrad::spikes::{Random, Raster};
 
@@ -40,7 +40,7 @@ fn main() -> spikegrad::Result<()> {
     };
     let batch = Batch::spikes(input);
     let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
-    let optimiser = Optimiser { rule, rate: 5e-3, max_norm: Some(1.0) };
+    let optimiser = Optimiser { rule, rate: 5e-3, max_norm: Some(1.0), penalty: Penalty::default() };
 
     let (mut first, mut last) = (0.0, 0.0);
     for iteration in 0..=300 {

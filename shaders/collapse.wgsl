@@ -58,13 +58,12 @@ fn main(
         }
         default: {
             step = length - 1u;
-            var count = 0u;
-            for (var t = 0u; t < length && count < params.number; t++) {
-                if (recorded(t, sample, unit) > 0.5) {
-                    count++;
-                    if (count == params.number) {
-                        step = t;
-                    }
+            var count = 0.0;
+            for (var t = 0u; t < length; t++) {
+                count += recorded(t, sample, unit);
+                if (count >= f32(params.number)) {
+                    step = t;
+                    break;
                 }
             }
             if (unit >= params.units) {

@@ -1,5 +1,6 @@
 // Counts of the emitted spikes: COUNT = sum of S_{t-e} over the steps of the sample (contract: `count`).
 #import shared/grid
+#import shared/spikes
 
 struct Params {
     batch: u32,
@@ -24,12 +25,11 @@ fn main(
     }
     let sample = cell / params.row;
     let column = cell % params.row;
-    let words = params.row / 32u;
+    let words = words_of(params.row);
     let first = HISTORY - params.emit_lag;
     var count = 0u;
     for (var t = 0u; t < lengths[sample]; t++) {
-        let word = spikes[((first + t) * params.batch + sample) * words + column / 32u];
-        count += (word >> (column % 32u)) & 1u;
+        count += spikes_in(spikes[((first + t) * params.batch + sample) * words + word_of(column)], column);
     }
     planes[(sample * PLANES + PLANE_COUNT) * params.row + column] = f32(count);
 }

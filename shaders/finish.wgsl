@@ -1,9 +1,10 @@
-// The last stage of a sum: one workgroup adds the partial sums of the first stage in a fixed tree and writes, or adds, the
-// result to a slot of the metrics.
+// The last stage of sums: one workgroup adds the partial sums of the first stage in a fixed tree and writes, or adds, the
+// results to neighbouring slots of the metrics.
 #import shared/tree
 
 struct Params {
     parts: u32,
+    sums: u32,
     slot: u32,
     accumulate: u32,
 }
@@ -14,12 +15,14 @@ struct Params {
 
 @compute @workgroup_size(SIZE)
 fn main(@builtin(local_invocation_index) local: u32) {
-    var part = 0.0;
-    for (var i = local; i < params.parts; i += SIZE) {
-        part += parts[i];
-    }
-    let sum = tree_sum(part, local);
-    if (local == 0u) {
-        metrics[params.slot] = select(0.0, metrics[params.slot], params.accumulate != 0u) + sum;
+    for (var k = 0u; k < params.sums; k++) {
+        var part = 0.0;
+        for (var i = local; i < params.parts; i += SIZE) {
+            part += parts[k * params.parts + i];
+        }
+        let sum = tree_sum(part, local);
+        if (local == 0u) {
+            metrics[params.slot + k] = select(0.0, metrics[params.slot + k], params.accumulate != 0u) + sum;
+        }
     }
 }

@@ -4,7 +4,8 @@
 // RECURRENT: the form Stepwise. The range is then at most the recurrent lag, so that the spikes read from the raster
 // were written by earlier dispatches.
 //
-// Spikes of 32 steps are kept in a register and turned into words of 32 neurons through workgroup memory.
+// Spikes of 32 steps are kept in a register and turned into words of 32 neurons through workgroup memory; BYTES: those of
+// 4 steps, words of 4 neurons.
 #import shared/grid
 #import neuron/forward
 
@@ -18,6 +19,16 @@
 #ifdef RECURRENT
 @group(0) @binding(5) var<storage, read> recurrent: array<f32>;
 #import shared/rows
+#endif
+
+#ifdef BYTES
+const LANES = 4u;
+const BITS = 8u;
+const MASK = 255u;
+#else
+const LANES = 32u;
+const BITS = 1u;
+const MASK = 1u;
 #endif
 
 var<workgroup> fired: array<u32, SIZE>;
@@ -50,7 +61,7 @@ fn weight_at(index: u32) -> f32 {
 // X of step t, completed by the recurrent rows of the neurons that spiked recurrent_lag steps before.
 fn input_at(t: u32, cell: Cell) -> f32 {
     let x = drive[(t * params.batch + cell.sample) * params.row + cell.column];
-    let words = params.row / 32u;
+    let words = words_of(params.row);
     let row = (t + HISTORY - params.recurrent_lag) * params.batch + cell.sample;
     return add_active_rows(x, row * words, words, cell.column);
 }
@@ -82,13 +93,13 @@ fn main(
 #ifdef REDUCED
     var readout = load_readout(cell);
 #endif
-    for (var block = params.begin; block < params.end; block += 32u) {
-        let length = min(32u, params.end - block);
+    for (var block = params.begin; block < params.end; block += LANES) {
+        let length = min(LANES, params.end - block);
         var bits = 0u;
         for (var k = 0u; k < length; k++) {
             let t = block + k;
             state = scan_step(c, state, input_at(t, cell));
-            bits |= u32(state.spike) << k;
+            bits |= u32(state.spike) << (k * BITS);
             if (live) {
                 store_tape(t, cell, state);
             }
@@ -99,14 +110,15 @@ fn main(
 #ifdef SPIKING
         fired[local] = bits;
         workgroupBarrier();
-        // Lane l of 32 neurons writes their word of step block + l.
-        let lane = local % 32u;
+        // Lane l of the neurons of a word writes it for step block + l.
+        let lane = local % LANES;
         if (live && lane < length) {
             var word = 0u;
-            for (var i = 0u; i < 32u; i++) {
-                word |= ((fired[local - lane + i] >> lane) & 1u) << i;
+            for (var i = 0u; i < LANES; i++) {
+                word |= ((fired[local - lane + i] >> (lane * BITS)) & MASK) << (i * BITS);
             }
-            spikes[((block + lane + HISTORY) * params.batch + cell.sample) * (params.row / 32u) + cell.column / 32u] = word;
+            let row = (block + lane + HISTORY) * params.batch + cell.sample;
+            spikes[row * words_of(params.row) + word_of(cell.column)] = word;
         }
         workgroupBarrier();
 #endif

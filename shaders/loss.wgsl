@@ -72,8 +72,8 @@ fn add_gradient(t: u32, sample: u32, unit: u32, value: f32) {
 #ifdef SINGLE
 @group(0) @binding(7) var<storage, read_write> metrics: array<f32>;
 #else
-@group(0) @binding(7) var<storage, read_write> values: array<f32>;
-@group(0) @binding(8) var<storage, read_write> right: array<f32>;
+// [2][parts]: values, right answers.
+@group(0) @binding(7) var<storage, read_write> parts: array<f32>;
 #endif
 #endif
 
@@ -166,6 +166,10 @@ fn measure(t: u32, sample: u32, label: u32) -> vec2<f32> {
             }
         }
         case 3u, 4u: {
+            var weight = 1.0;
+            if (params.criterion == 3u) {
+                weight = table[label];
+            }
             for (var c = 0u; c < params.classes; c++) {
                 var goal = 0.0;
                 if (params.criterion == 3u) {
@@ -180,8 +184,9 @@ fn measure(t: u32, sample: u32, label: u32) -> vec2<f32> {
                     error = 0.0;
                 }
                 loss += error * error;
-                store_gradient(t, sample, c, kappa * (2.0 * error));
+                store_gradient(t, sample, c, kappa * weight * (2.0 * error));
             }
+            loss *= weight;
         }
         default: {
         }
@@ -249,8 +254,8 @@ fn main(
 #else
         // A folded dispatch has groups past the end: they have no part.
         if (part * SIZE < cells) {
-            values[part] = value;
-            right[part] = count;
+            parts[part] = value;
+            parts[(cells + SIZE - 1u) / SIZE + part] = count;
         }
 #endif
     }

@@ -16,6 +16,9 @@ struct Params {
     c2: f32,
     epsilon: f32,
     decay: f32,
+    // Of the penalty.
+    l2: f32,
+    l1: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -85,7 +88,8 @@ fn main(
     let g = control[0] * gradient[first];
     let p = parameters[i];
     if (mode == 1u) {
-        parameters[i] = p - params.rate * params.decay * p - delta(i, g);
+        let penalty = fma(params.l2, p, params.l1 * sign(p));
+        parameters[i] = p - params.rate * params.decay * p - delta(i, g + penalty);
     } else {
         parameters[i] = p * exp(-delta(i, p * g));
     }

@@ -1,4 +1,4 @@
-// Gradient of the weights of an analogue source (contract: `WeightGradient`): the matrix product s^T chi, its long inner
+// Gradient of the weights of an analogue source, or BYTES of one with several spikes a step (contract: `WeightGradient`): the matrix product s^T chi, its long inner
 // dimension (step, sample) cut into chunks that sum_chunks adds up. 64 x 64 entries for a workgroup, 4 x 4 for an
 // invocation. Row lengths are multiples of 32, so whole vec4 are read.
 #import shared/grid
@@ -19,7 +19,21 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+#ifdef BYTES
+// A word is the counts of four inputs.
+@group(0) @binding(1) var<storage, read> source: array<u32>;
+
+fn source_at(index: u32) -> vec4<f32> {
+    let word = source[index];
+    return vec4<f32>(vec4(word & 255u, (word >> 8u) & 255u, (word >> 16u) & 255u, word >> 24u));
+}
+#else
 @group(0) @binding(1) var<storage, read> source: array<vec4<f32>>;
+
+fn source_at(index: u32) -> vec4<f32> {
+    return source[index];
+}
+#endif
 @group(0) @binding(2) var<storage, read> chi: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 
@@ -59,7 +73,7 @@ fn main(
         var a = vec4<f32>();
         var b = vec4<f32>();
         if (row < end && top + x * 4u < params.source_row) {
-            a = source[((params.first_source + row) * params.source_row + top) / 4u + x];
+            a = source_at(((params.first_source + row) * params.source_row + top) / 4u + x);
         }
         if (row < end && left + x * 4u < params.row) {
             b = chi[(row * params.row + left) / 4u + x];

@@ -179,6 +179,18 @@ impl Learned {
     }
 }
 
+/// How V becomes spikes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Firing {
+    /// `S = H(V − θ)`.
+    #[default]
+    Single,
+    /// `S = clamp(⌊V/θ⌋, 0, most)` (with `>`: `⌈V/θ⌉ − 1`); S counts θs, also where it resets and where it is summed.
+    /// The surrogate stands on `V − θ`; `periodic`: on the multiple of θ that is nearest, `2(V − nθ)` with
+    /// `n = ⌊V/θ + 1/2⌋` from θ on (sinabs), and dS/dθ is n times as large.
+    Multi { most: u32, periodic: bool },
+}
+
 /// The switches of a neuron (`dynamics.md`, section 1).
 ///
 /// ```text
@@ -209,6 +221,8 @@ pub struct Model {
     pub surrogate: Surrogate,
     /// Whether it has a synapse (else α = 0).
     pub synapse: bool,
+    /// How V becomes spikes.
+    pub firing: Firing,
     /// How β is made of τ_mem.
     pub leak: Leak,
     /// The neuron's own step where it is not of the leaky integrate-and-fire family.
@@ -263,6 +277,14 @@ impl Model {
     pub fn tapes(&self) -> usize {
         let states = self.snippet.map_or(1, |snippet| snippet.states());
         states + usize::from(self.keeps_current()) + usize::from(self.keeps_drive())
+    }
+
+    /// What its spikes are kept as.
+    pub fn activity(&self) -> ActivityKind {
+        match self.firing {
+            Firing::Single => ActivityKind::Raster,
+            Firing::Multi { .. } => ActivityKind::Bytes,
+        }
     }
 
     /// Whether the backward pass reads I (`J_t` in ∂V/∂β where γ = 1 − β, `I_{t-1}` in dα, `J_{t+1}` in the
@@ -514,12 +536,24 @@ impl Rule {
     }
 }
 
+/// What pulls weights to 0: adds `l2 p + l1 sign(p)` to the gradient g, after the clipping (the gradient of
+/// `(l2/2) Σ p² + l1 Σ |p|`). Plain rows only.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Penalty {
+    /// Of the squares: the classic weight decay.
+    pub l2: f64,
+    /// Of the absolute values.
+    pub l1: f64,
+}
+
 /// One optimiser step on one tensor. Does nothing where the control says that the step is not finite.
 pub struct Update<'a, K: Kernels> {
     /// Rule.
     pub rule: Rule,
     /// Learning rate.
     pub rate: f64,
+    /// What is added to the gradient.
+    pub penalty: Penalty,
     /// Number of this step, from 1.
     pub step: u64,
     /// Length of a row; a weight tensor is one row.
@@ -563,7 +597,7 @@ pub enum Pooling {
     Mean,
     /// `a_{L-1}`.
     Last,
-    /// The step of the spike of this number (from 1), L − 1 where there are fewer. Its derivative towards `a_t` is −1 at
+    /// The step of the spike of this number (from 1; a step may have several), L − 1 where there are fewer. Its derivative towards `a_t` is −1 at
     /// that step, 0 elsewhere.
     Spike(u32),
 }
@@ -653,12 +687,12 @@ pub enum Criterion {
     },
     /// `ℓ = −w_y s_y`.
     NegativeLogLikelihood,
-    /// `ℓ = Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
+    /// `ℓ = w_y Σ_c (s_c − target_c)²`, target = on for c = y and off for the others; an error below the tolerance is 0.
     SquaredError {
         /// Tolerance.
         tolerance: f64,
     },
-    /// The same to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
+    /// The same without weights to targets `[B][C]`, or `[T][B][C]` where `stepwise`.
     SquaredErrorToTargets {
         /// Tolerance.
         tolerance: f64,
@@ -734,6 +768,23 @@ pub enum Answer {
     Smallest,
 }
 
+/// What the units of a layer did, from the COUNT plane. The number of a unit's spikes is summed over the samples; it is
+/// *silent* where that is 0, *saturated* where it is more than half of the samples' steps.
+pub struct Tally<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// Sample planes.
+    pub planes: &'a K::Values,
+    /// Lengths `[B]`.
+    pub lengths: &'a K::Words,
+    /// Spikes of each unit, `[np]`, added to.
+    pub totals: &'a mut K::Values,
+    /// Metrics: `[slot]` spikes, `[slot + 1]` silent units, `[slot + 2]` saturated units.
+    pub metrics: &'a mut K::Values,
+    /// Slot in `metrics`; overwritten.
+    pub slot: usize,
+}
+
 /// One activity regulariser on the COUNT plane of a layer: adds dL/dζ to COUNT_GRADIENT, and its value to `[slot]`.
 pub struct Regularise<'a, K: Kernels> {
     /// The term.
@@ -746,6 +797,123 @@ pub struct Regularise<'a, K: Kernels> {
     pub metrics: &'a mut K::Values,
     /// Slot in `metrics`; added to.
     pub slot: usize,
+}
+
+/// Holds weights to what they may be: those that do not exist become 0, and those whose sign is not their source's.
+/// The source of the weight in row r, column j is `r + j mod modulo`.
+pub struct Constrain<'a, K: Kernels> {
+    /// Rows.
+    pub rows: usize,
+    /// Columns, unpadded.
+    pub columns: usize,
+    /// 1; of a current encoder the number of its channels.
+    pub modulo: usize,
+    /// Which weights exist: bit `j mod 32` of word `[r][j / 32]`. None: all.
+    pub mask: Option<&'a K::Words>,
+    /// Weights of sources below this one are ≥ 0, the others ≤ 0. None: any sign.
+    pub excitatory: Option<usize>,
+    /// Weights, or their gradients, `[rows][pad(columns)]`.
+    pub values: &'a mut K::Values,
+}
+
+/// Which spikes of a layer are kept: unit n of sample b in row r (counted with the history; 0 where one mask serves the
+/// sequence) is, where the upper 24 bits of number n of row (r, b) of the key ([`crate::spikes::Random::row`]) are below
+/// `keep`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DropoutMask {
+    /// Of 2^24.
+    pub keep: u32,
+    /// Whether each step has a mask of its own.
+    pub per_step: bool,
+    /// Key.
+    pub key: u64,
+}
+
+/// The spikes that are kept, history and all: `out = S ∘ mask`.
+pub struct Dropout<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// Mask.
+    pub mask: DropoutMask,
+    /// Spikes.
+    pub spikes: &'a K::Activity,
+    /// Where they go, of the same kind.
+    pub out: &'a mut K::Activity,
+}
+
+/// The adjoint of [`Dropout`]: `g ← mask ∘ g`, and then what is given is added.
+pub struct DropoutBackward<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// The same mask.
+    pub mask: DropoutMask,
+    /// Gradient of all spikes, `[T][B][np]`.
+    pub given: Option<&'a K::Values>,
+    /// Gradient of the kept spikes, then of all, `[T][B][np]`.
+    pub gradient: &'a mut K::Values,
+}
+
+/// Rows of a normalised drive.
+pub mod normal {
+    /// Learned rows: scale g, shift h.
+    pub const LEARNED: usize = 2;
+    /// Running mean.
+    pub const MEAN: usize = 0;
+    /// Running variance.
+    pub const VARIANCE: usize = 1;
+    /// The fixed factor s.
+    pub const FACTOR: usize = 2;
+    /// Number of rows that are not learned.
+    pub const ROWS: usize = 3;
+}
+
+/// Normalises a drive: `N = (X − μ)/√(σ² + ε)`, `X ← s g N + h`, each unit by itself, in training with the mean and the
+/// variance over all T·B rows, which the running ones follow (the variance by its unbiased estimate), else with the
+/// running ones.
+pub struct Normalise<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// ε.
+    pub epsilon: f64,
+    /// g and h, `[2][np]`.
+    pub parameters: &'a K::Values,
+    /// `[3][np]`, see [`normal`].
+    pub running: &'a mut K::Values,
+    /// X, `[T][B][np]`.
+    pub drive: &'a mut K::Values,
+    /// None: not in training.
+    pub training: Option<NormaliseTraining<'a, K>>,
+}
+
+/// What [`Normalise`] does in training besides.
+pub struct NormaliseTraining<'a, K: Kernels> {
+    /// Part of this batch in the running statistics.
+    pub momentum: f64,
+    /// N, `[T][B][np]`.
+    pub normal: &'a mut K::Values,
+    /// 1/√(σ² + ε), `[np]`.
+    pub deviation: &'a mut K::Values,
+}
+
+/// The adjoint of [`Normalise`] in training, with M = T·B: `dg = s Σ χN`, `dh = Σ χ`,
+/// `dL/dX = s g/√(σ² + ε) (χ − Σχ/M − N Σ(χN)/M)`.
+pub struct NormaliseBackward<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// g and h.
+    pub parameters: &'a K::Values,
+    /// For the factor.
+    pub running: &'a K::Values,
+    /// N.
+    pub normal: &'a K::Values,
+    /// 1/√(σ² + ε).
+    pub deviation: &'a K::Values,
+    /// χ, `[T + FUTURE][B][np]`.
+    pub chi: &'a K::Values,
+    /// dL/dX before the normalisation; rows from T on stay.
+    pub out: &'a mut K::Values,
+    /// dg and dh, `[2][np]`.
+    pub gradient: &'a mut K::Values,
 }
 
 /// Draws rate-coded spikes where they are used: `S_t = [upper 24 bits of number n of row (t, b) of the key < chance]` for
@@ -770,6 +938,8 @@ pub enum ActivityKind {
     Raster,
     /// Real values: analogue input; on the CPU also the graded S of the gradient audit.
     Values,
+    /// Small whole numbers, a byte each: several spikes a step.
+    Bytes,
 }
 
 /// Data for the steps of an activity.
@@ -778,6 +948,8 @@ pub enum ActivityData<'a, F> {
     Raster(&'a [u32]),
     /// Values `[T][B][np]`, padding 0.
     Values(&'a [F]),
+    /// Counts `[T][B][np]`, padding 0.
+    Bytes(&'a [u8]),
 }
 
 /// A backend: memory and kernels. A call may only record its work; reading memory waits for it.
@@ -891,8 +1063,8 @@ pub trait Kernels: Sized {
         lengths: &Self::Words,
         planes: &mut Self::Values,
     );
-    /// `metrics[slot] = Σ` of a plane over samples and units (without padding).
-    fn total(&mut self, shape: Shape, planes: &Self::Values, plane: usize, metrics: &mut Self::Values, slot: usize);
+    /// See [`Tally`].
+    fn tally(&mut self, call: Tally<Self>);
     /// See [`Collapse`].
     fn collapse(&mut self, call: Collapse<Self>);
     /// See [`Spread`].
@@ -914,6 +1086,19 @@ pub trait Kernels: Sized {
         max_norm: Option<f64>,
         control: &mut Self::Values,
     );
+    /// `values[0..len] = factor · from[0..len]`, or times itself where `from` is None.
+    fn scale(&mut self, from: Option<&Self::Values>, factor: f64, len: usize, values: &mut Self::Values);
+    /// See [`Dropout`].
+    fn dropout(&mut self, call: Dropout<Self>);
+    /// See [`DropoutBackward`].
+    fn dropout_backward(&mut self, call: DropoutBackward<Self>);
+    /// See [`Normalise`].
+    fn normalise(&mut self, call: Normalise<Self>);
+    /// See [`NormaliseBackward`].
+    fn normalise_backward(&mut self, call: NormaliseBackward<Self>);
+
+    /// See [`Constrain`].
+    fn constrain(&mut self, call: Constrain<Self>);
     /// See [`Update`].
     fn update(&mut self, call: Update<Self>);
     /// Holds a range of entries between `low` and `high`: what a bounded parameter needs after an update.

@@ -21,7 +21,7 @@
 //!
 //! ```
 //! use spikegrad::engine::{Batch, Budget, Device, Engine, Optimiser};
-//! use spikegrad::kernels::Rule;
+//! use spikegrad::kernels::{Penalty, Rule};
 //! use spikegrad::network::{Init, Network};
 //! use spikegrad::spikes::Raster;
 //!
@@ -40,7 +40,7 @@
 //! let batch = Batch::spikes(input).with_labels(vec![0, 1, 0, 1]);
 //! let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
 //! for _ in 0..10 {
-//!     engine.train(&batch, &Optimiser { rule, rate: 1e-2, max_norm: None })?;
+//!     engine.train(&batch, &Optimiser { rule, rate: 1e-2, max_norm: None, penalty: Penalty::default() })?;
 //! }
 //! let steps = engine.metrics()?;
 //! assert!(steps[9].loss < steps[0].loss);

@@ -48,10 +48,19 @@ fn lif_adjoint(c: Constants, tape: Tape, above: f32, potential_above: f32, after
     reset = 0.0;
 #endif
 #ifdef SPIKING
-    let slope = surrogate(tape.potential - c.theta);
+    var x = tape.potential - c.theta;
+    var n = 1.0;
+#ifdef PERIODIC
+    // The multiple of theta that is nearest (contract: `Firing`).
+    if (tape.potential >= c.theta) {
+        n = floor(tape.potential / c.theta + 0.5);
+        x = 2.0 * fma(-n, c.theta, tape.potential);
+    }
+#endif
+    let slope = surrogate(x);
     let rho = above + reset;
     now.lambda = fma(slope, rho, fma(carry, after.lambda, potential_above));
-    let theta_direct = -slope * rho;
+    let theta_direct = -n * slope * rho;
 #else
     now.lambda = fma(carry, after.lambda, potential_above);
     let theta_direct = 0.0;

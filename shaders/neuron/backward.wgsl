@@ -2,6 +2,7 @@
 //
 // `Adjoint` (with mu, which is chi), `adjoint_at`, `load_adjoint` and `store_adjoint` are those of the leaky
 // integrate-and-fire family, or SNIPPET a snippet's.
+#import shared/spikes
 #ifdef SPIKING
 #import surrogate/surrogate
 #endif
@@ -84,8 +85,8 @@ fn constants_of(column: u32) -> Constants {
 // S of step t - back; the history stands before step 0.
 fn spike_before(t: u32, back: u32, cell: Cell) -> f32 {
 #ifdef SPIKING
-    let word = ((t + HISTORY - back) * params.batch + cell.sample) * (params.row / 32u) + cell.column / 32u;
-    return f32((spikes[word] >> (cell.column % 32u)) & 1u);
+    let row = (t + HISTORY - back) * params.batch + cell.sample;
+    return f32(spikes_in(spikes[row * words_of(params.row) + word_of(cell.column)], cell.column));
 #else
     return 0.0;
 #endif

@@ -2,6 +2,7 @@
 //
 // A neuron has `State` (with potential, current and spike) and `scan_step`: those of the leaky integrate-and-fire family, or
 // SNIPPET a snippet's.
+#import shared/spikes
 #ifdef SNIPPET
 #import neuron/snippet
 #else
@@ -22,6 +23,8 @@ struct Params {
     source_words: u32,
     source_offset: u32,
     reset_potential: f32,
+    // Most spikes of a step.
+    most: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -69,8 +72,8 @@ fn load_state(cell: Cell) -> State {
     state.z = load_states(TAIL_STATE, state.potential, cell);
 #endif
 #ifdef SPIKING
-    let word = ((params.begin + HISTORY - 1u) * params.batch + cell.sample) * (params.row / 32u) + cell.column / 32u;
-    state.spike = f32((spikes[word] >> (cell.column % 32u)) & 1u);
+    let before = (params.begin + HISTORY - 1u) * params.batch + cell.sample;
+    state.spike = f32(spikes_in(spikes[before * words_of(params.row) + word_of(cell.column)], cell.column));
 #endif
     return state;
 }

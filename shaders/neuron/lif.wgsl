@@ -47,8 +47,15 @@ fn scan_step(c: Constants, before: State, x: f32) -> State {
 #ifdef NO_RESET
     now.potential = fma(c.beta, before.potential, d);
 #endif
+#ifdef BYTES
+    // Several spikes a step: floor(V / theta), or with > the whole number below V / theta. 0 for padding.
+    let ratio = now.potential / c.theta;
+    let count = select(-floor(-ratio) - 1.0, floor(ratio), params.inclusive != 0u);
+    now.spike = clamp(count, 0.0, f32(params.most));
+#else
     // A comparison, not a sign: V - theta may round to 0 where V is not theta.
     let reached = select(now.potential > c.theta, now.potential >= c.theta, params.inclusive != 0u);
     now.spike = select(0.0, 1.0, reached);
+#endif
     return now;
 }

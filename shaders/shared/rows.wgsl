@@ -2,6 +2,23 @@
 // and weights are: `bits_at(index)`, `weight_at(index)`; rows of weights have `params.row` numbers.
 //
 // Rows are collected until four loads can be under way at once: one after the other, each would wait for its memory.
+//
+// BYTES: a byte a neuron instead of a bit, the number of its spikes.
+#ifdef BYTES
+fn add_active_rows(start: f32, first_word: u32, words: u32, column: u32) -> f32 {
+    var sum = start;
+    for (var word = 0u; word < words; word++) {
+        var rest = bits_at(first_word + word);
+        while (rest != 0u) {
+            let place = firstTrailingBit(rest) / 8u;
+            let count = (rest >> (8u * place)) & 255u;
+            sum = fma(f32(count), weight_at((word * 4u + place) * params.row + column), sum);
+            rest &= ~(255u << (8u * place));
+        }
+    }
+    return sum;
+}
+#else
 fn add_active_rows(start: f32, first_word: u32, words: u32, column: u32) -> f32 {
     var sum = start;
     // The newest at the end.
@@ -34,3 +51,4 @@ fn add_active_rows(start: f32, first_word: u32, words: u32, column: u32) -> f32 
     }
     return sum;
 }
+#endif

@@ -2,8 +2,8 @@
 
 use super::{ALLOWED, Options, audit};
 use crate::network::{
-    Inverse, Layer, Loss as Criterion, Network, NeuronKind, Of, Preset, Readout, Reduction, Regulariser, Reset,
-    Surrogate, SurrogateKind, Term,
+    Average, Inverse, Layer, Loss as Criterion, Network, NeuronKind, Of, Preset, Readout, Reduction, Regulariser,
+    Reset, Surrogate, SurrogateKind, Term,
 };
 use rayon::prelude::*;
 
@@ -110,8 +110,8 @@ const LOSSES: [Loss; 13] = [
         spiking: false,
         terms: || {
             let weights = vec![1.0, 0.5, 2.0, 1.5];
-            let loss =
-                Criterion::CrossEntropy { label_smoothing: 0.2, class_weights: weights, inverse: Inverse::Negate };
+            let (inverse, average) = (Inverse::Negate, Average::default());
+            let loss = Criterion::CrossEntropy { label_smoothing: 0.2, class_weights: weights, inverse, average };
             vec![Term::new(Reduction::Sum, loss)]
         },
     },
@@ -179,6 +179,9 @@ fn going_round(n: usize, neuron: NeuronKind) -> Kind {
         Some(Regulariser::Lower { strength: 0.3, target: 9.0 }),
         Some(Regulariser::Upper { strength: 0.3, target: 1.0, exponent: 1 }),
         Some(Regulariser::Upper { strength: 0.3, target: 1.0, exponent: 2 }),
+        Some(Regulariser::UpperNeuron { strength: 0.3, target: 2.0, exponent: 1 }),
+        Some(Regulariser::UpperNeuron { strength: 0.3, target: 2.0, exponent: 2 }),
+        Some(Regulariser::L2Target { strength: 0.2, target: 3.0 }),
         Some(Regulariser::L1 { strength: 0.2 }),
         Some(Regulariser::L2 { strength: 0.05 }),
     ];
@@ -198,7 +201,7 @@ fn going_round(n: usize, neuron: NeuronKind) -> Kind {
         lags: (if synapse { bit(4) } else { 0 }, bit(8)),
         loss: LOSSES[n % LOSSES.len()].name,
         short: n % 4 == 3,
-        regulariser: regularisers[n / 5 % 6],
+        regulariser: regularisers[n / 5 % regularisers.len()],
     }
 }
 
@@ -210,6 +213,7 @@ fn network(cell: &Cell) -> Network {
     let kind = &cell.kind;
     let mut hidden = Layer::new(Preset::Snntorch, cell.neuron, 4, kind.recurrent.is_some());
     hidden.bias = true;
+    hidden.neuron.periodic = cell.neuron == NeuronKind::MultiSpike && kind.short;
     let neuron = &mut hidden.neuron;
     neuron.reset = cell.reset;
     neuron.detach_reset = cell.detach;
@@ -238,6 +242,9 @@ fn network(cell: &Cell) -> Network {
 
 /// Draws until no potential crosses a jump.
 fn measure(cell: &Cell, seed: u64) -> Outcome {
+    if cell.neuron == NeuronKind::MultiSpike && matches!(cell.reset, Reset::ZeroBefore | Reset::ZeroAfter) {
+        return Outcome::Inapplicable("multi_spike subtracts θ for each spike".into());
+    }
     if !cell.neuron.resets().contains(&cell.reset) {
         return Outcome::Inapplicable(format!("{} has no reset {}", cell.neuron.name(), cell.reset.name()));
     }

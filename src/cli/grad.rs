@@ -133,7 +133,8 @@ fn within(path: &Path, error: Error) -> Error {
     }
 }
 
-/// `input` [T, B, N], u8 spikes or numbers, and `labels` [B].
+/// `input` [T, B, N], u8 spikes or numbers, and what the answers should be: `labels` [B], `step_labels` [T, B] (below 0: the
+/// step does not count), `targets`, `lengths` [B].
 fn read_batch<F: Real>(path: &Path) -> Result<Batch<F>> {
     let file = TensorFile::open(path)?;
     let shape = file.shape("input")?;
@@ -146,19 +147,38 @@ fn read_batch<F: Real>(path: &Path) -> Result<Batch<F>> {
     } else {
         Input::Values(Trace { steps, batch: samples, units, values: file.reals::<F>("input")?.values })
     };
-    let labels = file.integers("labels")?;
-    if file.shape("labels")? != [samples] {
-        let shape = file.shape("labels")?;
-        return Err(Error::file(path, format!("tensor labels has the shape {shape:?}, expected [{samples}]")));
+    let mut batch = Batch::new(input);
+    let names = file.names();
+    let has = |name: &str| names.iter().any(|own| own == name);
+    let integers = |name: &str, expected: &[usize]| {
+        let values = file.integers(name)?;
+        let shape = file.shape(name)?;
+        if shape == expected {
+            return Ok(values);
+        }
+        Err(Error::file(path, format!("tensor {name} has the shape {shape:?}, expected {expected:?}")))
+    };
+    let words = |what: &str, values: Vec<i64>| -> Result<Vec<u32>> {
+        let word = |(b, &value): (usize, &i64)| {
+            u32::try_from(value).map_err(|_| Error::file(path, format!("the {what} of sample {b} is {value}")))
+        };
+        values.iter().enumerate().map(word).collect()
+    };
+    if has("step_labels") {
+        let labels = integers("step_labels", &[steps, samples])?;
+        batch.mask = labels.iter().any(|&label| label < 0).then(|| labels.iter().map(|&label| label >= 0).collect());
+        batch.step_labels = Some(labels.iter().map(|&label| u32::try_from(label).unwrap_or(u32::MAX)).collect());
     }
-    let labels: Result<Vec<u32>> = labels
-        .iter()
-        .enumerate()
-        .map(|(b, &label)| {
-            u32::try_from(label).map_err(|_| Error::file(path, format!("the label of sample {b} is {label}")))
-        })
-        .collect();
-    Ok(Batch::new(input).with_labels(labels?))
+    if has("targets") {
+        batch.targets = Some(file.reals::<F>("targets")?.values);
+    }
+    if has("lengths") {
+        batch.lengths = Some(words("length", integers("lengths", &[samples])?)?);
+    }
+    if has("labels") || (batch.step_labels.is_none() && batch.targets.is_none()) {
+        batch.labels = Some(words("label", integers("labels", &[samples])?)?);
+    }
+    Ok(batch)
 }
 
 /// The parameters of a network; weights have to be there, neuron parameters are the network file's where they are not.

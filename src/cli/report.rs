@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use spikegrad::Result;
-use spikegrad::io::{RunDirectory, write_whole};
+use spikegrad::io::{ActivityMetrics, RunDirectory, write_whole};
 use spikegrad::learn::{Evaluation, Trainer, learned_parameters};
 use spikegrad::network::{Connection, Network};
 
@@ -37,8 +37,30 @@ pub fn quantity(value: f64) -> String {
     }
 }
 
+/// How active a network was, in a few lines.
+pub fn activity(activity: &ActivityMetrics) -> Vec<String> {
+    let percent = |fractions: &[f64]| {
+        let all: Vec<String> = fractions.iter().map(|fraction| format!("{:.1} %", 100.0 * fraction)).collect();
+        all.join(", ")
+    };
+    let rates: Vec<String> = activity.spikes_per_neuron.iter().map(|spikes| format!("{spikes:.2}")).collect();
+    let products = match activity.multiply_adds {
+        0.0 => String::new(),
+        products => format!(", and {}multiply-adds of the input", quantity(products)),
+    };
+    vec![
+        format!(
+            "         spikes a neuron {}; dead {}; saturated {}",
+            rates.join(", "),
+            percent(&activity.dead_fraction),
+            percent(&activity.saturated_fraction)
+        ),
+        format!("         {}synaptic operations a sample{products}", quantity(activity.synaptic_operations)),
+    ]
+}
+
 /// Writes `summary.json`.
-pub fn summary(trainer: &mut Trainer, directory: &RunDirectory, test: Evaluation, parameters: &str) -> Result<()> {
+pub fn summary(trainer: &mut Trainer, directory: &RunDirectory, test: &Evaluation, parameters: &str) -> Result<()> {
     let recipe = trainer.recipe();
     let progress = trainer.progress();
     let split = trainer.split();
@@ -53,6 +75,7 @@ pub fn summary(trainer: &mut Trainer, directory: &RunDirectory, test: Evaluation
         "test_parameters": parameters,
         "valid_accuracy": progress.best.map(|best| best.accuracy),
         "spikes_per_sample": test.spikes_per_sample,
+        "activity": test.activity,
         "samples": { "train": split.train.len(), "valid": split.valid.len(), "test": split.test.len() },
         "seconds": progress.seconds,
         "version": env!("CARGO_PKG_VERSION"),

@@ -44,10 +44,11 @@ pub fn run(arguments: Train) -> Result<()> {
     bar.finish();
     let parameters = trainer.use_best()?;
     let test = trainer.test()?;
-    report::summary(&mut trainer, &directory, test, &parameters)?;
+    report::summary(&mut trainer, &directory, &test, &parameters)?;
     picture::learning_curve(&history, &directory.file("learning_curve.png"), &trainer, test.accuracy)?;
     picture::raster(&mut trainer, &directory.file("raster.png"))?;
     say(&format!("test accuracy {:.2} %, parameters: {parameters}", 100.0 * test.accuracy));
+    report::activity(&test.activity).iter().for_each(|line| say(line.trim_start()));
     say(&format!("written to {}", directory.path().display()));
     Ok(())
 }

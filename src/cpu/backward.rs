@@ -7,10 +7,11 @@
 use super::float::Float;
 use super::linear::{Packed, Work, dispatch};
 use super::memory::{Activity, Shared, prefetch};
+use super::multi;
 use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
 use super::snippet::{Carry, Own, Place, Step as OwnStep};
 use super::surrogate::derivative_row;
-use crate::kernels::{HISTORY, Model, Shape, plane};
+use crate::kernels::{Firing, HISTORY, Model, Shape, plane};
 use crate::network::{Reduce, Reset};
 use crate::neuron::MOST_STATES;
 use pulp::Simd;
@@ -223,8 +224,10 @@ fn block_step<F: Float>(
             spikes.expand(HISTORY + t - 1, first + from + m, &mut s_before[row]);
         }
     }
-    if snippet.is_none() {
-        derivative_row(model.surrogate, v, k.theta, sigma);
+    match (snippet, model.firing) {
+        (Some(_), _) => {}
+        (None, Firing::Multi { periodic: true, .. }) => multi::derivative_row(model.surrogate, v, k.theta, sigma),
+        (None, _) => derivative_row(model.surrogate, v, k.theta, sigma),
     }
 
     // ρ: from above, from the counts, from the recurrence, through the reset.
@@ -300,6 +303,7 @@ fn sum_parameters<F: Float>(
     let (width, batch) = (shape.row(), shape.batch);
     let k = block.constants();
     let keeps = model.keeps_current();
+    let periodic = matches!(model.firing, Firing::Multi { periodic: true, .. });
     let states = model.snippet.map_or(1, |snippet| snippet.states());
     for m in 0..count {
         let planes = &mut planes[(from + m) * plane::PLANES * width..][..plane::PLANES * width];
@@ -341,7 +345,12 @@ fn sum_parameters<F: Float>(
                 planes[plane_at(plane::BETA_GRADIENT)] += lambda * by_beta;
             }
             if learned.threshold {
-                planes[plane_at(plane::THETA_GRADIENT)] += lambda * by_theta - scratch.sigma[own] * scratch.rho[own];
+                let mut through = scratch.sigma[own] * scratch.rho[own];
+                if periodic {
+                    // The n-th multiple of θ moves n times as far.
+                    through = through * multi::nearest(call.tape[at + j], k.theta[j]).0;
+                }
+                planes[plane_at(plane::THETA_GRADIENT)] += lambda * by_theta - through;
             }
         }
     }

@@ -10,7 +10,6 @@ use rayon::prelude::*;
 pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
     let Collapse { shape, recording, pooling, lengths, place, out } = call;
     let row = shape.row();
-    let half = F::from_f64(0.5);
     let samples = out[..shape.batch * place.planes * row].par_chunks_mut(place.planes * row);
     samples.enumerate().for_each_init(
         || (vec![F::ZERO; row], vec![F::ZERO; row], vec![F::ZERO; row]),
@@ -33,11 +32,10 @@ pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
                         Pooling::Last => activation[j] = a[j],
                         // Counts spikes in the activation while it goes.
                         Pooling::Spike(number) => {
-                            if a[j] > half {
-                                activation[j] += F::ONE;
-                                if activation[j] == F::from_f64(f64::from(number)) {
-                                    step[j] = now;
-                                }
+                            let (before, enough) = (activation[j], F::from_f64(f64::from(number)));
+                            activation[j] += a[j];
+                            if before < enough && activation[j] >= enough {
+                                step[j] = now;
                             }
                         }
                     }

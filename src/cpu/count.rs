@@ -1,4 +1,4 @@
-//! Counts of emitted spikes, and sums of planes.
+//! Counts of emitted spikes.
 
 use super::float::Float;
 use super::memory::{Activity, Data};
@@ -30,6 +30,17 @@ pub fn count<F: Float>(shape: Shape, emit_lag: usize, spikes: &Activity<F>, leng
                         *out = F::from_f64(f64::from(count));
                     }
                 }
+                Data::Bytes(bytes) => {
+                    counts.fill(0);
+                    for t in 0..lengths[b] as usize {
+                        for (count, &byte) in counts.iter_mut().zip(&bytes[row(t)..][..width]) {
+                            *count += u32::from(byte);
+                        }
+                    }
+                    for (out, &count) in out.iter_mut().zip(counts.iter()) {
+                        *out = F::from_f64(f64::from(count));
+                    }
+                }
                 Data::Values(values) => {
                     out.fill(F::ZERO);
                     for t in 0..lengths[b] as usize {
@@ -41,14 +52,4 @@ pub fn count<F: Float>(shape: Shape, emit_lag: usize, spikes: &Activity<F>, leng
             }
         },
     );
-}
-
-/// Σ of a plane over samples and units.
-pub fn total<F: Float>(shape: Shape, planes: &[F], plane: usize) -> F {
-    let width = shape.row();
-    let mut sum = 0.0;
-    for planes in planes[..shape.batch * plane::PLANES * width].chunks_exact(plane::PLANES * width) {
-        sum += planes[plane * width..][..shape.units].iter().map(|value| value.to_f64()).sum::<f64>();
-    }
-    F::from_f64(sum)
 }

@@ -37,5 +37,6 @@ pub fn encode_rate<F: Float>(call: EncodeRate<Cpu<F>>) {
                 }
             });
         }
+        Data::Bytes(_) => panic!("rate-coded spikes are bits"),
     }
 }

@@ -42,6 +42,8 @@ pub trait Float:
     fn min(self, other: Self) -> Self;
     /// Arc tangent.
     fn atan(self) -> Self;
+    /// The next whole number below.
+    fn floor(self) -> Self;
     /// Sine.
     fn sin(self) -> Self;
     /// Cosine.
@@ -52,7 +54,7 @@ pub trait Float:
     fn is_finite(self) -> bool;
     /// The largest number under 1.
     fn below_one() -> Self;
-    /// 0 or 1.
+    /// 0 or 1, or another small whole number.
     fn from_bit(bit: u32) -> Self;
     /// A step of a snippet's rows in this type.
     fn step_rows(rows: &dyn Rows, at: StepRows<Self>);
@@ -113,6 +115,10 @@ macro_rules! float {
             #[inline(always)]
             fn atan(self) -> Self {
                 $type::atan(self)
+            }
+            #[inline(always)]
+            fn floor(self) -> Self {
+                $type::floor(self)
             }
             #[inline(always)]
             fn sin(self) -> Self {

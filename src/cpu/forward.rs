@@ -8,10 +8,11 @@ use super::drive::Source;
 use super::float::Float;
 use super::linear::{Work, add_rows, dispatch};
 use super::memory::{Activity, Data, Events, Shared, unpack};
+use super::multi;
 use super::neuron::{Block, step_row};
 use super::snippet::{Own, Place};
 use super::surrogate::primitive;
-use crate::kernels::{HISTORY, Model, NEVER, Shape, plane};
+use crate::kernels::{Firing, HISTORY, Model, NEVER, Shape, plane};
 use crate::network::Reduce;
 use crate::spikes::words;
 use pulp::Simd;
@@ -51,6 +52,7 @@ pub struct Call<'a, F: Float> {
 struct Written<'a, F> {
     raster: Option<Shared<'a, u32>>,
     values: Option<Shared<'a, F>>,
+    bytes: Option<Shared<'a, u8>>,
     tape: Option<Shared<'a, F>>,
     /// The snippet's planes.
     tail: Shared<'a, F>,
@@ -105,14 +107,15 @@ pub fn forward<F: Float>(
     smooth: bool,
 ) {
     let width = call.shape.row();
-    let (mut raster, mut values) = (None, None);
+    let (mut raster, mut values, mut bytes) = (None, None, None);
     match spikes.map(|activity| &mut activity.data) {
         Some(Data::Raster(data)) => raster = Some(Shared::new(data.as_mut_slice())),
         Some(Data::Values(data)) => values = Some(Shared::new(data.as_mut_slice())),
+        Some(Data::Bytes(data)) => bytes = Some(Shared::new(data.as_mut_slice())),
         None => {}
     }
     let (planes, tail) = planes.split_at_mut(plane::PLANES * call.shape.len(1));
-    let written = Written { raster, values, tape: tape.map(Shared::new), tail: Shared::new(tail), width };
+    let written = Written { raster, values, bytes, tape: tape.map(Shared::new), tail: Shared::new(tail), width };
     let block = Block::new(call.constants, width, call.model.reset_potential);
     let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples));
     let states = own.as_ref().map_or(0, Own::states);
@@ -228,6 +231,9 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                 if smooth {
                     soften(model, v, theta, s);
                     written.keep_values(row, first, batch, s, own);
+                } else if let Firing::Multi { most, .. } = model.firing {
+                    multi::count_row(model.inclusive, most, v, theta, s);
+                    written.keep_counts(row, first, batch, s, own);
                 } else {
                     written.threshold(model.inclusive, row, first, batch, (v, theta), s, own);
                 }
@@ -264,8 +270,13 @@ fn drive_row<F: Float>(lag: usize, alpha: &[F], i: &mut [F], x: &mut [F]) {
 #[inline(always)]
 pub fn soften<F: Float>(model: &Model, v: &[F], theta: &[F], s: &mut [F]) {
     let never = F::from_f64(NEVER);
+    let periodic = matches!(model.firing, Firing::Multi { periodic: true, .. });
     for ((s, &v), &theta) in s.iter_mut().zip(v).zip(theta) {
-        *s = if theta < never { primitive(model.surrogate, v - theta) } else { F::ZERO };
+        *s = match theta < never {
+            true if periodic => multi::primitive(model.surrogate, v, theta),
+            true => primitive(model.surrogate, v - theta),
+            false => F::ZERO,
+        };
     }
 }
 
@@ -322,6 +333,22 @@ impl<F: Float> Written<'_, F> {
         }
     }
 
+    /// Writes a row of counted spikes and lists each sample's events.
+    #[inline(always)]
+    fn keep_counts(&self, row: usize, first: usize, batch: usize, s: &[F], own: Option<&mut [Events<F>]>) {
+        let Some(bytes) = &self.bytes else { return self.keep_values(row, first, batch, s, own) };
+        // SAFETY: rows of this block's samples.
+        let out = unsafe { bytes.slice((row * batch + first) * self.width, s.len()) };
+        for (out, s) in out.iter_mut().zip(s) {
+            *out = s.to_f64() as u8;
+        }
+        if let Some(own) = own {
+            for (own, out) in own.iter_mut().zip(out.chunks_exact(self.width)) {
+                own.tally(out);
+            }
+        }
+    }
+
     /// Writes a row of graded spikes and lists each sample's events.
     #[inline(always)]
     fn keep_values(&self, row: usize, first: usize, batch: usize, s: &[F], own: Option<&mut [Events<F>]>) {
@@ -368,6 +395,13 @@ impl<F: Float> Written<'_, F> {
                 // SAFETY: a row of this block's samples.
                 s.copy_from_slice(unsafe { values.slice(at * self.width, self.width) });
                 own.grade(&s[..units]);
+            } else if let Some(bytes) = &self.bytes {
+                // SAFETY: a row of this block's samples.
+                let bytes = unsafe { bytes.slice(at * self.width, self.width) };
+                for (s, &byte) in s.iter_mut().zip(bytes.iter()) {
+                    *s = F::from_bit(byte.into());
+                }
+                own.tally(bytes);
             } else {
                 s.fill(F::ZERO);
             }

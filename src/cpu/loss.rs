@@ -162,9 +162,11 @@ impl<F: Float> Terms<'_, F> {
                 }
                 loss
             }
-            Criterion::SquaredError { tolerance } => self.squares(s, gradient, kappa, tolerance, |class| {
-                own[if class == label { coefficient::ON } else { coefficient::OFF }]
-            }),
+            Criterion::SquaredError { tolerance } => {
+                let weight = self.table[label];
+                let target = |class| own[if class == label { coefficient::ON } else { coefficient::OFF }];
+                weight * self.squares(s, gradient, kappa * weight, tolerance, target)
+            }
             Criterion::SquaredErrorToTargets { tolerance, stepwise } => {
                 let targets = &self.table[if stepwise { cell } else { b } * self.classes..][..self.classes];
                 self.squares(s, gradient, kappa, tolerance, |class| targets[class])

@@ -41,6 +41,7 @@ pub fn lstm_forward<F: Float>(call: LstmForward<Cpu<F>>, held: Option<&[F]>, smo
     match &mut call.spikes.data {
         Data::Raster(data) => raster = Some(Shared::new(data.as_mut_slice())),
         Data::Values(data) => values = Some(Shared::new(data.as_mut_slice())),
+        Data::Bytes(_) => unreachable!("a cell spikes once a step"),
     }
     let (mut tape, mut hidden) = (None, None);
     if let Some((into, source)) = call.tape {

@@ -21,6 +21,8 @@ pub enum Data<F> {
     Raster(Vec<u32>),
     /// `[HISTORY + T][B][np]`.
     Values(Vec<F>),
+    /// `[HISTORY + T][B][np]`.
+    Bytes(Vec<u8>),
 }
 
 impl<F: Float> Activity<F> {
@@ -30,6 +32,7 @@ impl<F: Float> Activity<F> {
         let data = match kind {
             ActivityKind::Raster => Data::Raster(vec![0; rows * words(shape.units)]),
             ActivityKind::Values => Data::Values(vec![F::ZERO; rows * pad(shape.units)]),
+            ActivityKind::Bytes => Data::Bytes(vec![0; rows * pad(shape.units)]),
         };
         Activity { shape, data }
     }
@@ -39,6 +42,7 @@ impl<F: Float> Activity<F> {
         match &self.data {
             Data::Raster(words) => words.len() * 4,
             Data::Values(values) => values.len() * size_of::<F>(),
+            Data::Bytes(bytes) => bytes.len(),
         }
     }
 
@@ -55,6 +59,10 @@ impl<F: Float> Activity<F> {
                 let width = pad(self.shape.units);
                 events.grade(&data[at * width..][..self.shape.units]);
             }
+            Data::Bytes(data) => {
+                let width = pad(self.shape.units);
+                events.tally(&data[at * width..][..self.shape.units]);
+            }
         }
     }
 
@@ -68,6 +76,12 @@ impl<F: Float> Activity<F> {
                 unpack(&data[at * width..(at + 1) * width], out);
             }
             Data::Values(data) => out.copy_from_slice(&data[at * out.len()..(at + 1) * out.len()]),
+            Data::Bytes(data) => {
+                let width = out.len();
+                for (out, &byte) in out.iter_mut().zip(&data[at * width..]) {
+                    *out = F::from_bit(byte.into());
+                }
+            }
         }
     }
 }
@@ -119,6 +133,19 @@ impl<F: Float> Events<F> {
             while rest != 0 {
                 self.index.push(w as u32 * 32 + rest.trailing_zeros());
                 rest &= rest - 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub fn tally(&mut self, bytes: &[u8]) {
+        self.graded = true;
+        self.index.clear();
+        self.value.clear();
+        for (n, &byte) in bytes.iter().enumerate() {
+            if byte != 0 {
+                self.index.push(n as u32);
+                self.value.push(F::from_bit(byte.into()));
             }
         }
     }

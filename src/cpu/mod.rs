@@ -6,8 +6,10 @@
 
 mod backward;
 mod collapse;
+mod constrain;
 mod count;
 mod drive;
+mod dropout;
 mod encode_rate;
 mod float;
 mod forward;
@@ -15,13 +17,17 @@ mod linear;
 mod loss;
 mod lstm;
 mod memory;
+mod multi;
 mod neuron;
 mod neuron_gradient;
+mod normalise;
 mod regularise;
 pub mod reset;
+mod scale;
 mod snippet;
 mod spread;
 mod surrogate;
+mod tally;
 mod time;
 mod update;
 mod weight_gradient;
@@ -160,6 +166,7 @@ impl<F: Float> Kernels for Cpu<F> {
         let row = match kind {
             ActivityKind::Raster => words(shape.units) * 4,
             ActivityKind::Values => pad(shape.units) * size_of::<F>(),
+            ActivityKind::Bytes => pad(shape.units),
         };
         self.count_bytes(role, rows * row as u64)?;
         Ok(Activity::new(kind, shape))
@@ -209,6 +216,16 @@ impl<F: Float> Kernels for Cpu<F> {
                     *word = (0..32).map(|bit| u32::from(lanes[bit] != F::ZERO) << bit).sum();
                 }
             }
+            (Data::Bytes(into), ActivityData::Bytes(from)) => {
+                into[HISTORY * batch * pad(units)..][..from.len()].copy_from_slice(from);
+            }
+            (Data::Values(into), ActivityData::Bytes(from)) => {
+                let into = &mut into[HISTORY * batch * pad(units)..];
+                for (into, &from) in into.iter_mut().zip(from) {
+                    *into = F::from_bit(from.into());
+                }
+            }
+            _ => panic!("an activity takes data of its own kind"),
         }
     }
 
@@ -229,6 +246,11 @@ impl<F: Float> Kernels for Cpu<F> {
                 }
             }
             Data::Values(into) => into[..data.len()].copy_from_slice(data),
+            Data::Bytes(into) => {
+                for (into, value) in into.iter_mut().zip(data) {
+                    *into = value.to_f64() as u8;
+                }
+            }
         }
     }
 
@@ -240,6 +262,10 @@ impl<F: Float> Kernels for Cpu<F> {
                 data.copy_within(steps * row..(steps + HISTORY) * row, 0);
             }
             Data::Values(data) => {
+                let row = batch * pad(units);
+                data.copy_within(steps * row..(steps + HISTORY) * row, 0);
+            }
+            Data::Bytes(data) => {
                 let row = batch * pad(units);
                 data.copy_within(steps * row..(steps + HISTORY) * row, 0);
             }
@@ -336,8 +362,8 @@ impl<F: Float> Kernels for Cpu<F> {
         count::count(shape, emit_lag, spikes, lengths, planes);
     }
 
-    fn total(&mut self, shape: Shape, planes: &Vec<F>, plane: usize, metrics: &mut Vec<F>, slot: usize) {
-        metrics[slot] = count::total(shape, planes, plane);
+    fn tally(&mut self, call: Tally<Self>) {
+        tally::tally(call);
     }
 
     fn collapse(&mut self, call: Collapse<Self>) {
@@ -369,6 +395,30 @@ impl<F: Float> Kernels for Cpu<F> {
         control: &mut Vec<F>,
     ) {
         update::control(metrics, squares, loss, max_norm, control);
+    }
+
+    fn scale(&mut self, from: Option<&Vec<F>>, factor: f64, len: usize, values: &mut Vec<F>) {
+        scale::scale(from.map(|from| &from[..len]), factor, &mut values[..len]);
+    }
+
+    fn dropout(&mut self, call: Dropout<Self>) {
+        dropout::dropout(call);
+    }
+
+    fn dropout_backward(&mut self, call: DropoutBackward<Self>) {
+        dropout::dropout_backward(call);
+    }
+
+    fn normalise(&mut self, call: Normalise<Self>) {
+        normalise::normalise(call);
+    }
+
+    fn normalise_backward(&mut self, call: NormaliseBackward<Self>) {
+        normalise::normalise_backward(call);
+    }
+
+    fn constrain(&mut self, call: Constrain<Self>) {
+        constrain::constrain(call);
     }
 
     fn update(&mut self, call: Update<Self>) {

@@ -52,6 +52,34 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
                 });
             }
         }
+        Regulariser::UpperNeuron { strength, target, exponent } => {
+            let (strength, target) = (number(strength), number(target));
+            for planes in planes.chunks_exact_mut(plane::PLANES * width) {
+                split(planes, &mut |count, gradient| {
+                    for (gradient, &count) in gradient.iter_mut().zip(count) {
+                        let excess = (count - target).max(F::ZERO);
+                        if excess > F::ZERO {
+                            let (term, slope) =
+                                if exponent == 2 { (excess * excess, number(2.0) * excess) } else { (excess, F::ONE) };
+                            value += (strength / m * term * share).to_f64();
+                            *gradient += strength / m * slope * share;
+                        }
+                    }
+                });
+            }
+        }
+        Regulariser::L2Target { strength, target } => {
+            let (strength, target) = (number(strength), number(target));
+            for planes in planes.chunks_exact_mut(plane::PLANES * width) {
+                split(planes, &mut |count, gradient| {
+                    for (gradient, &count) in gradient.iter_mut().zip(count) {
+                        let error = count - target;
+                        value += (strength / m * error * error * share).to_f64();
+                        *gradient += number(2.0) * strength / m * error * share;
+                    }
+                });
+            }
+        }
         Regulariser::L1 { strength } => {
             let strength = number(strength) * share;
             for planes in planes.chunks_exact_mut(plane::PLANES * width) {

@@ -51,6 +51,7 @@ pub fn time_forward<F: Float>(call: TimeForward<Cpu<F>>, smooth: bool) {
             let rows = potential.par_chunks_exact_mut(row).zip(words.par_chunks_exact_mut(row / 32));
             rows.enumerate().for_each(|(t, (v, words))| task(t, v, Some(words), None));
         }
+        Data::Bytes(_) => unreachable!("such a neuron spikes once a step"),
         Data::Values(values) => {
             let values = &mut values[HISTORY * row..(HISTORY + steps) * row];
             let rows = potential.par_chunks_exact_mut(row).zip(values.par_chunks_exact_mut(row));

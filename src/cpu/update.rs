@@ -3,7 +3,7 @@
 use super::Cpu;
 use super::float::Float;
 use super::linear::wide;
-use crate::kernels::{Mode, Rule, Update};
+use crate::kernels::{Mode, Penalty, Rule, Update};
 use std::ops::Range;
 
 /// Numbers in a chunk of a sum of squares; fixed.
@@ -57,6 +57,23 @@ pub fn update<F: Float>(call: Update<Cpu<F>>) {
         let from = index * length;
         let parameters = &mut call.parameters[from..from + length];
         let gradient = &call.gradient[from..from + length];
+        let penalised: Vec<F>;
+        let (gradient, scale) = if mode == Mode::Plain && call.penalty != Penalty::default() {
+            let (l2, l1) = (number(call.penalty.l2), number(call.penalty.l1));
+            let sign = |p: F| match p {
+                p if p > F::ZERO => l1,
+                p if p < F::ZERO => -l1,
+                _ => F::ZERO,
+            };
+            let own = |(j, &p): (usize, &F)| {
+                let g = scale * if shared { gradient[0] } else { gradient[j] };
+                g + (l2 * p + sign(p))
+            };
+            penalised = parameters.iter().enumerate().map(own).collect();
+            (penalised.as_slice(), F::ONE)
+        } else {
+            (gradient, scale)
+        };
         let (first, rest) = call.state.split_at_mut(len);
         let (second, third) = rest.split_at_mut(rest.len().min(len));
         let first = &mut first[from..from + length];

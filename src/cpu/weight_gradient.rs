@@ -20,6 +20,7 @@ pub fn weight_gradient<F: Float>(call: WeightGradient<Cpu<F>>) {
         (Projection::Current, _) => current(call),
         (Projection::Dense, Data::Values(_)) => dense(call),
         (Projection::Dense, Data::Raster(_)) => sparse(call),
+        (Projection::Dense, Data::Bytes(_)) => counted(call),
     }
 }
 
@@ -126,6 +127,30 @@ fn dense<F: Float>(call: WeightGradient<Cpu<F>>) {
         let rows = out.len() / width;
         let source = &data[from + chunk * ROWS..];
         product((rows, width, depth), out, width, false, source, (1, row), call.chi, width);
+    });
+}
+
+/// From several spikes a step: each task has input rows of its own and adds the rows of χ at their events, t down, b up.
+fn counted<F: Float>(call: WeightGradient<Cpu<F>>) {
+    let (width, row, batch) = (call.shape.row(), pad(call.inputs), call.shape.batch);
+    let Data::Bytes(data) = &call.source.data else { return };
+    let data = &data[(HISTORY - call.lag) * batch * row..];
+    let total = call.shape.steps * batch;
+    call.out[..call.inputs * width].par_chunks_mut(ROWS * width).enumerate().for_each(|(chunk, out)| {
+        out.fill(F::ZERO);
+        for r in 0..total {
+            let at = (call.shape.steps - 1 - r / batch) * batch + r % batch;
+            let chi = &call.chi[at * width..][..width];
+            let bytes = &data[at * row + chunk * ROWS..];
+            for (out, &byte) in out.chunks_exact_mut(width).zip(bytes) {
+                if byte != 0 {
+                    let count = F::from_bit(byte.into());
+                    for (out, &chi) in out.iter_mut().zip(chi) {
+                        *out = count.fma(chi, *out);
+                    }
+                }
+            }
+        }
     });
 }
 

@@ -2,6 +2,7 @@
 
 use super::core::{Core, Walk};
 use super::forward::Batch;
+use super::group::Step;
 use super::parameters::Tensor;
 use crate::error::{Error, Result};
 use crate::kernels::*;
@@ -52,12 +53,21 @@ impl<F> Gradient<F> {
 /// An optimiser with this step's learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimiser {
-    /// Rule. Its weight decay acts on weights and recurrent weights only.
+    /// Rule. Its weight decay acts on weights and recurrent weights only (see [`super::Group`]).
     pub rule: Rule,
     /// Learning rate.
     pub rate: f64,
     /// Bound on the global norm of the gradient.
     pub max_norm: Option<f64>,
+    /// Pulls weights and recurrent weights to 0.
+    pub penalty: Penalty,
+}
+
+impl Optimiser {
+    /// A rule at a learning rate, without bound or penalty.
+    pub fn new(rule: Rule, rate: f64) -> Self {
+        Optimiser { rule, rate, max_norm: None, penalty: Penalty::default() }
+    }
 }
 
 impl<K: Kernels> Core<K> {
@@ -71,6 +81,7 @@ impl<K: Kernels> Core<K> {
         if !self.taped {
             return Err(Error::Input("infer keeps nothing for a backward pass: use forward".into()));
         }
+        self.check_normalised()?;
         self.check_gradient(index, gradient)?;
         self.upload_gradient(index, gradient)?;
         let base = self.ring.base();
@@ -162,30 +173,51 @@ impl<K: Kernels> Core<K> {
                 planes: &mut layer.planes,
                 chi: &mut training.chi,
             };
-            let next = above.first().map(|above| {
-                let next = &self.layers[l + 1];
-                let prepared = next.prepared.as_ref().expect("made for all but the first layer");
-                let chi = &above.training.as_ref().expect("a forward pass with a tape made it").chi;
-                Above {
-                    shape: next.drive_shape(above.shape),
-                    lag: next.lag,
-                    weights: (&next.weights, prepared),
-                    chi,
-                    accumulate: given,
-                    gradient: training.gradient.as_mut().expect("a layer below another spikes"),
-                }
-            });
-            match (state.walk, next) {
-                (Walk::Steps, None) => {
-                    kernels.backward(Backward { gradient_spikes: training.gradient.as_ref().filter(|_| given), ..call })
-                }
-                (Walk::Steps, Some(above)) => kernels.layer_backward(above, call),
-                (Walk::Lstm, next) => {
-                    if let Some(above) = next {
-                        kernels.drive_backward(above.drive_backward(state.units));
+            let next = match above.first() {
+                None => None,
+                Some(above) => {
+                    let next = &self.layers[l + 1];
+                    let prepared = next.prepared.as_ref().expect("made for all but the first layer");
+                    let chi = above.training.as_ref().expect("a forward pass with a tape made it").chi();
+                    let gradient = training.gradient.as_mut().expect("a layer below another spikes");
+                    let towards = next.drive_shape(above.shape);
+                    if let (true, Some(scaled), Some(mask)) = (self.trained, &next.scaled, self.masks[l]) {
+                        kernels.drive_backward(DriveBackward {
+                            projection: Projection::Dense,
+                            inputs: shape.units,
+                            shape: towards,
+                            lag: next.lag,
+                            weights: (&scaled.weights, &scaled.prepared),
+                            chi,
+                            accumulate: false,
+                            out: &mut *gradient,
+                        });
+                        let from = training.given.as_ref().filter(|_| given);
+                        kernels.dropout_backward(DropoutBackward { shape, mask, given: from, gradient });
                         given = true;
+                        None
+                    } else {
+                        let (lag, weights) = (next.lag, (&next.weights, prepared));
+                        Some(Above { shape: towards, lag, weights, chi, accumulate: given, gradient })
                     }
-                    kernels.lstm_backward(LstmBackward {
+                }
+            };
+            let fused = match (state.walk, next) {
+                (Walk::Steps, Some(above)) => Some(above),
+                (_, Some(above)) => {
+                    kernels.drive_backward(above.drive_backward(state.units));
+                    given = true;
+                    None
+                }
+                (_, None) => None,
+            };
+            if let Some(above) = fused {
+                kernels.layer_backward(above, call);
+            } else {
+                let gradient_spikes = training.gradient.as_ref().filter(|_| given);
+                match state.walk {
+                    Walk::Steps => kernels.backward(Backward { gradient_spikes, ..call }),
+                    Walk::Lstm => kernels.lstm_backward(LstmBackward {
                         model: call.model,
                         shape,
                         constants: call.constants,
@@ -193,43 +225,56 @@ impl<K: Kernels> Core<K> {
                         gates: layer.own.as_ref().expect("made with the plan"),
                         spikes: call.spikes.expect("such a layer spikes"),
                         tape: call.tape,
-                        gradient_spikes: training.gradient.as_ref().filter(|_| given),
+                        gradient_spikes,
                         gradient_potential: call.gradient_potential,
                         counts: call.counts,
                         planes: call.planes,
                         chi: call.chi,
                         bias_gradient: own.iter_mut().find(|own| own.learned()).map(|own| &mut own.gradient),
-                    });
-                }
-                (Walk::Time { order }, next) => {
-                    if let Some(above) = next {
-                        kernels.drive_backward(above.drive_backward(state.units));
-                        given = true;
+                    }),
+                    Walk::Time { order } => {
+                        let [weights, bias] = &mut own[..] else { unreachable!("weights and bias over time") };
+                        kernels.time_backward(TimeBackward {
+                            model: call.model,
+                            shape,
+                            constants: call.constants,
+                            weights: TimeWeights { order, weights: &weights.values, bias: &bias.values },
+                            drive: layer.own.as_ref().expect("made with the plan"),
+                            potential: call.tape,
+                            gradient_spikes,
+                            gradient_potential: call.gradient_potential,
+                            counts: call.counts,
+                            planes: call.planes,
+                            chi: call.chi,
+                            weight_gradient: &mut weights.gradient,
+                            bias_gradient: &mut bias.gradient,
+                        });
                     }
-                    let [weights, bias] = &mut own[..] else { unreachable!("weights and bias over time") };
-                    kernels.time_backward(TimeBackward {
-                        model: call.model,
-                        shape,
-                        constants: call.constants,
-                        weights: TimeWeights { order, weights: &weights.values, bias: &bias.values },
-                        drive: layer.own.as_ref().expect("made with the plan"),
-                        potential: call.tape,
-                        gradient_spikes: training.gradient.as_ref().filter(|_| given),
-                        gradient_potential: call.gradient_potential,
-                        counts: call.counts,
-                        planes: call.planes,
-                        chi: call.chi,
-                        weight_gradient: &mut weights.gradient,
-                        bias_gradient: &mut bias.gradient,
-                    });
                 }
             }
-            let source = match below.last() {
-                None => &plan.input,
-                Some(below) => below.spikes.as_ref().expect("a layer below spikes"),
-            };
             let state = &mut self.layers[l];
             state.own = own;
+            let scaled = state.scaled.as_ref().filter(|_| self.trained);
+            let source = match below.last() {
+                None => &plan.input,
+                Some(below) if scaled.is_some() => {
+                    let training = below.training.as_ref().expect("a forward pass with a tape made it");
+                    training.dropped.as_ref().expect("made with it")
+                }
+                Some(below) => below.spikes.as_ref().expect("a layer below spikes"),
+            };
+            if let (Some(own), Some(tape)) = (&mut state.normal, &mut training.normal) {
+                kernels.normalise_backward(NormaliseBackward {
+                    shape,
+                    parameters: &own.parameters,
+                    running: &own.running,
+                    normal: &tape.normal,
+                    deviation: &tape.deviation,
+                    chi: &training.chi,
+                    out: &mut tape.chi,
+                    gradient: &mut own.gradient,
+                });
+            }
             let shape = state.drive_shape(shape);
             kernels.weight_gradient(WeightGradient {
                 projection: state.projection,
@@ -237,9 +282,12 @@ impl<K: Kernels> Core<K> {
                 shape,
                 source,
                 lag: state.lag,
-                chi: &training.chi,
+                chi: training.chi(),
                 out: &mut state.weight_gradient,
             });
+            if let Some(scaled) = scaled {
+                kernels.scale(None, scaled.factor, state.weights_len, &mut state.weight_gradient);
+            }
             if let Some(recurrent) = &mut state.recurrent {
                 kernels.weight_gradient(WeightGradient {
                     projection: Projection::Dense,
@@ -254,12 +302,13 @@ impl<K: Kernels> Core<K> {
                     out: &mut recurrent.gradient,
                 });
             }
+            state.hold(kernels, true);
             if state.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                 kernels.neuron_gradient(NeuronGradient {
                     model: state.model,
                     shape: layer.shape,
                     dt: self.network.dt,
-                    modes: &state.modes,
+                    modes: &state.settings.modes(&state.modes),
                     parameters: &state.parameters,
                     constants: &state.constants,
                     planes: &layer.planes,
@@ -276,19 +325,26 @@ impl<K: Kernels> Core<K> {
     fn measure(&mut self) {
         let mut slot = self.ring.base() + self.ring.slots.squares;
         for layer in &self.layers {
-            let mut square = |values: &K::Values, len: usize| {
-                self.kernels.square_sum(values, len, &mut self.ring.values, slot);
+            // What is frozen has no part in the norm: its slot stays 0.
+            let mut square = |values: &K::Values, len: usize, frozen: bool| {
+                if !frozen {
+                    self.kernels.square_sum(values, len, &mut self.ring.values, slot);
+                }
                 slot += 1;
             };
-            square(&layer.weight_gradient, layer.weights_len);
+            square(&layer.weight_gradient, layer.weights_len, layer.settings.weight.frozen);
             if let Some(recurrent) = &layer.recurrent {
-                square(&recurrent.gradient, layer.units * pad(layer.columns));
+                square(&recurrent.gradient, layer.units * pad(layer.columns), layer.settings.recurrent.frozen);
             }
             for own in layer.own.iter().filter(|own| own.learned()) {
-                square(&own.gradient, own.len);
+                square(&own.gradient, own.len, layer.own_setting(own.name).frozen);
             }
             if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
-                square(&layer.parameter_gradient, layer.modes.len() * pad(layer.units));
+                square(&layer.parameter_gradient, layer.modes.len() * pad(layer.units), false);
+            }
+            if let Some(own) = &layer.normal {
+                let frozen = layer.settings.norm.iter().all(|setting| setting.frozen);
+                square(&own.gradient, normal::LEARNED * pad(layer.units), frozen);
             }
         }
     }
@@ -364,7 +420,12 @@ impl<K: Kernels> Core<K> {
             // What the losses of the readout add to starts at 0.
             let (by_potential, by_spikes) = if l == top { reached } else { (false, false) };
             let len = shape.len(shape.steps);
-            match (spikes, &mut training.gradient) {
+            // Dropout masks what comes from above, but not what is given.
+            let masked = self.trained && self.layers[l].dropping.is_some();
+            if masked && spikes.is_some() && training.given.is_none() {
+                training.given = Some(self.kernels.values("given gradient of spikes", len)?);
+            }
+            match (spikes, if masked { &mut training.given } else { &mut training.gradient }) {
                 (Some(values), Some(into)) => self.kernels.write(into, 0, &values),
                 (None, Some(into)) if by_spikes => self.kernels.fill(into, 0..len, 0.0),
                 _ => {}
@@ -393,46 +454,46 @@ impl<K: Kernels> Core<K> {
         let squares = base + slots.squares..base + slots.squares_end;
         let kernels = &mut self.kernels;
         kernels.control(&self.ring.values, squares, base + slots.loss, optimiser.max_norm, &mut self.control);
-        let without_decay = match optimiser.rule {
-            Rule::Adam { beta1, beta2, epsilon, .. } => Rule::Adam { beta1, beta2, epsilon, decay: 0.0 },
-            rule => rule,
-        };
         for layer in &mut self.layers {
-            for (part, state, len) in &mut layer.optimiser {
-                let mut decays = *part != "neuron";
-                let mut modes: &[(Mode, bool)] = &[(Mode::Plain, false)];
+            let parts: Vec<&str> = layer.optimiser.iter().map(|(part, _, _)| *part).collect();
+            let updates: Vec<_> = parts.iter().map(|part| layer.updates(part, optimiser)).collect();
+            for ((part, state, len), updates) in layer.optimiser.iter_mut().zip(updates) {
                 let (parameters, gradient): (&mut K::Values, &K::Values) = match *part {
                     "weight" => (&mut layer.weights, &layer.weight_gradient),
                     "recurrent" => {
                         let recurrent = layer.recurrent.as_mut().expect("a recurrent layer");
                         (&mut recurrent.weights, &recurrent.gradient)
                     }
+                    "norm" => {
+                        let own = layer.normal.as_mut().expect("a normalised layer");
+                        (&mut own.parameters, &own.gradient)
+                    }
                     "neuron" => (&mut layer.parameters, &layer.parameter_gradient),
                     name => {
                         let own = layer.own.iter_mut().find(|own| own.name == name).expect("an own tensor");
-                        (decays, modes) = (own.decays, &own.modes);
                         (&mut own.values, &own.gradient)
                     }
                 };
-                if *part == "neuron" {
-                    modes = &layer.modes;
+                for Step { rule, penalty, scale, modes } in updates {
+                    kernels.update(Update {
+                        rule,
+                        rate: optimiser.rate * scale,
+                        penalty,
+                        step: self.step,
+                        row: *len / modes.len(),
+                        modes: &modes,
+                        parameters,
+                        gradient,
+                        state,
+                        control: &self.control,
+                    });
                 }
-                kernels.update(Update {
-                    rule: if decays { optimiser.rule } else { without_decay },
-                    rate: optimiser.rate,
-                    step: self.step,
-                    row: *len / modes.len(),
-                    modes,
-                    parameters,
-                    gradient,
-                    state,
-                    control: &self.control,
-                });
             }
             let width = pad(layer.units);
             for &(row, low, high) in &layer.bounds {
                 kernels.clamp(&mut layer.parameters, row * width..row * width + layer.units, low, high);
             }
+            layer.hold(kernels, false);
         }
         self.refresh();
         self.kernels.submit();
@@ -463,7 +524,7 @@ impl<K: Kernels> Core<K> {
             shape: state.drive_shape(self.plans[index].layers[0].shape),
             lag: state.lag,
             weights: (&state.weights, &prepared),
-            chi: &training.chi,
+            chi: training.chi(),
             accumulate: false,
             out: &mut out,
         });

@@ -1,6 +1,9 @@
 //! The engine over any backend: parameters and their gradients on the device, and the buffers of the current plan.
 
+use super::between::{Dropping, Normal, Scaled};
+use super::constraint::Constraint;
 use super::device::Budget;
+use super::group::Settings;
 use super::initialise::initialise;
 use super::metrics::Ring;
 use super::parameters::{Tensor, widen};
@@ -17,6 +20,7 @@ pub(super) struct Recurrent<K: Kernels> {
     pub weights: K::Values,
     pub gradient: K::Values,
     pub prepared: K::Prepared,
+    pub constraint: Constraint<K>,
 }
 
 /// A parameter tensor that only some kinds of neuron have.
@@ -59,6 +63,13 @@ pub(super) struct LayerState<K: Kernels> {
     /// Lag of the source: its emit lag and this layer's input delay.
     pub lag: usize,
     pub modes: Modes,
+    pub settings: Settings,
+    pub constraint: Constraint<K>,
+    /// Dropout of this layer's spikes.
+    pub dropping: Option<Dropping>,
+    /// The weights that training uses where the source loses spikes.
+    pub scaled: Option<Scaled<K>>,
+    pub normal: Option<Normal<K>>,
     /// Rows of the neuron parameters that are held between two values.
     pub bounds: Vec<(usize, f64, f64)>,
     pub weights: K::Values,
@@ -72,6 +83,8 @@ pub(super) struct LayerState<K: Kernels> {
     pub parameter_gradient: K::Values,
     /// `[5 + own][np]`.
     pub constants: K::Values,
+    /// Spikes of each unit since they were read, `[np]`; None for a readout.
+    pub totals: Option<K::Values>,
     /// Length of the feed-forward weights on the device.
     pub weights_len: usize,
     /// Rows of the optimiser for each tensor: its name, the rows, and the tensor's length.
@@ -92,6 +105,13 @@ pub struct Core<K: Kernels> {
     pub(super) control: K::Values,
     pub(super) rule: Option<Rule>,
     pub(super) step: u64,
+    /// What masks are drawn from: the seed, and the number of the next training pass.
+    pub(super) seed: u64,
+    pub(super) pass: u64,
+    /// The masks of the last training pass.
+    pub(super) masks: Vec<Option<DropoutMask>>,
+    /// Whether the last forward pass was one of training.
+    pub(super) trained: bool,
     pub(super) forced: Option<Form>,
     /// What the last batch said about its answers.
     pub(super) supplied: Supplied,
@@ -124,6 +144,10 @@ pub fn model(layer: &Layer) -> Model {
             .surrogate
             .unwrap_or(crate::network::Surrogate::new(crate::network::SurrogateKind::StraightThrough, 1.0)),
         synapse: neuron.synapse(),
+        firing: match neuron.max_spikes {
+            Some(most) => Firing::Multi { most, periodic: neuron.periodic },
+            None => Firing::Single,
+        },
         leak: neuron.kind.leak(),
         snippet: neuron.kind.snippet(),
         learned: Learned {
@@ -187,7 +211,7 @@ impl<K: Kernels> Core<K> {
             layers.push(LayerState::new(&mut kernels, &network, index, layer, emit_lag)?);
             emit_lag = layer.neuron.emit_lag as usize;
         }
-        let ring = Ring::new(&mut kernels, &layers)?;
+        let ring = Ring::new(&mut kernels, &layers, &network)?;
         let control = kernels.values("control", 2)?;
         let objectives = Objectives::new(&network);
         let mut core = Core {
@@ -201,6 +225,10 @@ impl<K: Kernels> Core<K> {
             control,
             rule: None,
             step: 0,
+            seed: 0,
+            pass: 0,
+            masks: Vec::new(),
+            trained: false,
             forced: None,
             supplied: Supplied::default(),
             ragged: false,
@@ -218,12 +246,14 @@ impl<K: Kernels> Core<K> {
     /// # Errors
     /// [`crate::Error::Device`] where the device was lost.
     pub fn initialise(&mut self, seed: u64) -> Result<()> {
+        self.draw_masks(seed)?;
         let start = initialise(&self.network, seed);
         let start = start.into_iter().map(|(name, tensor)| {
             let values = tensor.values.into_iter().map(K::Real::from_f64).collect();
             (name, Tensor { shape: tensor.shape, values })
         });
         self.set_parameters(&start.collect())?;
+        (self.seed, self.pass) = (seed, 0);
         self.step = 0;
         self.rule = None;
         for layer in &mut self.layers {
@@ -262,6 +292,10 @@ impl<K: Kernels> Core<K> {
             if let Some(prepared) = &mut layer.prepared {
                 self.kernels.prepare(&layer.weights, layer.inputs, layer.columns, prepared);
             }
+            if let Some(scaled) = &mut layer.scaled {
+                self.kernels.scale(Some(&layer.weights), scaled.factor, layer.weights_len, &mut scaled.weights);
+                self.kernels.prepare(&scaled.weights, layer.inputs, layer.columns, &mut scaled.prepared);
+            }
             if let Some(recurrent) = &mut layer.recurrent {
                 self.kernels.prepare(&recurrent.weights, layer.units, layer.columns, &mut recurrent.prepared);
             }
@@ -288,6 +322,9 @@ impl<K: Kernels> Core<K> {
                 }
                 if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                     add(&mut self.kernels, "neuron", layer.modes.len() * pad(layer.units))?;
+                }
+                if layer.normal.is_some() {
+                    add(&mut self.kernels, "norm", normal::LEARNED * pad(layer.units))?;
                 }
             }
         }
@@ -329,11 +366,6 @@ impl<K: Kernels> LayerState<K> {
         Shape { units: self.columns, ..shape }
     }
 
-    /// Constants that hold the bias of its drive.
-    pub fn drive_constants(&self) -> &K::Values {
-        if self.walk == Walk::Lstm { &self.own[0].values } else { &self.constants }
-    }
-
     /// Rows of its tape a step.
     pub fn tapes(&self) -> usize {
         self.model.tapes() + usize::from(self.walk == Walk::Lstm)
@@ -365,6 +397,7 @@ impl<K: Kernels> LayerState<K> {
                 weights: kernels.values("recurrent weights", units * drives)?,
                 gradient: kernels.values("recurrent weight gradient", units * drives)?,
                 prepared: kernels.prepared("recurrent weights, transposed", units, columns)?,
+                constraint: Constraint::new(layer, units),
             })
         } else {
             None
@@ -398,6 +431,18 @@ impl<K: Kernels> LayerState<K> {
             projection,
             lag: emit_lag + layer.neuron.input_delay as usize,
             modes,
+            settings: Settings::default(),
+            constraint: Constraint::new(layer, inputs),
+            dropping: Dropping::of(layer),
+            scaled: match index.checked_sub(1).and_then(|below| Dropping::of(&network.layers[below])) {
+                Some(dropping) => Some(Scaled {
+                    factor: dropping.factor,
+                    weights: kernels.values("weights, scaled", weights_len)?,
+                    prepared: kernels.prepared("weights, scaled and transposed", inputs, columns)?,
+                }),
+                None => None,
+            },
+            normal: Normal::new(kernels, layer)?,
             bounds: bounds(layer),
             weights: kernels.values("weights", weights_len)?,
             weight_gradient: kernels.values("weight gradient", weights_len)?,
@@ -409,6 +454,7 @@ impl<K: Kernels> LayerState<K> {
             parameters,
             parameter_gradient: kernels.values("neuron parameter gradient", rows * width)?,
             constants: kernels.values("neuron constants", model.constant_rows() * width)?,
+            totals: if layer.neuron.spiking() { Some(kernels.values("spikes of the units", width)?) } else { None },
             optimiser: Vec::new(),
             weights_len,
         })

@@ -1,6 +1,7 @@
 //! The forward pass over the layers, and what can be read after it.
 
-use super::core::{Core, Walk};
+use super::core::{Core, LayerState, Walk};
+use super::metrics::{Pass, TALLIES};
 use super::parameters::narrow;
 use super::plan::Sequence;
 use super::readout::Supplied;
@@ -9,6 +10,7 @@ use crate::kernels::*;
 use crate::network::Connection;
 use crate::spikes::encode::{Rates, WHOLE};
 use crate::spikes::{Raster, Trace, pad};
+use rayon::prelude::*;
 
 /// Input of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +85,37 @@ impl<F: Real> Batch<F> {
     pub fn with_lengths(mut self, lengths: Vec<u32>) -> Self {
         self.lengths = Some(lengths);
         self
+    }
+
+    /// Steps of all samples up to their lengths, and what comes in at them: spikes (of rates: as many as are expected), or
+    /// values (whatever they are).
+    fn seen(&self) -> (f64, f64) {
+        let (Sequence { steps, batch, .. }, channels) = self.sequence();
+        let length = |b: usize| self.lengths.as_ref().map_or(steps, |lengths| lengths[b] as usize);
+        let all: usize = (0..batch).map(length).sum();
+        let input = match &self.input {
+            Input::Values(_) => all * channels,
+            Input::Spikes(raster) => {
+                let width = crate::spikes::words(channels);
+                let ones = |words: &[u32]| words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+                let step = |(t, rows): (usize, &[u32])| -> usize {
+                    if self.lengths.is_none() {
+                        return ones(rows);
+                    }
+                    rows.chunks_exact(width).enumerate().filter(|(b, _)| t < length(*b)).map(|(_, row)| ones(row)).sum()
+                };
+                raster.words().par_chunks_exact(batch * width).enumerate().map(step).sum()
+            }
+            Input::Rates(rates) => {
+                // Drawn on the device: what is expected.
+                let samples = rates.chances.chunks_exact(channels.max(1)).enumerate();
+                let expected = samples.map(|(b, row)| {
+                    length(b) as f64 * row.iter().map(|&chance| f64::from(chance)).sum::<f64>() / f64::from(WHOLE)
+                });
+                return (all as f64, expected.sum());
+            }
+        };
+        (all as f64, input as f64)
     }
 
     /// Steps, samples, channels and kind of the input.
@@ -217,39 +250,85 @@ impl<K: Kernels> Core<K> {
         }
         self.upload(index, batch, supplied, online)?;
         let answers = self.questions(batch, sequence, supplied);
-        self.ring.start(&mut self.kernels, sequence.batch, answers)?;
+        let (steps, input) = batch.seen();
+        self.ring.start(
+            &mut self.kernels,
+            Pass { samples: sequence.batch, steps, answers, input, analogue: sequence.input == ActivityKind::Values },
+        )?;
         let base = self.ring.base();
         let slots = self.ring.slots;
+        let trained = mode == Mode::Train;
+        if trained {
+            let masks = self.layers.iter().enumerate();
+            let mask = |(l, layer): (usize, &LayerState<K>)| Some(layer.dropping?.mask(self.seed, l, self.pass));
+            self.masks = masks.map(mask).collect();
+            self.pass += 1;
+        }
         let (kernels, plan) = (&mut self.kernels, &mut self.plans[index]);
         plan.streamed |= mode == Mode::Stream;
         let mut spiking = 0;
         for l in 0..=top {
             let (below, rest) = plan.layers.split_at_mut(l);
-            let (state, layer) = (&self.layers[l], &mut rest[0]);
-            let source = match below.last() {
-                None => &plan.input,
-                Some(below) => below.spikes.as_ref().expect("only the last layer does not spike"),
+            let (state, layer) = (&mut self.layers[l], &mut rest[0]);
+            let (source, weights) = match (below.last(), &state.scaled) {
+                (None, _) => (&plan.input, &state.weights),
+                (Some(below), Some(scaled)) if trained => {
+                    let training = below.training.as_ref().expect("made for a pass of training");
+                    (training.dropped.as_ref().expect("made with it"), &scaled.weights)
+                }
+                (Some(below), _) => {
+                    (below.spikes.as_ref().expect("only the last layer does not spike"), &state.weights)
+                }
             };
             let shape = layer.shape;
             kernels.copy_plane(shape, &mut layer.planes, plane::POTENTIAL, plane::START_POTENTIAL);
             kernels.copy_plane(shape, &mut layer.planes, plane::CURRENT, plane::START_CURRENT);
-            let drive = Drive {
-                projection: state.projection,
-                inputs: state.inputs,
-                shape,
-                range: 0..sequence.steps,
-                source,
-                lag: state.lag,
-                weights: &state.weights,
-                constants: &state.constants,
-                out: &mut plan.drive,
-            };
-            let (mut tape, mut hidden) = (None, None);
+            let (mut tape, mut hidden, mut normal) = (None, None, None);
             if let Some(own) = &mut layer.training
                 && (mode != Mode::Infer || (l == top && traced))
             {
-                (tape, hidden) = (Some(&mut own.tape), own.hidden.as_mut());
+                (tape, hidden, normal) = (Some(&mut own.tape), own.hidden.as_mut(), own.normal.as_mut());
             }
+            // Gates take the place of their drive. Over time X is kept for the adjoint; without one V goes where X would.
+            let (x, mut potential) = match (state.walk, &mut layer.own) {
+                (Walk::Lstm, Some(own)) => (own, None),
+                (Walk::Time { .. }, Some(own)) => match tape.take() {
+                    Some(tape) => (own, Some(tape)),
+                    None => (&mut plan.drive, Some(own)),
+                },
+                _ => (&mut plan.drive, None),
+            };
+            let drive = Drive {
+                projection: state.projection,
+                inputs: state.inputs,
+                shape: Shape { units: state.columns, ..shape },
+                range: 0..sequence.steps,
+                source,
+                lag: state.lag,
+                weights,
+                constants: if state.walk == Walk::Lstm { &state.own[0].values } else { &state.constants },
+                out: &mut *x,
+            };
+            // A normalised drive has to be there for all steps first.
+            let drive = match &mut state.normal {
+                None => Some(drive),
+                Some(own) => {
+                    kernels.drive(drive);
+                    kernels.normalise(Normalise {
+                        shape,
+                        epsilon: own.epsilon,
+                        parameters: &own.parameters,
+                        running: &mut own.running,
+                        drive: &mut *x,
+                        training: normal.take().filter(|_| trained).map(|tape| NormaliseTraining {
+                            momentum: own.momentum,
+                            normal: &mut tape.normal,
+                            deviation: &mut tape.deviation,
+                        }),
+                    });
+                    None
+                }
+            };
             let forward = Forward {
                 model: state.model,
                 shape,
@@ -262,58 +341,50 @@ impl<K: Kernels> Core<K> {
                 planes: &mut layer.planes,
                 reduce: if l == top && online { self.network.readout.losses[0].reduce.online() } else { None },
             };
-            match (state.walk, &mut layer.own) {
-                (Walk::Time { .. }, Some(own)) => {
-                    let Forward { model, constants, spikes, tape, planes, .. } = forward;
-                    let Drive { projection, inputs, shape, range, source, lag, weights, out, .. } = drive;
-                    let (x, potential) = match tape {
-                        Some(tape) => (own, tape),
-                        None => (out, own),
-                    };
-                    let out = &mut *x;
-                    kernels.drive(Drive { projection, inputs, shape, range, source, lag, weights, constants, out });
-                    kernels.time_forward(TimeForward {
-                        model,
-                        shape,
-                        constants,
-                        weights: state.over_time(),
-                        drive: x,
-                        spikes: spikes.expect("such a layer spikes"),
-                        potential,
-                        planes,
-                    });
-                }
-                (Walk::Lstm, Some(own)) => {
+            match (state.walk, drive) {
+                (Walk::Steps, Some(drive)) => kernels.layer_forward(drive, forward),
+                (Walk::Steps, None) => kernels.forward(x, forward),
+                (walk, drive) => {
+                    if let Some(drive) = drive {
+                        kernels.drive(drive);
+                    }
                     let Forward { model, constants, recurrent, spikes, tape, planes, .. } = forward;
-                    let Drive { projection, inputs, range, source, lag, weights, .. } = drive;
-                    kernels.drive(Drive {
-                        projection,
-                        inputs,
-                        shape: state.drive_shape(shape),
-                        range,
-                        source,
-                        lag,
-                        weights,
-                        constants: state.drive_constants(),
-                        out: &mut *own,
-                    });
-                    kernels.lstm_forward(LstmForward {
-                        model,
-                        shape,
-                        constants,
-                        recurrent: recurrent.expect("such a layer is recurrent").0,
-                        gates: own,
-                        spikes: spikes.expect("such a layer spikes"),
-                        tape: tape.zip(hidden),
-                        planes,
-                    });
+                    let spikes = spikes.expect("such a layer spikes");
+                    if walk == Walk::Lstm {
+                        kernels.lstm_forward(LstmForward {
+                            model,
+                            shape,
+                            constants,
+                            recurrent: recurrent.expect("such a layer is recurrent").0,
+                            gates: x,
+                            spikes,
+                            tape: tape.zip(hidden.take()),
+                            planes,
+                        });
+                    } else {
+                        let (weights, potential) = (state.over_time(), potential.take());
+                        let potential = potential.expect("chosen above");
+                        let drive = &*x;
+                        let call = TimeForward { model, shape, constants, weights, drive, spikes, potential, planes };
+                        kernels.time_forward(call);
+                    }
                 }
-                _ => kernels.layer_forward(drive, forward),
+            }
+            if let (true, Some(mask), Some(spikes)) = (trained, self.masks.get(l).copied().flatten(), &layer.spikes) {
+                let training = layer.training.as_mut().expect("made for a pass of training");
+                let out = training.dropped.as_mut().expect("made with it");
+                kernels.dropout(Dropout { shape, mask, spikes, out });
             }
             if let Some(spikes) = &layer.spikes {
                 kernels.count(shape, state.model.emit_lag, spikes, &plan.readout.lengths, &mut layer.planes);
-                let slot = base + slots.spikes + spiking;
-                kernels.total(shape, &layer.planes, plane::COUNT, &mut self.ring.values, slot);
+                kernels.tally(Tally {
+                    shape,
+                    planes: &layer.planes,
+                    lengths: &plan.readout.lengths,
+                    totals: state.totals.as_mut().expect("a spiking layer"),
+                    metrics: &mut self.ring.values,
+                    slot: base + slots.spikes + TALLIES * spiking,
+                });
                 spiking += 1;
             }
         }
@@ -322,6 +393,7 @@ impl<K: Kernels> Core<K> {
         self.last = Some(sequence);
         (self.supplied, self.ragged) = (supplied, ragged);
         self.taped = mode != Mode::Infer;
+        self.trained = trained;
         Ok(Outputs { core: self, index })
     }
 

@@ -1,7 +1,7 @@
 //! Draws the start of a network: a function of the network and the seed, the same on every device.
 
 use super::parameters::{Parameters, Tensor, shapes};
-use crate::network::{Init, Layer, Network, Neuron};
+use crate::network::{Connection, Init, Layer, Network, Neuron, Parameter};
 use crate::neuron::Leak;
 use crate::spikes::Random;
 
@@ -20,26 +20,39 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
                 draw(&layer.init, network.dt, layer, layer.units, len, &mut random)
             }
             "weight" if shape.len() == 1 => draw(&layer.init, network.dt, layer, 1, len, &mut random),
-            "weight" => draw(&layer.init, network.dt, layer, shape[0], len, &mut random),
-            "recurrent" => draw(&layer.recurrent_init, network.dt, layer, shape[0], len, &mut random),
+            "weight" => {
+                let fan_in = existing(shape[0], layer.density);
+                draw(&layer.init, network.dt, layer, fan_in, len, &mut random)
+            }
+            "recurrent" => {
+                let fan_in = existing(shape[0], layer.recurrent_density);
+                draw(&layer.recurrent_init, network.dt, layer, fan_in, len, &mut random)
+            }
             "bias" if layer.neuron.kind.gates() > 1 => {
                 draw(&layer.bias_init, network.dt, layer, layer.units, len, &mut random)
             }
             "bias" => draw(&layer.bias_init, network.dt, layer, network.fan_in(index), len, &mut random),
             "time" => time(&layer.neuron, &mut random),
             "time_bias" => vec![0.0; len],
-            "tau_mem" => layer.neuron.tau_mem.broadcast(len),
-            "tau_syn" => layer.neuron.tau_syn.as_ref().map_or_else(Vec::new, |tau| tau.broadcast(len)),
-            "threshold" => layer.neuron.threshold.as_ref().map_or_else(Vec::new, |theta| theta.broadcast(len)),
+            "tau_mem" => spread(Some(&layer.neuron.tau_mem), shortest(layer, network.dt), len, &mut random),
+            "tau_syn" => spread(layer.neuron.tau_syn.as_ref(), 0.0, len, &mut random),
+            "threshold" => spread(layer.neuron.threshold.as_ref(), 0.0, len, &mut random),
+            "norm_scale" | "norm_variance" => vec![1.0; len],
+            "norm_shift" | "norm_mean" => vec![0.0; len],
             "leak" => {
-                let tau = layer.neuron.tau_mem.broadcast(len);
+                let tau = spread(Some(&layer.neuron.tau_mem), shortest(layer, network.dt), len, &mut random);
                 tau.into_iter().map(|tau| -(tau / network.dt - 1.0).ln()).collect()
             }
             own => {
                 let snippet = layer.neuron.kind.snippet().expect("made by `shapes`");
                 let (index, _) = snippet.parameter(own).expect("made by `shapes`");
-                layer.neuron.own(index).map_or_else(Vec::new, |parameter| parameter.broadcast(len))
+                spread(layer.neuron.own(index).as_ref(), f64::NEG_INFINITY, len, &mut random)
             }
+        };
+        let values = if shape.len() == 1 && part != "weight" {
+            values
+        } else {
+            signed(values, layer, part, if part == "weight" { network.fan_in(index) } else { layer.units })
         };
         parameters.insert(name, Tensor { shape, values });
     }
@@ -59,6 +72,42 @@ fn time(neuron: &Neuron, random: &mut Random) -> Vec<f64> {
         }
         None => Vec::new(),
     }
+}
+
+/// Sources of a unit that exist on average, at least 1.
+fn existing(sources: usize, density: Option<f64>) -> usize {
+    density.map_or(sources, |density| ((density * sources as f64).round() as usize).max(1))
+}
+
+/// The shortest τ_mem that the neuron's leak can have: one that steps by 1 − dt/τ needs it above dt.
+fn shortest(layer: &Layer, dt: f64) -> f64 {
+    if matches!(layer.neuron.kind.leak(), Leak::Euler | Leak::Logistic) { 1.001 * dt } else { 0.0 }
+}
+
+/// The values of a parameter, those of a log-normal one drawn and held within its bounds.
+fn spread(parameter: Option<&Parameter>, low: f64, len: usize, random: &mut Random) -> Vec<f64> {
+    let Some(parameter) = parameter else { return Vec::new() };
+    let mut values = parameter.broadcast(len);
+    if parameter.log_normal > 0.0 {
+        let (low, high) = (parameter.min.unwrap_or(low), parameter.max.unwrap_or(f64::INFINITY));
+        for value in &mut values {
+            *value = (*value * (parameter.log_normal * random.normal()).exp()).max(low).min(high);
+        }
+    }
+    values
+}
+
+/// Under Dale's law a weight keeps its size and takes the sign of its source.
+fn signed(mut values: Vec<f64>, layer: &Layer, part: &str, sources: usize) -> Vec<f64> {
+    let Some(dale) = layer.dale else { return values };
+    let excitatory = dale.count(sources);
+    let current = part == "weight" && layer.connection == Connection::Current;
+    let columns = layer.neuron.kind.gates() * layer.units;
+    for (at, value) in values.iter_mut().enumerate() {
+        let source = if current { at % sources } else { at / columns };
+        *value = if source < excitatory { value.abs() } else { -value.abs() };
+    }
+    values
 }
 
 fn draw(init: &Init, dt: f64, layer: &Layer, fan_in: usize, len: usize, random: &mut Random) -> Vec<f64> {

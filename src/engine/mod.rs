@@ -3,9 +3,12 @@
 //! [`Engine`] is the library's face: f32 on the device of choice. [`Core`] is the same over any backend.
 
 mod backward;
+mod between;
+mod constraint;
 mod core;
 mod device;
 mod forward;
+mod group;
 mod initialise;
 mod metrics;
 mod parameters;
@@ -17,8 +20,9 @@ pub use backward::{Gradient, Optimiser};
 pub use core::{Core, model};
 pub use device::{Budget, Device};
 pub use forward::{Batch, Input};
+pub use group::{Group, matches};
 pub use initialise::initialise;
-pub use metrics::StepMetrics;
+pub use metrics::{LayerActivity, StepMetrics};
 pub use parameters::{OptimiserState, Parameters, Tensor, shapes};
 pub use plan::Sequence;
 pub use state::{NeuronState, State};
@@ -53,7 +57,7 @@ macro_rules! each {
 ///
 /// ```
 /// use spikegrad::engine::{Batch, Budget, Device, Engine, Gradient, Optimiser};
-/// use spikegrad::kernels::Rule;
+/// use spikegrad::kernels::{Penalty, Rule};
 /// use spikegrad::network::Network;
 /// use spikegrad::spikes::Raster;
 ///
@@ -64,7 +68,7 @@ macro_rules! each {
 /// input.set(3, 0, 5);
 /// let batch = Batch::spikes(input).with_labels(vec![0, 2]);
 /// let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
-/// let optimiser = Optimiser { rule, rate: 1e-3, max_norm: None };
+/// let optimiser = Optimiser { rule, rate: 1e-3, max_norm: None, penalty: Penalty::default() };
 /// engine.forward(&batch)?;
 /// engine.backward(&Gradient::loss())?;
 /// engine.step(&optimiser)?;
@@ -239,6 +243,27 @@ impl Engine {
         each!(&mut self.inner, core => core.backward(gradient))
     }
 
+    /// See [`Core::set_groups`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_groups(&mut self, groups: &[Group]) -> Result<()> {
+        each!(&mut self.inner, core => core.set_groups(groups))
+    }
+
+    /// See [`Core::set_mask`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_mask(&mut self, name: &str, mask: &[bool]) -> Result<()> {
+        each!(&mut self.inner, core => core.set_mask(name, mask))
+    }
+
+    /// See [`Core::set_pass`].
+    pub fn set_pass(&mut self, pass: u64) {
+        each!(&mut self.inner, core => core.set_pass(pass));
+    }
+
     /// See [`Core::step`].
     ///
     /// # Errors
@@ -261,6 +286,14 @@ impl Engine {
     /// As there.
     pub fn metrics(&mut self) -> Result<Vec<StepMetrics>> {
         each!(&mut self.inner, core => core.metrics())
+    }
+
+    /// See [`Core::activity`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn activity(&mut self) -> Result<Vec<LayerActivity>> {
+        each!(&mut self.inner, core => core.activity())
     }
 
     /// See [`Core::check_finite`].

@@ -6,6 +6,7 @@
 //! | `layer0.recurrent` | `[n, n]`, from row to column |
 //! | `layer0.bias` | `[n]`, where the layer has one |
 //! | the three of an `slstm` | `[in, 4n]`, `[n, 4n]`, `[4n]`; gates i, f, g, o |
+//! | `layer0.norm_scale`, `layer0.norm_shift`, `layer0.norm_mean`, `layer0.norm_variance` | `[n]`, where the drive is normalised; the last two are the running statistics |
 //! | `layer0.tau_mem`, `layer0.tau_syn`, `layer0.threshold` | `[1]` or `[n]`, as the network says |
 //! | `layer0.time`, `layer0.time_bias` | of a `psn` `[T, T]` and `[T]`, of a `sliding_psn` `[order]` and `[1]` |
 //! | `layer0.leak` | p of a `plif`, `1 − β = logistic(p)` |
@@ -49,7 +50,7 @@ pub type Parameters<F = f32> = BTreeMap<String, Tensor<F>>;
 pub struct OptimiserState<F = f32> {
     /// Steps done.
     pub step: u64,
-    /// `layer0.weight`, `layer0.recurrent`, `layer0.neuron`, `layer0.time`, …: `[rows, length]`.
+    /// `layer0.weight`, `layer0.recurrent`, `layer0.neuron`, `layer0.norm`, `layer0.time`, …: `[rows, length]`.
     pub tensors: BTreeMap<String, Tensor<F>>,
 }
 
@@ -79,6 +80,11 @@ pub fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
                 add("time_bias", vec![steps]);
             }
             None => {}
+        }
+        if layer.normalise.is_some() {
+            for name in ["norm_scale", "norm_shift", "norm_mean", "norm_variance"] {
+                add(name, vec![layer.units]);
+            }
         }
         match layer.neuron.kind.leak() {
             Leak::None => {}
@@ -114,6 +120,7 @@ pub(super) fn neuron_row(model: &Model, name: &str) -> Option<usize> {
 /// The smallest and largest value that a parameter may have: `None` is any finite number.
 fn range(model: &Model, name: &str) -> (f64, f64) {
     match neuron_row(model, name) {
+        None if name == "norm_variance" => (f64::MIN_POSITIVE, f64::INFINITY),
         None | Some(row::BIAS) => (f64::NEG_INFINITY, f64::INFINITY),
         Some(row::TAU_MEM) if model.leak == Leak::Logistic => (f64::NEG_INFINITY, f64::INFINITY),
         Some(at) if at >= row::ROWS => model.snippet.expect("it has own rows").parameters[at - row::ROWS].range,
@@ -136,7 +143,7 @@ pub(super) fn narrow<F: Real>(values: &[F], columns: usize) -> Vec<F> {
     values.chunks_exact(pad(columns)).flat_map(|row| &row[..columns]).copied().collect()
 }
 
-fn split(name: &str) -> Option<(usize, &str)> {
+pub(super) fn split(name: &str) -> Option<(usize, &str)> {
     let (index, rest) = name.strip_prefix("layer")?.split_once('.')?;
     Some((index.parse().ok()?, rest))
 }
@@ -150,14 +157,14 @@ impl<K: Kernels> Core<K> {
         let mut out = Parameters::new();
         for (name, shape) in shapes(&self.network) {
             let (index, part) = split(&name).expect("made by `shapes`");
-            let layer = &self.layers[index];
+            let layer = &mut self.layers[index];
             let values = layer.tensor(&mut self.kernels, part, false)?;
             out.insert(name, Tensor { values: values[..shape.iter().product()].to_vec(), shape });
         }
         Ok(out)
     }
 
-    /// Sets the parameters that are given and keeps the others.
+    /// Sets the parameters that are given and keeps the others. Weights that a constraint forbids become 0.
     ///
     /// # Errors
     /// [`Error::Input`] where a name is unknown, a shape does not fit, a value is not finite, or a time constant or a
@@ -195,6 +202,11 @@ impl<K: Kernels> Core<K> {
                 continue;
             }
             match neuron_row(&layer.model, part) {
+                None if part.starts_with("norm_") => {
+                    let own = layer.normal.as_mut().and_then(|own| own.place(part));
+                    let (into, row) = own.expect("made by `shapes`");
+                    self.kernels.write(into, row * pad(units), &tensor.values);
+                }
                 None => {
                     let values = widen(&tensor.values, units);
                     let into = if part == "weight" { &mut layer.weights } else { layer.recurrent_weights() };
@@ -218,6 +230,7 @@ impl<K: Kernels> Core<K> {
                 }
             }
         }
+        self.hold_weights();
         self.refresh();
         Ok(())
     }
@@ -230,11 +243,11 @@ impl<K: Kernels> Core<K> {
         let mut out = Parameters::new();
         for (name, shape) in shapes(&self.network) {
             let (index, part) = split(&name).expect("made by `shapes`");
-            let layer = &self.layers[index];
+            let layer = &mut self.layers[index];
             let own = layer.own.iter().find(|own| own.name == part).is_some_and(Own::learned);
             let learned = own
                 || neuron_row(&layer.model, part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
-            if learned {
+            if learned && !matches!(part, "norm_mean" | "norm_variance") {
                 let values = layer.tensor(&mut self.kernels, part, true)?;
                 out.insert(name, Tensor { values: values[..shape.iter().product()].to_vec(), shape });
             }
@@ -272,7 +285,7 @@ impl<K: Kernels> Core<K> {
             self.step = 0;
             return Ok(());
         }
-        self.step = state.step;
+        (self.step, self.pass) = (state.step, state.step);
         self.allocate_optimiser(rule)?;
         let mut used = 0;
         for (index, layer) in self.layers.iter_mut().enumerate() {
@@ -295,11 +308,22 @@ impl<K: Kernels> Core<K> {
 
 impl<K: Kernels> LayerState<K> {
     /// A parameter or its gradient without padding; a neuron parameter with all its neurons.
-    fn tensor(&self, kernels: &mut K, part: &str, gradient: bool) -> Result<Vec<K::Real>> {
+    fn tensor(&mut self, kernels: &mut K, part: &str, gradient: bool) -> Result<Vec<K::Real>> {
         let width = pad(self.units);
         if let Some(own) = self.own.iter().find(|own| own.name == part) {
             let values = kernels.read(if gradient { &own.gradient } else { &own.values }, own.first..own.len)?;
             return Ok(narrow(&values, own.shape.1));
+        }
+        if let Some(own) = self.normal.as_mut() {
+            let gradients = |row: usize| row * width..row * width + self.units;
+            match (part, gradient) {
+                ("norm_scale", true) => return kernels.read(&own.gradient, gradients(0)),
+                ("norm_shift", true) => return kernels.read(&own.gradient, gradients(1)),
+                _ => {}
+            }
+            if let Some((values, row)) = own.place(part) {
+                return kernels.read(values, row * width..row * width + self.units);
+            }
         }
         match neuron_row(&self.model, part) {
             Some(row) => {

@@ -1,5 +1,6 @@
 //! The plan: for one size of sequence, the buffers of each layer and the form of each kernel.
 
+use super::between::NormalTape;
 use super::core::{Core, LayerState, Walk};
 use super::device::Budget;
 use super::readout::ReadoutPlan;
@@ -40,6 +41,18 @@ pub(super) struct Training<K: Kernels> {
     pub gradient: Option<K::Values>,
     /// Gradient of the potential, made when somebody gives one.
     pub potential: Option<K::Values>,
+    /// The spikes that dropout keeps.
+    pub dropped: Option<K::Activity>,
+    /// With dropout: the gradient of all spikes that somebody gives, made when it is.
+    pub given: Option<K::Values>,
+    pub normal: Option<NormalTape<K>>,
+}
+
+impl<K: Kernels> Training<K> {
+    /// dL/dX of the layer's projection.
+    pub fn chi(&self) -> &K::Values {
+        self.normal.as_ref().map_or(&self.chi, |normal| &normal.chi)
+    }
 }
 
 /// See the module.
@@ -66,14 +79,21 @@ fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u
     let real = size_of::<K::Real>();
     let (steps, batch, width) = (sequence.steps, sequence.batch, pad(layer.units));
     let row = batch * width * real;
-    let spikes = if layer.model.spiking { (steps + HISTORY) * batch * words(layer.units) * 4 } else { 0 };
+    let spikes = match (layer.model.spiking, layer.model.activity()) {
+        (false, _) => 0,
+        (true, ActivityKind::Bytes) => (steps + HISTORY) * batch * width,
+        (true, _) => (steps + HISTORY) * batch * words(layer.units) * 4,
+    };
     let tape = steps * row * layer.tapes();
     let gradient = if layer.model.spiking { steps * row } else { 0 };
     let drives = batch * pad(layer.columns) * real;
     let own = if layer.walk == Walk::Steps { 0 } else { steps * drives };
     let hidden = if layer.walk == Walk::Lstm { (steps + HISTORY) * row } else { 0 };
     let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
-    ((spikes + planes + own) as u64, (tape + hidden + (steps + FUTURE) * drives + gradient) as u64)
+    let dropped = if layer.dropping.is_some() { spikes } else { 0 };
+    let normal = if layer.normal.is_some() { (2 * steps + FUTURE) * row } else { 0 };
+    let more = tape + hidden + (steps + FUTURE) * drives + gradient + dropped + normal;
+    ((spikes + planes + own) as u64, more as u64)
 }
 
 impl<K: Kernels> Core<K> {
@@ -84,6 +104,7 @@ impl<K: Kernels> Core<K> {
         let input = match sequence.input {
             ActivityKind::Raster => words(inputs) as u64 * 4,
             ActivityKind::Values => pad(inputs) as u64 * real,
+            ActivityKind::Bytes => pad(inputs) as u64,
         };
         let widest = self.layers.iter().map(|layer| pad(layer.units)).max().unwrap_or(0) as u64;
         let layers: u64 = self
@@ -145,7 +166,7 @@ impl<K: Kernels> Core<K> {
                 backward,
                 planes: kernels.values("sample planes", layer.model.planes_len(shape))?,
                 spikes: if layer.model.spiking {
-                    Some(kernels.activity("spikes", ActivityKind::Raster, shape)?)
+                    Some(kernels.activity("spikes", layer.model.activity(), shape)?)
                 } else {
                     None
                 },
@@ -190,6 +211,13 @@ impl<K: Kernels> Core<K> {
                     None
                 },
                 potential: None,
+                dropped: if layer.dropping.is_some() {
+                    Some(self.kernels.activity("spikes that are kept", layer.model.activity(), shape)?)
+                } else {
+                    None
+                },
+                given: None,
+                normal: if layer.normal.is_some() { Some(NormalTape::new(&mut self.kernels, shape)?) } else { None },
             });
         }
         Ok(())

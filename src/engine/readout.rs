@@ -5,7 +5,7 @@ use super::forward::Batch;
 use super::plan::{LayerPlan, Sequence};
 use crate::error::{Error, Result};
 use crate::kernels::*;
-use crate::network::{Inverse, Loss as Described, Network, Of, Reduction, Term};
+use crate::network::{Average, Inverse, Loss as Described, Network, Of, Reduction, Term};
 
 /// One loss, or (without a term) what the answers are counted by.
 #[derive(Clone, Debug)]
@@ -272,7 +272,12 @@ fn coefficients<F>(
     let samples = lengths.len();
     let Some(term) = &objective.term else { return vec![0.0; samples * coefficient::COUNT] };
     let weights = term.loss.class_weights();
-    let weight = |label: u32| weights.get(label as usize).copied().unwrap_or(1.0);
+    // What each label counts for in the average.
+    let average = term.loss.average();
+    let weight = |label: u32| match average {
+        Average::Weights => weights.get(label as usize).copied().unwrap_or(1.0),
+        Average::Samples | Average::None => 1.0,
+    };
     let every_step = objective.reduce == Reduction::EveryStep;
     let by_step = every_step && supplied.step_labels;
     let total: f64 = if by_step {
@@ -285,7 +290,11 @@ fn coefficients<F>(
             _ => samples as f64,
         }
     };
-    let share = if total > 0.0 { samples as f64 / total } else { 0.0 };
+    let share = match average {
+        Average::None => samples as f64,
+        _ if total > 0.0 => samples as f64 / total,
+        _ => 0.0,
+    };
     let mut out = Vec::with_capacity(samples * coefficient::COUNT);
     for &length in lengths {
         let length = f64::from(length);
@@ -295,7 +304,9 @@ fn coefficients<F>(
         }
         let (mut on, mut off) = (0.0, 0.0);
         if let Described::Mse { on_target, off_target, correct_rate, incorrect_rate, .. } = term.loss {
-            value /= objectives.classes as f64;
+            if average != Average::None {
+                value /= objectives.classes as f64;
+            }
             if objective.reduce == Reduction::FirstSpike {
                 value /= length * length;
             }
@@ -416,7 +427,7 @@ impl<K: Kernels> Core<K> {
                 if supplied.step_targets && !every_step {
                     return missing("one target a class and sample, not one a step");
                 }
-            } else if !supplied.labels && !(every_step && supplied.labelled_steps) {
+            } else if !(supplied.labels || (every_step && supplied.labelled_steps)) {
                 return missing(if every_step {
                     "labels in the batch, of samples or steps"
                 } else {

@@ -6,7 +6,7 @@ use super::forward::{reduction, reset};
 use super::product::{Product, product};
 use super::recorder::{read, write};
 use super::{FLAT, Gpu, Permutation, Prepared};
-use crate::kernels::{Backward, Form, Learned, Model};
+use crate::kernels::{Backward, Firing, Form, Learned, Model};
 use crate::network::{Reset, SurrogateKind};
 use crate::neuron::Snippet;
 use std::ops::Range;
@@ -76,6 +76,8 @@ struct Axes {
     reduced: bool,
     /// A neuron that is not of the leaky integrate-and-fire family, whether its J is kept, and the rows of its tape.
     snippet: Option<(&'static Snippet, bool, usize)>,
+    /// Several spikes a step, and whether the surrogate is periodic.
+    several: Option<bool>,
 }
 
 impl Axes {
@@ -92,6 +94,10 @@ impl Axes {
             potential_gradient: call.gradient_potential.is_some(),
             reduced: call.reduce.is_some(),
             snippet: call.model.snippet.map(|own| (own, call.model.keeps_drive(), call.model.tapes())),
+            several: match call.model.firing {
+                Firing::Single => None,
+                Firing::Multi { periodic, .. } => Some(periodic),
+            },
         }
     }
 
@@ -120,6 +126,8 @@ impl Axes {
             .define("SPIKE_GRADIENT", self.spike_gradient)
             .define("POTENTIAL_GRADIENT", self.potential_gradient)
             .define("REDUCED", self.reduced)
+            .define("BYTES", self.several.is_some())
+            .define("PERIODIC", self.several == Some(true))
     }
 
     fn scan(self, recurrent: bool) -> Permutation {
@@ -275,6 +283,7 @@ pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
             potential_gradient: kept,
             reduced: false,
             snippet: Some((snippet, kept, snippet.states() + 2 * usize::from(kept))),
+            several: None,
         };
         all.extend([axes.scan(false), axes.scan(true)]);
         all.push(axes.resident(Geometry { size: 96, per: 1, tile: 2 }, 96, 1));
@@ -296,6 +305,7 @@ pub(super) fn permutations() -> Vec<Permutation> {
         potential_gradient: false,
         reduced: false,
         snippet: None,
+        several: None,
     };
     let geometry = Geometry { size: 96, per: 1, tile: 2 };
     for reset in Reset::ALL {
@@ -319,6 +329,10 @@ pub(super) fn permutations() -> Vec<Permutation> {
                 all.push(Axes { keeps_current, ..readout }.scan(false));
             }
         }
+    }
+    for periodic in switches {
+        let axes = Axes { reset: Reset::SubtractBefore, several: Some(periodic), ..blank };
+        all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1)]);
     }
     let wide = |tile, lag| blank.resident(Geometry { size: 224, per: 2, tile }, 416, lag);
     all.extend([wide(1, 1), wide(2, 1), wide(4, 1), wide(1, 2), wide(2, 2)]);

@@ -60,7 +60,7 @@ pub struct Words {
     pub(super) len: usize,
 }
 
-/// Activity on the device: `[HISTORY + T][B]` rows of words (bits) or of numbers.
+/// Activity on the device: `[HISTORY + T][B]` rows of words (bits, or bytes) or of numbers.
 pub struct Activity {
     pub(super) array: Array,
     pub(super) kind: ActivityKind,
@@ -68,12 +68,23 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// Entries of a row of one sample: words of bits, or numbers.
+    /// Entries of a row of one sample: words of bits or bytes, or numbers.
     pub(super) fn row(&self) -> usize {
         match self.kind {
             ActivityKind::Raster => crate::spikes::words(self.shape.units),
             ActivityKind::Values => self.shape.row(),
+            ActivityKind::Bytes => self.shape.row() / 4,
         }
+    }
+
+    /// Whether it holds several spikes a step.
+    pub(super) fn is_bytes(&self) -> bool {
+        self.kind == ActivityKind::Bytes
+    }
+
+    /// Whether it holds spikes.
+    pub(super) fn is_spikes(&self) -> bool {
+        self.kind != ActivityKind::Values
     }
 
     /// Whether it holds bits.

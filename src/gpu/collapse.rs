@@ -40,10 +40,15 @@ pub(super) fn recording<'a>(recording: Recording<'a, Gpu>) -> (&'a Array, u32) {
     match recording {
         Recording::Potential(tape) => (&tape.array, 0),
         Recording::Spikes(spikes, lag) => {
-            assert!(spikes.is_raster(), "spikes are bits on a GPU");
+            assert!(spikes.is_spikes(), "spikes are not numbers on a GPU");
             (&spikes.array, number(lag))
         }
     }
+}
+
+/// Whether a recording is of several spikes a step.
+pub(super) fn counted(recording: &Recording<Gpu>) -> bool {
+    matches!(recording, Recording::Spikes(spikes, _) if spikes.is_bytes())
 }
 
 pub(super) fn collapse(gpu: &mut Gpu, call: Collapse<Gpu>) {
@@ -61,11 +66,14 @@ pub(super) fn collapse(gpu: &mut Gpu, call: Collapse<Gpu>) {
         step: number(place.step),
     };
     let potential = matches!(call.recording, Recording::Potential(_));
-    let permutation = Permutation::new("collapse").define("POTENTIAL", potential);
+    let bytes = counted(&call.recording);
+    let permutation = Permutation::new("collapse").define("POTENTIAL", potential).define("BYTES", bytes);
     let bindings = [read(1, &call.lengths.array), write(2, &call.out.array), read(5, array)];
     gpu.flat(permutation, &params, &bindings, shape.len(1), shape.len(shape.steps) as u64);
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {
-    [false, true].map(|potential| flat("collapse").define("POTENTIAL", potential)).to_vec()
+    let mut all = [false, true].map(|potential| flat("collapse").define("POTENTIAL", potential)).to_vec();
+    all.push(flat("collapse").define("BYTES", true));
+    all
 }

@@ -13,8 +13,9 @@ pub(super) struct Params {
 }
 
 pub(super) fn count(gpu: &mut Gpu, shape: Shape, emit_lag: usize, spikes: &Activity, lengths: &Words, planes: &Values) {
-    assert!(spikes.is_raster(), "spikes are bits on a GPU");
+    assert!(spikes.is_spikes(), "spikes are not numbers on a GPU");
     let params = Params { batch: shape.batch as u32, row: shape.row() as u32, emit_lag: emit_lag as u32 };
     let bindings = [read(1, &spikes.array), write(2, &planes.array), read(3, &lengths.array)];
-    gpu.flat(Permutation::new("count"), &params, &bindings, shape.len(1), shape.len(shape.steps) as u64);
+    let permutation = Permutation::new("count").define("BYTES", spikes.is_bytes());
+    gpu.flat(permutation, &params, &bindings, shape.len(1), shape.len(shape.steps) as u64);
 }

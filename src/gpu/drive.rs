@@ -35,7 +35,7 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
     let first_source = (call.range.start + HISTORY - call.lag) * batch;
     let (source, source_row) = (call.source, call.source.row());
     let (weights, constants, out) = (&call.weights.array, &call.constants.array, &call.out.array);
-    match (call.projection, source.is_raster()) {
+    match (call.projection, source.is_spikes()) {
         (Projection::Dense, true) => {
             // At most a few in a hundred inputs are active; for the split, assume one in ten.
             let work = (row * (4 + call.inputs / 10)) as u64;
@@ -49,7 +49,8 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
                 };
                 let bindings = [read(1, &source.array), read(2, weights), read(3, constants), write(4, out)];
                 let work = slice.len() as u64 * work;
-                gpu.flat(Permutation::new("drive"), &params, &bindings, slice.len() * row, work);
+                let permutation = Permutation::new("drive").define("BYTES", source.is_bytes());
+                gpu.flat(permutation, &params, &bindings, slice.len() * row, work);
             }
         }
         (Projection::Dense, false) => product(
@@ -86,5 +87,10 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {
-    vec![flat("drive"), flat("drive_current"), flat("drive_current").define("SOURCE_BITS", true)]
+    vec![
+        flat("drive"),
+        flat("drive").define("BYTES", true),
+        flat("drive_current"),
+        flat("drive_current").define("SOURCE_BITS", true),
+    ]
 }

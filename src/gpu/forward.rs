@@ -4,7 +4,7 @@ use super::buffers::Array;
 use super::form::{Geometry, slices};
 use super::recorder::{read, write};
 use super::{Activity, FLAT, Gpu, Permutation, Values, drive};
-use crate::kernels::{Drive, Form, Forward, HISTORY, Model, Projection};
+use crate::kernels::{Drive, Firing, Form, Forward, HISTORY, Model, Projection};
 use crate::network::{Reduce, Reset};
 use crate::neuron::Snippet;
 use std::ops::Range;
@@ -23,6 +23,7 @@ pub(super) struct Params {
     source_words: u32,
     source_offset: u32,
     reset_potential: f32,
+    most: u32,
 }
 
 /// Cells (samples × neurons) from which on the drive is fused into the scan: with fewer, a drive that is parallel over
@@ -71,6 +72,8 @@ struct Axes {
     reduced: bool,
     /// A neuron that is not of the leaky integrate-and-fire family, whether its J is kept, and the rows of its tape.
     snippet: Option<(&'static Snippet, bool, usize)>,
+    /// Several spikes a step.
+    bytes: bool,
 }
 
 impl Axes {
@@ -78,8 +81,19 @@ impl Axes {
         let Model { reset, synapse, lag, spiking, .. } = call.model;
         let tape = call.tape.is_some();
         let keeps_current = tape && call.model.keeps_current();
+        let bytes = call.model.firing != Firing::Single;
         let snippet = call.model.snippet.map(|own| (own, tape && call.model.keeps_drive(), call.model.tapes()));
-        Axes { reset, synapse, lagged: lag == 1, spiking, tape, keeps_current, reduced: call.reduce.is_some(), snippet }
+        Axes {
+            reset,
+            synapse,
+            lagged: lag == 1,
+            spiking,
+            tape,
+            keeps_current,
+            reduced: call.reduce.is_some(),
+            snippet,
+            bytes,
+        }
     }
 
     fn of_kernel(self, name: &'static str) -> Permutation {
@@ -98,6 +112,7 @@ impl Axes {
             .define("TAPE", self.tape)
             .define("KEEPS_CURRENT", self.keeps_current)
             .define("REDUCED", self.reduced)
+            .define("BYTES", self.bytes)
     }
 
     /// The scan: feed-forward, with the drive fused in, or one step of a recurrent layer.
@@ -119,6 +134,7 @@ pub(super) fn layer_forward(gpu: &mut Gpu, from: Drive<Gpu>, call: Forward<Gpu>)
     let cells = call.shape.len(1);
     let fuse = from.projection == Projection::Dense
         && from.source.is_raster()
+        && call.model.firing == Firing::Single
         && call.recurrent.is_none()
         && cells >= gpu.options.fuse;
     if fuse {
@@ -139,11 +155,11 @@ pub(super) fn forward(gpu: &mut Gpu, input: Input, call: Forward<Gpu>) {
         return scan(gpu, &input, &call);
     };
     let resident = match call.form {
-        Form::Resident { tile, quantum } => {
+        Form::Resident { tile, quantum } if call.model.firing == Firing::Single => {
             let geometry = Geometry::forward(&gpu.recorder.device.limits, row, tile, lag);
             geometry.map(|geometry| (geometry, quantum.max(1)))
         }
-        Form::Scan | Form::Stepwise => None,
+        Form::Resident { .. } | Form::Scan | Form::Stepwise => None,
     };
     match resident {
         Some((geometry, quantum)) => resident_steps(gpu, &input, &call, &weights.array, geometry, quantum),
@@ -168,6 +184,7 @@ fn params(call: &Forward<Gpu>, input: &Input, range: &Range<usize>) -> Params {
         source_words: source_words as u32,
         source_offset: source_offset as u32,
         reset_potential: call.model.reset_potential as f32,
+        most: if let Firing::Multi { most, .. } = call.model.firing { most } else { 1 },
     }
 }
 
@@ -253,6 +270,7 @@ pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
             keeps_current: kept,
             reduced: false,
             snippet: Some((snippet, kept, tapes)),
+            bytes: false,
         };
         all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
         all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
@@ -268,8 +286,17 @@ pub(super) fn permutations() -> Vec<Permutation> {
     for reset in Reset::ALL {
         for (synapse, lagged) in switches.into_iter().flat_map(|a| switches.map(|b| (a, b))) {
             for (tape, keeps_current) in tapes {
-                let axes =
-                    Axes { reset, synapse, lagged, spiking: true, tape, keeps_current, reduced: false, snippet: None };
+                let axes = Axes {
+                    reset,
+                    synapse,
+                    lagged,
+                    spiking: true,
+                    tape,
+                    keeps_current,
+                    reduced: false,
+                    snippet: None,
+                    bytes: false,
+                };
                 all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
                 all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
                 if reset == Reset::None {
@@ -282,6 +309,20 @@ pub(super) fn permutations() -> Vec<Permutation> {
             }
         }
     }
+    for reset in [Reset::SubtractBefore, Reset::SubtractAfter] {
+        let axes = Axes {
+            reset,
+            synapse: false,
+            lagged: false,
+            spiking: true,
+            tape: true,
+            keeps_current: false,
+            reduced: false,
+            snippet: None,
+            bytes: true,
+        };
+        all.extend([axes.scan(false, false), axes.scan(false, true)]);
+    }
     let reset = Reset::ZeroAfter;
     let axes = Axes {
         reset,
@@ -292,6 +333,7 @@ pub(super) fn permutations() -> Vec<Permutation> {
         keeps_current: true,
         reduced: false,
         snippet: None,
+        bytes: false,
     };
     all.extend([1, 2].map(|lag| axes.resident(Geometry { size: 224, per: 3, tile: 2 }, 640, lag)));
     all

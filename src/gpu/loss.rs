@@ -1,8 +1,8 @@
 //! `loss`: in one workgroup where there is little to do, else in many and then `finish`.
 
-use super::collapse::{number, recording};
+use super::collapse::{counted, number, recording};
+use super::finish::{PARTS, finish};
 use super::recorder::{read, write};
-use super::total::{PARTS, finish};
 use super::{Gpu, Permutation, TREE, tree};
 use crate::kernels::{Answer, Criterion, Loss, Recording, Score, Scores};
 
@@ -28,8 +28,6 @@ pub(super) struct Params {
     tolerance: f32,
 }
 
-/// Name of the scratch memory for the parts of the number of right answers.
-const ANSWERS: &str = "parts of the answers";
 /// Scores (classes × samples or steps) that one workgroup takes alone.
 const ALONE: usize = 64 * TREE;
 
@@ -87,6 +85,7 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
         read(4, &call.table.array),
     ];
     let (source, cells, with_gradient);
+    let mut bytes = false;
     match call.scores {
         Scores::Samples(place, planes) => {
             (source, cells, with_gradient) = (Source::Samples, shape.batch, true);
@@ -98,6 +97,7 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
             let potential = matches!(from, Recording::Potential(_));
             source = if potential { Source::Potential } else { Source::Spikes };
             (cells, with_gradient) = (shape.steps * shape.batch, gradient.is_some());
+            bytes = counted(&from);
             let (array, emit_lag) = recording(from);
             params.emit_lag = emit_lag;
             bindings.push(read(5, array));
@@ -110,7 +110,7 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
     let groups = if single { 1 } else { cells.div_ceil(TREE) };
     let work = (64 * cells * shape.row()) as u64;
     let gradient = with_gradient && !matches!(source, Source::Samples);
-    let permutation = permutation(source, gradient, call.metrics.is_some(), single);
+    let permutation = permutation(source, gradient, call.metrics.is_some(), single).define("BYTES", bytes);
     let Some((metrics, slot)) = call.metrics else {
         return gpu.dispatch(permutation, &params, &bindings, groups, work);
     };
@@ -119,14 +119,10 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
         bindings.push(write(7, &metrics.array));
         return gpu.dispatch(permutation, &params, &bindings, groups, work);
     }
-    let Some(values) = gpu.recorder.scratch(PARTS, groups) else { return };
-    let Some(right) = gpu.recorder.scratch(ANSWERS, groups) else { return };
-    bindings.extend([write(7, &values), write(8, &right)]);
+    let Some(parts) = gpu.recorder.scratch(PARTS, 2 * groups) else { return };
+    bindings.push(write(7, &parts));
     gpu.dispatch(permutation, &params, &bindings, groups, work);
-    finish(gpu, &values, groups, metrics, slot, true);
-    if call.answers.is_some() {
-        finish(gpu, &right, groups, metrics, slot + 1, true);
-    }
+    finish(gpu, &parts, 2, groups, metrics, slot, true);
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {
@@ -136,6 +132,9 @@ pub(super) fn permutations() -> Vec<Permutation> {
         for source in [Source::Potential, Source::Spikes] {
             for (gradient, value) in [(false, true), (true, false), (true, true)] {
                 all.push(permutation(source, gradient, value, single));
+                if matches!(source, Source::Spikes) {
+                    all.push(permutation(source, gradient, value, single).define("BYTES", true));
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ pub(super) fn activity(gpu: &mut Gpu, role: &str, kind: ActivityKind, shape: Sha
     let row = match kind {
         ActivityKind::Raster => crate::spikes::words(shape.units),
         ActivityKind::Values => shape.row(),
+        ActivityKind::Bytes => shape.row() / 4,
     };
     let array = gpu.recorder.array(role, (HISTORY + shape.steps) * shape.batch * row)?;
     Ok(Activity { array, kind, shape })
@@ -43,7 +44,8 @@ pub(super) fn write_activity(gpu: &mut Gpu, activity: &Activity, data: ActivityD
     let bytes: &[u8] = match (&data, activity.kind) {
         (ActivityData::Raster(words), ActivityKind::Raster) => bytemuck::cast_slice(words),
         (ActivityData::Values(values), ActivityKind::Values) => bytemuck::cast_slice(values),
-        _ => panic!("bits go into a raster and numbers into values"),
+        (ActivityData::Bytes(bytes), ActivityKind::Bytes) => bytes,
+        _ => panic!("an activity takes data of its own kind"),
     };
     assert!(bytes.len() <= activity.shape.steps * step(activity) * 4, "more data than the activity has steps");
     gpu.recorder.write(&activity.array, (HISTORY * step(activity)) as u64 * 4, bytes);
@@ -53,8 +55,11 @@ pub(super) fn read_activity(gpu: &mut Gpu, activity: &Activity, range: Range<usi
     assert!(range.end <= HISTORY + activity.shape.steps, "rows {range:?} of {}", HISTORY + activity.shape.steps);
     let step = step(activity) as u64 * 4;
     let bytes = gpu.recorder.read(&activity.array, range.start as u64 * step, range.len() as u64 * step)?;
-    if !activity.is_raster() {
+    if !activity.is_spikes() {
         return floats(bytes);
+    }
+    if activity.is_bytes() {
+        return Ok(bytes.iter().map(|&byte| f32::from(byte)).collect());
     }
     let words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes);
     Ok(words.iter().flat_map(|word| (0..32).map(move |bit| (word >> bit & 1) as f32)).collect())
@@ -67,6 +72,9 @@ pub(super) fn write_history(gpu: &mut Gpu, activity: &Activity, data: &[f32]) {
         let pack = |bits: &[f32]| bits.iter().enumerate().fold(0u32, |word, (i, &s)| word | u32::from(s != 0.0) << i);
         let words: Vec<u32> = data.chunks_exact(32).map(pack).collect();
         gpu.recorder.write(&activity.array, 0, bytemuck::cast_slice(&words));
+    } else if activity.is_bytes() {
+        let bytes: Vec<u8> = data.iter().map(|&count| count as u8).collect();
+        gpu.recorder.write(&activity.array, 0, &bytes);
     } else {
         gpu.recorder.write(&activity.array, 0, bytemuck::cast_slice(data));
     }

@@ -12,30 +12,35 @@ mod clamp;
 mod collapse;
 mod column_sum;
 mod constants;
+mod constrain;
 mod control;
 mod count;
 mod device;
 mod drive;
 mod drive_backward;
+mod dropout;
 mod encode_rate;
+mod finish;
 mod form;
 mod forward;
 mod loss;
 mod lstm;
 mod memory;
 mod neuron_gradient;
+mod normalise;
 mod planes;
 mod prepare;
 mod product;
 mod recorder;
 mod regularise;
+mod scale;
 mod shader;
 mod snippet;
 mod spread;
 mod square_sum;
 mod table;
+mod tally;
 mod time;
-mod total;
 mod update;
 mod weight_gradient;
 
@@ -254,8 +259,8 @@ impl Kernels for Gpu {
         count::count(self, shape, emit_lag, spikes, lengths, planes);
     }
 
-    fn total(&mut self, shape: Shape, planes: &Values, plane: usize, metrics: &mut Values, slot: usize) {
-        total::total(self, shape, planes, plane, metrics, slot);
+    fn tally(&mut self, call: Tally<Self>) {
+        tally::tally(self, call);
     }
 
     fn collapse(&mut self, call: Collapse<Self>) {
@@ -287,6 +292,30 @@ impl Kernels for Gpu {
         control: &mut Values,
     ) {
         control::control(self, metrics, squares, loss, max_norm, control);
+    }
+
+    fn scale(&mut self, from: Option<&Values>, factor: f64, len: usize, values: &mut Values) {
+        scale::scale(self, from, factor, len, values);
+    }
+
+    fn dropout(&mut self, call: Dropout<Self>) {
+        dropout::dropout(self, call);
+    }
+
+    fn dropout_backward(&mut self, call: DropoutBackward<Self>) {
+        dropout::dropout_backward(self, call);
+    }
+
+    fn normalise(&mut self, call: Normalise<Self>) {
+        normalise::normalise(self, call);
+    }
+
+    fn normalise_backward(&mut self, call: NormaliseBackward<Self>) {
+        normalise::normalise_backward(self, call);
+    }
+
+    fn constrain(&mut self, call: Constrain<Self>) {
+        constrain::constrain(self, call);
     }
 
     fn update(&mut self, call: Update<Self>) {

@@ -1,7 +1,7 @@
 //! `regularise`: the activity regularisers, one workgroup a sample (`l2`: for a stretch of units), then `finish`.
 
+use super::finish::{PARTS, finish};
 use super::recorder::write;
-use super::total::{PARTS, finish};
 use super::{Gpu, TREE, tree};
 use crate::kernels::Regularise;
 use crate::network::Regulariser;
@@ -34,18 +34,20 @@ pub(super) fn regularise(gpu: &mut Gpu, call: Regularise<Gpu>) {
         Regulariser::Lower { strength, target } => (0, strength, target, 2),
         Regulariser::Upper { strength, target, exponent } => (1, strength, target, exponent),
         Regulariser::L1 { strength } => (2, strength, 0.0, 1),
+        Regulariser::UpperNeuron { strength, target, exponent } => (3, strength, target, exponent),
+        Regulariser::L2Target { strength, target } => (4, strength, target, 2),
         Regulariser::L2 { strength } => {
             let count = shape.units.div_ceil(TREE);
             let Some(parts) = gpu.recorder.scratch(PARTS, count) else { return };
             let params = L2Params { batch, row, units, strength: strength as f32 };
             let bindings = [write(1, planes), write(2, &parts)];
             gpu.dispatch(tree("regularise_l2"), &params, &bindings, count, 2 * shape.len(1) as u64);
-            return finish(gpu, &parts, count, call.metrics, call.slot, true);
+            return finish(gpu, &parts, 1, count, call.metrics, call.slot, true);
         }
     };
     let Some(parts) = gpu.recorder.scratch(PARTS, shape.batch) else { return };
     let params = Params { batch, row, units, kind, exponent, strength: strength as f32, target: target as f32 };
     let bindings = [write(1, planes), write(2, &parts)];
     gpu.dispatch(tree("regularise"), &params, &bindings, shape.batch, 4 * shape.len(1) as u64);
-    finish(gpu, &parts, shape.batch, call.metrics, call.slot, true);
+    finish(gpu, &parts, 1, shape.batch, call.metrics, call.slot, true);
 }

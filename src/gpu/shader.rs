@@ -5,7 +5,7 @@
 //! be known to the driver's compiler, or the array lands in memory). In front of it stand the contract's numbers and the
 //! constants of the permutation.
 
-use crate::kernels::{FUTURE, HISTORY, coefficient, constant, plane, row};
+use crate::kernels::{FUTURE, HISTORY, coefficient, constant, normal, plane, row};
 use crate::neuron::Snippet;
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -151,6 +151,9 @@ fn prelude() -> String {
         ("CONSTANT_GAMMA", constant::GAMMA),
         ("CONSTANT_THETA", constant::THETA),
         ("CONSTANT_BIAS", constant::BIAS),
+        ("NORMAL_MEAN", normal::MEAN),
+        ("NORMAL_VARIANCE", normal::VARIANCE),
+        ("NORMAL_FACTOR", normal::FACTOR),
         ("COEFFICIENTS", coefficient::COUNT),
         ("COEFFICIENT_GRADIENT", coefficient::GRADIENT),
         ("COEFFICIENT_VALUE", coefficient::VALUE),

@@ -1,7 +1,7 @@
 //! `square_sum`: stretches of the array, one for each workgroup, then `finish`.
 
+use super::finish::{PARTS, finish};
 use super::recorder::{read, write};
-use super::total::{PARTS, finish};
 use super::{Gpu, Values, tree};
 
 #[repr(C)]
@@ -20,5 +20,5 @@ pub(super) fn square_sum(gpu: &mut Gpu, values: &Values, len: usize, metrics: &V
     let Some(parts) = gpu.recorder.scratch(PARTS, count) else { return };
     let params = Params { len: len as u32, stretch: STRETCH as u32, parts: count as u32 };
     gpu.dispatch(tree("square_sum"), &params, &[read(1, &values.array), write(2, &parts)], count, len as u64);
-    finish(gpu, &parts, count, metrics, slot, false);
+    finish(gpu, &parts, 1, count, metrics, slot, false);
 }

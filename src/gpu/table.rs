@@ -33,31 +33,37 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("collapse", collapse::Params),
     shader!("column_sum", column_sum::Params),
     shader!("constants", constants::Params),
+    shader!("constrain", constrain::Params),
     shader!("control", control::Params),
     shader!("count", count::Params),
     shader!("drive", drive::Params),
     shader!("drive_current", drive::CurrentParams),
     shader!("drive_backward_current", drive_backward::CurrentParams),
+    shader!("dropout", dropout::Params),
+    shader!("dropout_backward", dropout::Params),
     shader!("encode_rate", encode_rate::Params),
     shader!("fill", memory::FillParams),
-    shader!("finish", total::FinishParams),
+    shader!("finish", finish::Params),
     shader!("forward", forward::Params),
     shader!("forward_resident", forward::Params),
     shader!("loss", loss::Params),
     shader!("lstm_backward", lstm::BackwardParams),
     shader!("lstm_forward", lstm::Params),
     shader!("neuron_gradient", neuron_gradient::Params),
+    shader!("normalise", normalise::Params),
+    shader!("normalise_backward", normalise::Params),
     shader!("planes", planes::Params),
     shader!("prepare", prepare::Params),
     shader!("product", product::Params),
     shader!("regularise", regularise::Params),
     shader!("regularise_l2", regularise::L2Params),
     shader!("spread", spread::Params),
+    shader!("scale", scale::Params),
     shader!("square_sum", square_sum::Params),
     shader!("step_sum", column_sum::StepParams),
     shader!("sum_chunks", weight_gradient::SumParams),
+    shader!("tally", tally::Params),
     shader!("time_forward", time::Params),
-    shader!("total", total::Params),
     shader!("update", update::Params),
     shader!("weight_gradient", weight_gradient::Params),
     shader!("weight_gradient_current", weight_gradient::CurrentParams),
@@ -76,12 +82,15 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("neuron/reset"),
     piece!("neuron/snippet"),
     piece!("neuron/snippet_backward"),
+    piece!("shared/columns"),
+    piece!("shared/dropout"),
     piece!("shared/exponential"),
     piece!("shared/finite"),
     piece!("shared/grid"),
     piece!("shared/random"),
     piece!("shared/recording"),
     piece!("shared/rows"),
+    piece!("shared/spikes"),
     piece!("shared/source"),
     piece!("shared/tree"),
     piece!("surrogate/surrogate"),
@@ -91,14 +100,19 @@ pub(super) static PIECES: &[(&str, &str)] = &[
 /// examples.
 pub fn permutations() -> Vec<Permutation> {
     let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "encode_rate", "fill", "spread"];
-    let trees = ["finish", "regularise", "regularise_l2", "square_sum", "total"];
+    let trees = ["finish", "regularise", "regularise_l2", "square_sum"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
-    all.extend(["control", "prepare"].map(Permutation::new));
+    all.extend(["control", "prepare", "tally"].map(Permutation::new));
+    all.extend(constrain::permutations());
+    all.extend(dropout::permutations());
+    all.extend(normalise::permutations());
+    all.extend(scale::permutations());
     all.push(flat("constants").define("OWN", true));
     all.extend(["band", "column_sum", "step_sum", "time_forward"].map(flat));
     all.push(tree("band_gradient"));
     all.extend(arriving::permutations());
+    all.push(flat("count").define("BYTES", true));
     all.extend(collapse::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());

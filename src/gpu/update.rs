@@ -22,7 +22,9 @@ pub(super) struct Params {
     c2: f32,
     epsilon: f32,
     decay: f32,
-    padding: u32,
+    l2: f32,
+    l1: f32,
+    padding: [u32; 3],
 }
 
 fn define(rule: Rule) -> &'static str {
@@ -46,6 +48,7 @@ pub(super) fn update(gpu: &mut Gpu, call: Update<Gpu>) {
         };
         params.modes[i] |= u32::from(shared) << 2;
     }
+    (params.l2, params.l1) = (call.penalty.l2 as f32, call.penalty.l1 as f32);
     // 1 − β^k in f64: at k = 1 with β = 0.999, f32 would lose four digits.
     let correction = |beta: f64| (1.0 - beta.powf(call.step as f64)) as f32;
     match call.rule {

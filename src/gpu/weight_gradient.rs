@@ -56,7 +56,9 @@ fn chunks(rows: usize, groups: usize, entries: usize) -> (usize, usize) {
 }
 
 pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
-    let (row, source_row) = (call.shape.row(), call.source.row());
+    // Rows of bytes are counted in inputs, as those of numbers are.
+    let bytes = if call.source.is_bytes() { 4 } else { 1 };
+    let (row, source_row) = (call.shape.row(), call.source.row() * bytes);
     let rows = call.shape.steps * call.shape.batch;
     let first_source = (HISTORY - call.lag) * call.shape.batch;
     let raster = call.source.is_raster();
@@ -89,7 +91,8 @@ pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
                 };
                 let name = if raster { "weight_gradient" } else { "weight_gradient_dense" };
                 let work = work * slice.len() as u64;
-                gpu.dispatch(Permutation::new(name), &params, &bindings, slice.len(), work);
+                let permutation = Permutation::new(name).define("BYTES", call.source.is_bytes());
+                gpu.dispatch(permutation, &params, &bindings, slice.len(), work);
             }
         }
         Projection::Current => {
@@ -151,6 +154,7 @@ pub(super) fn permutations() -> Vec<Permutation> {
     vec![
         Permutation::new("weight_gradient"),
         Permutation::new("weight_gradient_dense"),
+        Permutation::new("weight_gradient_dense").define("BYTES", true),
         current(),
         current().define("SOURCE_BITS", true),
         flat("sum_chunks"),

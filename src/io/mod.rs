@@ -6,6 +6,6 @@ mod tensors;
 mod whole;
 
 pub use checkpoint::{Best, Checkpoint, Progress};
-pub use run::{EpochMetrics, RunDirectory};
+pub use run::{ActivityMetrics, EpochMetrics, RunDirectory};
 pub use tensors::{Stored, TensorFile, write_tensors};
 pub use whole::write_whole;

@@ -18,6 +18,22 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+/// How active the network was: what hardware that computes with spikes would pay for. Lists have one entry for each spiking
+/// layer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ActivityMetrics {
+    /// Spikes of a neuron for a sample.
+    pub spikes_per_neuron: Vec<f64>,
+    /// Fraction of the neurons that never spiked.
+    pub dead_fraction: Vec<f64>,
+    /// Fraction of the neurons that spiked at more than half of the steps.
+    pub saturated_fraction: Vec<f64>,
+    /// Synaptic operations for a sample: each spike, of the input too, once for each weight that it goes through.
+    pub synaptic_operations: f64,
+    /// Multiply-adds for a sample that analogue input costs.
+    pub multiply_adds: f64,
+}
+
 /// What happened in an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
@@ -33,6 +49,9 @@ pub struct EpochMetrics {
     pub valid_accuracy: Option<f64>,
     /// Spikes of all hidden layers for a training sample.
     pub spikes_per_sample: f64,
+    /// Activity over all training samples of the epoch.
+    #[serde(default)]
+    pub activity: ActivityMetrics,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f64,
     /// Neurons × steps × samples trained in a second, forward, backward and update.

@@ -1,12 +1,14 @@
 //! Learning: optimisers, schedules, recipes, and the trainer.
 
 mod batches;
+mod group;
 mod optimiser;
 mod recipe;
 mod schedule;
 mod trainer;
 
 pub use batches::select;
+pub use group::Group;
 pub use optimiser::Optimiser;
 pub use recipe::{Recipe, Task, Train};
 pub use schedule::Schedule;

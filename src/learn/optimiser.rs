@@ -1,10 +1,11 @@
 //! Optimisers as data.
 
 use crate::error::{Error, Result};
-use crate::kernels::Rule;
+use crate::kernels::{Penalty, Rule};
 use serde::{Deserialize, Serialize};
 
-/// An optimiser with its learning rate; the formulas stand at [`Rule`].
+/// An optimiser with its learning rate; the formulas stand at [`Rule`]. `weight_decay` and `weight_l1` are the [`Penalty`] on
+/// weights and recurrent weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Optimiser {
@@ -13,6 +14,10 @@ pub enum Optimiser {
         rate: f64,
         #[serde(default)]
         momentum: f64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_decay: f64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_l1: f64,
     },
     /// Kingma & Ba 2015.
     Adam {
@@ -24,6 +29,10 @@ pub enum Optimiser {
         beta2: f64,
         #[serde(default = "epsilon")]
         epsilon: f64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_decay: f64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_l1: f64,
     },
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
     Adamw {
@@ -48,6 +57,10 @@ pub enum Optimiser {
         beta2: f64,
         #[serde(default = "epsilon")]
         epsilon: f64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_decay: f64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_l1: f64,
     },
     /// SMORMS3 (S. Funk; as in stork).
     Smorms3 {
@@ -55,7 +68,15 @@ pub enum Optimiser {
         rate: f64,
         #[serde(default = "tiny")]
         epsilon: f64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_decay: f64,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_l1: f64,
     },
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 fn thousandth() -> f64 {
@@ -84,7 +105,8 @@ fn tiny() -> f64 {
 
 impl Default for Optimiser {
     fn default() -> Self {
-        Optimiser::Adam { rate: thousandth(), beta1: beta1(), beta2: beta2(), epsilon: epsilon() }
+        let (beta1, beta2, epsilon) = (beta1(), beta2(), epsilon());
+        Optimiser::Adam { rate: thousandth(), beta1, beta2, epsilon, weight_decay: 0.0, weight_l1: 0.0 }
     }
 }
 
@@ -122,6 +144,17 @@ impl Optimiser {
         }
     }
 
+    /// What pulls the weights to 0.
+    pub fn penalty(&self) -> Penalty {
+        match *self {
+            Optimiser::Adamw { .. } => Penalty::default(),
+            Optimiser::Sgd { weight_decay: l2, weight_l1: l1, .. }
+            | Optimiser::Adam { weight_decay: l2, weight_l1: l1, .. }
+            | Optimiser::Adamax { weight_decay: l2, weight_l1: l1, .. }
+            | Optimiser::Smorms3 { weight_decay: l2, weight_l1: l1, .. } => Penalty { l2, l1 },
+        }
+    }
+
     /// Checks the numbers.
     ///
     /// # Errors
@@ -129,6 +162,8 @@ impl Optimiser {
     pub fn validate(&self) -> Result<()> {
         let at = |key: &str| format!("train.optimiser.{key}");
         positive(&at("rate"), self.rate())?;
+        not_negative(&at("weight_decay"), self.penalty().l2)?;
+        not_negative(&at("weight_l1"), self.penalty().l1)?;
         let fraction = |key: &str, value: f64| {
             if (0.0..1.0).contains(&value) {
                 Ok(())

@@ -1,5 +1,6 @@
 //! A training run as data: the network, what it learns from, and how. A recipe is one that comes with the program.
 
+use super::group::Group;
 use super::optimiser::{Optimiser, positive};
 use super::schedule::Schedule;
 use crate::data::{Braille, DataSet, Randman, Split};
@@ -55,6 +56,9 @@ pub struct Train {
     /// Learning rate over the run.
     #[serde(default)]
     pub schedule: Schedule,
+    /// What differs for some parameters.
+    #[serde(default, rename = "group", skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
 }
 
 fn one() -> u64 {
@@ -208,6 +212,9 @@ impl Recipe {
         }
         train.optimiser.validate()?;
         train.schedule.validate()?;
+        for (g, group) in train.groups.iter().enumerate() {
+            group.validate(&format!("train.group[{g}]"), &self.network, train.optimiser.rule())?;
+        }
         if let Some(clip) = train.clip {
             positive("train.clip", clip)?;
         }

@@ -3,9 +3,9 @@
 use super::batches::EVALUATION;
 use super::{Recipe, Schedule};
 use crate::data::{DataSet, Split, order};
-use crate::engine::{Budget, Device, Engine, Gradient, Optimiser, Parameters, StepMetrics, shapes};
+use crate::engine::{Budget, Device, Engine, Gradient, LayerActivity, Optimiser, Parameters, StepMetrics, shapes};
 use crate::error::{Error, Result};
-use crate::io::{Best, Checkpoint, EpochMetrics, Progress};
+use crate::io::{ActivityMetrics, Best, Checkpoint, EpochMetrics, Progress};
 use crate::network::Network;
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ pub struct Moment {
 }
 
 /// How well a network does on a part of the data.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// Mean loss, without regularisers.
     pub loss: f64,
@@ -47,6 +47,8 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Spikes of all hidden layers for a sample.
     pub spikes_per_sample: f64,
+    /// How active the network was.
+    pub activity: ActivityMetrics,
 }
 
 /// Sums over batches.
@@ -55,7 +57,10 @@ struct Sums {
     samples: usize,
     loss: f64,
     correct: u64,
+    answers: u64,
     spikes: f64,
+    synaptic_operations: f64,
+    multiply_adds: f64,
 }
 
 impl Sums {
@@ -63,15 +68,28 @@ impl Sums {
         self.samples += metrics.samples;
         self.loss += metrics.loss * metrics.samples as f64;
         self.correct += metrics.correct;
+        self.answers += metrics.answers;
+        self.synaptic_operations += metrics.synaptic_operations;
+        self.multiply_adds += metrics.multiply_adds;
         self.spikes += metrics.spikes.iter().sum::<f64>();
     }
 
-    fn evaluation(&self) -> Evaluation {
+    /// `layers` is what their units did in the same batches.
+    fn evaluation(&self, layers: &[LayerActivity]) -> Evaluation {
         let samples = self.samples.max(1) as f64;
+        let of_neuron =
+            |layer: &LayerActivity| layer.spikes.iter().sum::<f64>() / (samples * layer.spikes.len() as f64);
         Evaluation {
             loss: self.loss / samples,
-            accuracy: self.correct as f64 / samples,
+            accuracy: self.correct as f64 / self.answers.max(1) as f64,
             spikes_per_sample: self.spikes / samples,
+            activity: ActivityMetrics {
+                spikes_per_neuron: layers.iter().map(of_neuron).collect(),
+                dead_fraction: layers.iter().map(LayerActivity::silent).collect(),
+                saturated_fraction: layers.iter().map(|layer| layer.above(0.5)).collect(),
+                synaptic_operations: self.synaptic_operations / samples,
+                multiply_adds: self.multiply_adds / samples,
+            },
         }
     }
 }
@@ -82,6 +100,7 @@ pub fn learned_parameters(network: &Network) -> usize {
         let (layer, part) = name.strip_prefix("layer")?.split_once('.')?;
         let neuron = &network.layers.get(layer.parse::<usize>().ok()?)?.neuron;
         Some(match part {
+            "norm_mean" | "norm_variance" => false,
             "tau_mem" | "leak" => neuron.tau_mem.learned,
             "tau_syn" => neuron.tau_syn.as_ref().is_some_and(|tau| tau.learned),
             "threshold" => neuron.threshold.as_ref().is_some_and(|theta| theta.learned),
@@ -104,6 +123,9 @@ impl Trainer {
         recipe.fits(&split.train)?;
         let mut engine = Engine::new(recipe.network.clone(), device, Budget::default())?;
         engine.initialise(recipe.train.seed)?;
+        let rate = recipe.train.optimiser.rate();
+        let groups: Vec<_> = recipe.train.groups.iter().map(|group| group.engine(rate)).collect();
+        engine.set_groups(&groups)?;
         let progress = Progress::start(recipe.to_toml(), recipe.train.seed);
         Ok(Trainer { recipe, split, engine, progress, best: None })
     }
@@ -199,11 +221,16 @@ impl Trainer {
         let first = self.progress.step;
         let work = (self.recipe.network.neurons() * self.recipe.steps(&self.split.train)) as f64;
         let hidden = self.hidden_neurons().max(1) as f64;
-        let mut optimiser =
-            Optimiser { rule: train.optimiser.rule(), rate: train.optimiser.rate(), max_norm: train.clip };
+        let mut optimiser = Optimiser {
+            rule: train.optimiser.rule(),
+            rate: train.optimiser.rate(),
+            max_norm: train.clip,
+            penalty: train.optimiser.penalty(),
+        };
         let (base, schedule): (f64, Schedule) = (optimiser.rate, train.schedule);
         let mut sums = Sums::default();
         let mut read = 0;
+        self.engine.activity()?;
         for (index, samples) in order.chunks(batch).enumerate() {
             let step = first + index as u64;
             optimiser.rate = base * schedule.factor(step, batches as u64, total);
@@ -220,7 +247,7 @@ impl Trainer {
                     sums.add(&metrics);
                     read += 1;
                 }
-                let so_far = sums.evaluation();
+                let so_far = sums.evaluation(&[]);
                 let seconds = begun.elapsed().as_secs_f64();
                 watch(Moment {
                     done,
@@ -232,8 +259,8 @@ impl Trainer {
                 });
             }
         }
+        let result = sums.evaluation(&self.engine.activity()?);
         let trained = begun.elapsed().as_secs_f64();
-        let result = sums.evaluation();
         self.progress.epoch += 1;
         self.progress.step += batches as u64;
         let valid = (!self.split.valid.is_empty()).then(|| evaluate(&mut self.engine, &self.recipe, &self.split.valid));
@@ -246,7 +273,7 @@ impl Trainer {
             }
             other => other,
         })?;
-        if let Some(valid) = valid {
+        if let Some(valid) = &valid {
             self.keep_best(valid)?;
         }
         let seconds = begun.elapsed().as_secs_f64();
@@ -255,16 +282,17 @@ impl Trainer {
             epoch: self.progress.epoch,
             train_loss: result.loss,
             train_accuracy: result.accuracy,
-            valid_loss: valid.map(|valid| valid.loss),
-            valid_accuracy: valid.map(|valid| valid.accuracy),
+            valid_loss: valid.as_ref().map(|valid| valid.loss),
+            valid_accuracy: valid.as_ref().map(|valid| valid.accuracy),
             spikes_per_sample: result.spikes_per_sample,
+            activity: result.activity,
             learning_rate: optimiser.rate,
             neuron_steps_per_s: work * sums.samples as f64 / trained,
             seconds,
         })
     }
 
-    fn keep_best(&mut self, valid: Evaluation) -> Result<()> {
+    fn keep_best(&mut self, valid: &Evaluation) -> Result<()> {
         let better = self.progress.best.is_none_or(|best| {
             valid.accuracy > best.accuracy || (valid.accuracy == best.accuracy && valid.loss < best.loss)
         });
@@ -328,6 +356,7 @@ impl Trainer {
 /// [`Error::Input`] where the data do not fit the network, [`Error::Device`], [`Error::Memory`].
 pub fn evaluate(engine: &mut Engine, recipe: &Recipe, data: &DataSet) -> Result<Evaluation> {
     engine.metrics()?;
+    engine.activity()?;
     let mut sums = Sums::default();
     let order: Vec<usize> = (0..data.len()).collect();
     for (index, samples) in order.chunks(recipe.train.batch).enumerate() {
@@ -336,5 +365,5 @@ pub fn evaluate(engine: &mut Engine, recipe: &Recipe, data: &DataSet) -> Result<
     for metrics in engine.metrics()? {
         sums.add(&metrics);
     }
-    Ok(sums.evaluation())
+    Ok(sums.evaluation(&engine.activity()?))
 }

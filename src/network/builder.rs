@@ -42,6 +42,12 @@ impl Layer {
             init: Init::default(),
             recurrent_init: Init::default(),
             bias_init: zero(),
+            dale: None,
+            dropout: None,
+            normalise: None,
+            density: None,
+            recurrent_density: None,
+            self_connections: true,
             regularise: Vec::new(),
         }
     }

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-/// A loss on activations `a` of C classes; `y` is the label. Averaged over the batch (and, on `every_step`, over the
-/// steps), class weights w as in PyTorch: `Σ_b w_y ℓ_b / Σ_b w_y`.
+/// A loss on activations `a` of C classes; `y` is the label, w the weights of the classes (all 1 where the list is empty).
+/// Averaged over the batch as [`Average`] says, and on `every_step` over the steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Loss {
@@ -22,14 +22,20 @@ pub enum Loss {
         /// What stands for a spike time t.
         #[serde(default, skip_serializing_if = "is_negate")]
         inverse: Inverse,
+        /// Over the batch.
+        #[serde(default, skip_serializing_if = "is_default")]
+        average: Average,
     },
     /// Negative log-likelihood: `−w_y a_y` of activations that are log-probabilities already.
     Nll {
         /// w, one for each class; empty: all 1.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         class_weights: Vec<f64>,
+        /// Over the batch.
+        #[serde(default, skip_serializing_if = "is_default")]
+        average: Average,
     },
-    /// Mean squared error `(1/C) Σ_c (a_c − target_c)²`. Without any of the keys below the targets come with the batch.
+    /// Mean squared error `(w_y/C) Σ_c (a_c − target_c)²`. Without any target below the targets come with the batch.
     Mse {
         /// Target of the label's class. Of spike times: a step, a negative one counts from the end, and the error is divided
         /// by T².
@@ -48,6 +54,12 @@ pub enum Loss {
         /// An error smaller than this is none.
         #[serde(default, skip_serializing_if = "is_zero")]
         tolerance: f64,
+        /// w, one for each class; empty: all 1. Not with targets of the batch.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        class_weights: Vec<f64>,
+        /// Over the batch; `none` also sums over the classes.
+        #[serde(default, skip_serializing_if = "is_default")]
+        average: Average,
     },
 }
 
@@ -62,6 +74,23 @@ pub enum Inverse {
     Reciprocal,
 }
 
+/// The average over the batch. Without class weights the first two are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Average {
+    /// `Σ_b w_y ℓ_b / Σ_b w_y` (PyTorch).
+    #[default]
+    Weights,
+    /// `Σ_b w_y ℓ_b / B` (snnTorch).
+    Samples,
+    /// `Σ_b w_y ℓ_b`.
+    None,
+}
+
+fn is_default(average: &Average) -> bool {
+    *average == Average::default()
+}
+
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
@@ -73,39 +102,48 @@ fn is_negate(inverse: &Inverse) -> bool {
 impl Loss {
     /// Softmax cross-entropy without smoothing and weights.
     pub fn cross_entropy() -> Loss {
-        Loss::CrossEntropy { label_smoothing: 0.0, class_weights: Vec::new(), inverse: Inverse::Negate }
+        Loss::CrossEntropy {
+            label_smoothing: 0.0,
+            class_weights: Vec::new(),
+            inverse: Inverse::Negate,
+            average: Average::Weights,
+        }
     }
 
     /// Negative log-likelihood.
     pub fn nll() -> Loss {
-        Loss::Nll { class_weights: Vec::new() }
+        Loss::Nll { class_weights: Vec::new(), average: Average::Weights }
     }
 
     /// Mean squared error to the targets of the batch.
     pub fn mse() -> Loss {
-        Loss::Mse { on_target: None, off_target: None, correct_rate: None, incorrect_rate: None, tolerance: 0.0 }
+        Loss::Mse {
+            on_target: None,
+            off_target: None,
+            correct_rate: None,
+            incorrect_rate: None,
+            tolerance: 0.0,
+            class_weights: Vec::new(),
+            average: Average::Weights,
+        }
     }
 
     /// Mean squared error to one target for the label's class and one for all others.
     pub fn mse_to(on: f64, off: f64) -> Loss {
-        Loss::Mse {
-            on_target: Some(on),
-            off_target: Some(off),
-            correct_rate: None,
-            incorrect_rate: None,
-            tolerance: 0.0,
+        let mut loss = Loss::mse();
+        if let Loss::Mse { on_target, off_target, .. } = &mut loss {
+            (*on_target, *off_target) = (Some(on), Some(off));
         }
+        loss
     }
 
     /// Mean squared error of counts to rates, see [`Loss::Mse`].
     pub fn mse_rate(correct: f64, incorrect: f64) -> Loss {
-        Loss::Mse {
-            on_target: None,
-            off_target: None,
-            correct_rate: Some(correct),
-            incorrect_rate: Some(incorrect),
-            tolerance: 0.0,
+        let mut loss = Loss::mse();
+        if let Loss::Mse { correct_rate, incorrect_rate, .. } = &mut loss {
+            (*correct_rate, *incorrect_rate) = (Some(correct), Some(incorrect));
         }
+        loss
     }
 
     /// Whether the targets come with the batch.
@@ -116,9 +154,27 @@ impl Loss {
     /// Weights of the classes; empty: all 1.
     pub fn class_weights(&self) -> &[f64] {
         match self {
-            Loss::CrossEntropy { class_weights, .. } | Loss::Nll { class_weights } => class_weights,
-            Loss::Mse { .. } => &[],
+            Loss::CrossEntropy { class_weights, .. }
+            | Loss::Nll { class_weights, .. }
+            | Loss::Mse { class_weights, .. } => class_weights,
         }
+    }
+
+    /// The average over the batch.
+    pub fn average(&self) -> Average {
+        match self {
+            Loss::CrossEntropy { average, .. } | Loss::Nll { average, .. } | Loss::Mse { average, .. } => *average,
+        }
+    }
+
+    /// The same with weights of the classes and an average.
+    pub fn weighted(mut self, weights: Vec<f64>, over: Average) -> Loss {
+        match &mut self {
+            Loss::CrossEntropy { class_weights, average, .. }
+            | Loss::Nll { class_weights, average }
+            | Loss::Mse { class_weights, average, .. } => (*class_weights, *average) = (weights, over),
+        }
+        self
     }
 }
 
@@ -218,6 +274,10 @@ fn complete_term(mut term: Table, spiking: bool, place: &str) -> Result<Vec<Tabl
         loss.insert("kind".into(), Value::String(known.kind.into()));
         for (key, value) in known.defaults {
             loss.entry(*key).or_insert(Value::Float(*value));
+        }
+        // All of snnTorch's but this one divide by the samples, whatever they weigh.
+        if name.starts_with("ce_") && name != "ce_temporal" || name.starts_with("mse_") {
+            loss.entry("average").or_insert(Value::String("samples".into()));
         }
     } else if !KINDS.contains(&name.as_str()) {
         let all: Vec<&str> = KINDS.into_iter().chain(NAMES).collect();

@@ -4,7 +4,9 @@
 //! filled in from the preset. [`Network::validate`] names every mistake with its place.
 
 mod builder;
+mod constraint;
 mod custom;
+mod dropout;
 mod file;
 mod initialise;
 mod loss;
@@ -17,11 +19,13 @@ mod switches;
 mod validate;
 
 pub use builder::Builder;
+pub use constraint::Dale;
 pub use custom::CustomSurrogate;
 pub(crate) use custom::register as register_surrogate;
+pub use dropout::{Dropout, DropoutPer, Normalise, NormaliseKind, Scale};
 pub(crate) use file::{syntax, typed, with_line};
 pub use initialise::Init;
-pub use loss::{Inverse, Loss};
+pub use loss::{Average, Inverse, Loss};
 pub use neuron::{Comparison, Gain, Neuron, NeuronKind, Parameter, Per, Reset};
 pub use preset::Preset;
 pub use readout::{Of, Readout, Reduce, Reduction, Term};
@@ -71,6 +75,24 @@ pub struct Layer {
     /// Initialiser of the bias.
     #[serde(default = "zero")]
     pub bias_init: Init,
+    /// Dale's law for both connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dale: Option<Dale>,
+    /// Fraction of the feed-forward weights that exist, drawn from the seed; None: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub density: Option<f64>,
+    /// The same for the recurrent weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrent_density: Option<f64>,
+    /// Whether a recurrent unit has a weight to itself.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub self_connections: bool,
+    /// Dropout of the spikes on their way to the next layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<Dropout>,
+    /// Normalisation of the feed-forward drive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalise: Option<Normalise>,
     /// Activity regularisers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularise: Vec<Regulariser>,
@@ -78,6 +100,14 @@ pub struct Layer {
 
 fn zero() -> Init {
     Init::Constant { value: 0.0 }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// A spiking network as data.

@@ -27,6 +27,8 @@ pub enum NeuronKind {
     Plif,
     /// Leaky integrator that does not spike: the readout. With `tau_syn` it has a synapse.
     Li,
+    /// Leaky integrate-and-fire with several spikes a step: `S_t = clamp(⌊V_t/θ⌋, 0, max_spikes)`.
+    MultiSpike,
     /// `V = W_time X + b_t` over all steps at once, no reset (Fang et al. 2023).
     Psn,
     /// The same with the last `order` steps of X, and the same weights at every step.
@@ -39,8 +41,14 @@ pub enum NeuronKind {
 
 impl NeuronKind {
     /// The kinds of the leaky integrate-and-fire family.
-    pub const FAMILY: [NeuronKind; 5] =
-        [NeuronKind::If, NeuronKind::Lif, NeuronKind::CubaLif, NeuronKind::Plif, NeuronKind::Li];
+    pub const FAMILY: [NeuronKind; 6] = [
+        NeuronKind::If,
+        NeuronKind::Lif,
+        NeuronKind::CubaLif,
+        NeuronKind::Plif,
+        NeuronKind::MultiSpike,
+        NeuronKind::Li,
+    ];
 
     /// The kinds whose neurons are no membranes: weights over time, gates.
     pub const WHOLE: [NeuronKind; 3] = [NeuronKind::Psn, NeuronKind::SlidingPsn, NeuronKind::Slstm];
@@ -59,6 +67,7 @@ impl NeuronKind {
             NeuronKind::Lif => "lif",
             NeuronKind::CubaLif => "cuba_lif",
             NeuronKind::Plif => "plif",
+            NeuronKind::MultiSpike => "multi_spike",
             NeuronKind::Li => "li",
             NeuronKind::Psn => "psn",
             NeuronKind::SlidingPsn => "sliding_psn",
@@ -84,6 +93,7 @@ impl NeuronKind {
             NeuronKind::Psn | NeuronKind::SlidingPsn => &[Reset::None],
             NeuronKind::Slstm => &[Reset::None, Reset::SubtractAfter, Reset::ZeroAfter],
             NeuronKind::Snippet(snippet) => snippet.resets,
+            NeuronKind::MultiSpike => &[Reset::SubtractBefore, Reset::SubtractAfter, Reset::None],
             _ => &Reset::ALL,
         }
     }
@@ -204,24 +214,31 @@ pub struct Parameter {
     pub min: Option<f64>,
     /// Largest value that training may give it.
     pub max: Option<f64>,
+    /// σ of ln of the values, which are drawn around the given ones (the medians) at the start; 0: as they are.
+    pub log_normal: f64,
 }
 
 impl From<f64> for Parameter {
     fn from(value: f64) -> Self {
-        Parameter { values: vec![value], listed: false, learned: false, per: Per::Layer, min: None, max: None }
+        Parameter::plain(vec![value], false)
     }
 }
 
 impl From<Vec<f64>> for Parameter {
     fn from(values: Vec<f64>) -> Self {
-        Parameter { values, listed: true, learned: false, per: Per::Neuron, min: None, max: None }
+        Parameter::plain(values, true)
     }
 }
 
 impl Parameter {
+    fn plain(values: Vec<f64>, listed: bool) -> Self {
+        let per = if listed { Per::Neuron } else { Per::Layer };
+        Parameter { values, listed, learned: false, per, min: None, max: None, log_normal: 0.0 }
+    }
+
     /// Of a neuron that has no such parameter.
     pub fn absent() -> Self {
-        Parameter { values: Vec::new(), listed: false, learned: false, per: Per::Layer, min: None, max: None }
+        Parameter::plain(Vec::new(), false)
     }
 
     /// Whether the neuron has no such parameter.
@@ -247,6 +264,12 @@ impl Parameter {
         self
     }
 
+    /// The same parameter, each neuron's value drawn at the start: its logarithm has standard deviation `sigma`.
+    pub fn log_normal(mut self, sigma: f64) -> Self {
+        (self.per, self.log_normal) = (Per::Neuron, sigma);
+        self
+    }
+
     /// How many values are stored for `units` neurons.
     pub fn stored(&self, units: usize) -> usize {
         match self.per {
@@ -269,10 +292,16 @@ struct Full {
     learned: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     per: Option<Per>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    log_normal: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max: Option<f64>,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 enum Plain {
@@ -299,12 +328,13 @@ impl<'de> Deserialize<'de> for Plain {
 impl Serialize for Parameter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let plain = if self.listed { Plain::Many(self.values.clone()) } else { Plain::One(self.values[0]) };
-        let usual = if self.listed { Per::Neuron } else { Per::Layer };
-        if !self.learned && self.per == usual && self.min.is_none() && self.max.is_none() {
+        let usual = if self.listed || self.log_normal != 0.0 { Per::Neuron } else { Per::Layer };
+        let Parameter { learned, min, max, log_normal, .. } = *self;
+        if !learned && self.per == usual && log_normal == 0.0 && min.is_none() && max.is_none() {
             plain.serialize(serializer)
         } else {
             let per = (self.per != usual).then_some(self.per);
-            Full { value: plain, learned: self.learned, per, min: self.min, max: self.max }.serialize(serializer)
+            Full { value: plain, learned, per, log_normal, min, max }.serialize(serializer)
         }
     }
 }
@@ -349,6 +379,15 @@ impl<'de> Deserialize<'de> for Parameter {
                 };
                 parameter.learned = full.learned;
                 (parameter.min, parameter.max) = (full.min, full.max);
+                parameter.log_normal = full.log_normal;
+                if full.log_normal != 0.0 {
+                    parameter.per = Per::Neuron;
+                    if full.per == Some(Per::Layer) {
+                        return Err(de::Error::custom(
+                            "log_normal gives each neuron a value, so per cannot be \"layer\"",
+                        ));
+                    }
+                }
                 if let Some(per) = full.per {
                     if parameter.listed && per == Per::Layer {
                         return Err(de::Error::custom("a list of values cannot be per = \"layer\""));
@@ -409,6 +448,12 @@ pub struct Neuron {
     pub initial_potential: f64,
     /// `I_{-1}`.
     pub initial_current: f64,
+    /// Most spikes of a step of a [`NeuronKind::MultiSpike`], 1 to 255.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_spikes: Option<u32>,
+    /// Whether the surrogate of a [`NeuronKind::MultiSpike`] has a peak at every multiple of θ (sinabs), not only at θ.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub periodic: bool,
     /// Of a `psn`: the number of steps T that its weights over time are made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
@@ -418,6 +463,10 @@ pub struct Neuron {
     /// The neuron's own parameters by name, where it is a snippet; those left out have their default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Parameter>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Neuron {

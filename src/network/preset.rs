@@ -122,6 +122,9 @@ impl Preset {
         match kind {
             NeuronKind::If => gain = Gain::One,
             NeuronKind::Psn | NeuronKind::SlidingPsn | NeuronKind::Slstm => (gain, reset) = (Gain::One, Reset::None),
+            NeuronKind::MultiSpike if !matches!(reset, Reset::SubtractBefore | Reset::SubtractAfter) => {
+                reset = Reset::SubtractBefore;
+            }
             NeuronKind::Snippet(snippet) => {
                 // A neuron with a gain of its own has a reset form of its own too.
                 if snippet.gain.is_some() || !snippet.resets.contains(&reset) {
@@ -152,6 +155,8 @@ impl Preset {
             initial_current: 0.0,
             steps: None,
             order: (kind == NeuronKind::SlidingPsn).then_some(ORDER),
+            max_spikes: (kind == NeuronKind::MultiSpike).then_some(255),
+            periodic: false,
             parameters: BTreeMap::new(),
         }
     }

@@ -76,6 +76,9 @@ fn own(place: &str, spec: &ParameterSpec, parameter: &Parameter, units: usize) -
             return fail(place, format!("must be a whole number, is {value}"));
         }
     }
+    if parameter.log_normal != 0.0 && !spec.logarithmic() {
+        return fail(&format!("{place}.log_normal"), "only what is always above 0 is drawn log-normal");
+    }
     if parameter.learned && !spec.learnable() {
         return fail(place, "cannot be learned: it is a switch");
     }
@@ -85,6 +88,12 @@ fn own(place: &str, spec: &ParameterSpec, parameter: &Parameter, units: usize) -
 fn listed(place: &str, parameter: &Parameter, units: usize) -> Result<()> {
     if parameter.listed && parameter.values.len() != units {
         return fail(place, format!("has {} values for {units} units", parameter.values.len()));
+    }
+    if !(0.0..=10.0).contains(&parameter.log_normal) {
+        return fail(
+            &format!("{place}.log_normal"),
+            format!("must be a number from 0 to 10, is {}", parameter.log_normal),
+        );
     }
     Ok(())
 }
@@ -133,11 +142,11 @@ fn shape(place: &str, kind: SurrogateKind) -> Result<()> {
 
 fn regulariser(place: &str, regulariser: &Regulariser) -> Result<()> {
     match *regulariser {
-        Regulariser::Lower { strength, target } => {
+        Regulariser::Lower { strength, target } | Regulariser::L2Target { strength, target } => {
             not_negative(&format!("{place}.strength"), strength)?;
             not_negative(&format!("{place}.target"), target)
         }
-        Regulariser::Upper { strength, target, exponent } => {
+        Regulariser::Upper { strength, target, exponent } | Regulariser::UpperNeuron { strength, target, exponent } => {
             not_negative(&format!("{place}.strength"), strength)?;
             not_negative(&format!("{place}.target"), target)?;
             one_of(&format!("{place}.exponent"), exponent, [1, 2])
@@ -180,8 +189,11 @@ impl Loss {
                 return fail(&at("kind"), "a spike time is no log-probability");
             }
             Loss::Nll { .. } => {}
-            Loss::Mse { on_target, off_target, correct_rate, incorrect_rate, tolerance } => {
+            Loss::Mse { on_target, off_target, correct_rate, incorrect_rate, tolerance, .. } => {
                 not_negative(&at("tolerance"), *tolerance)?;
+                if self.is_given() && !self.class_weights().is_empty() {
+                    return fail(&at("class_weights"), "targets of the batch have no class");
+                }
                 let pairs = [
                     ("on_target", on_target, "off_target", off_target),
                     ("correct_rate", correct_rate, "incorrect_rate", incorrect_rate),
@@ -274,6 +286,22 @@ impl Neuron {
                 let names: Vec<String> = snippet.resets.iter().map(|reset| reset.name().to_string()).collect();
                 return fail(&at("reset"), format!("the neuron {name:?} has {}", names.join(", ")));
             }
+        }
+        match (self.kind, self.max_spikes) {
+            (NeuronKind::MultiSpike, Some(1..=255)) => {}
+            (NeuronKind::MultiSpike, most) => {
+                let most = most.map_or("left out".to_string(), |most| most.to_string());
+                return fail(&at("max_spikes"), format!("must be 1 to 255, is {most}"));
+            }
+            (_, Some(_)) => return fail(&at("max_spikes"), "only a multi_spike has it"),
+            (_, None) if self.periodic => return fail(&at("periodic"), "only a multi_spike has it"),
+            _ => {}
+        }
+        if self.kind == NeuronKind::MultiSpike && matches!(self.reset, Reset::ZeroBefore | Reset::ZeroAfter) {
+            return fail(
+                &at("reset"),
+                "a multi_spike has subtract_before, subtract_after, none: it subtracts θ for each spike",
+            );
         }
         for (key, value) in &self.parameters {
             let known = self.kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
@@ -429,6 +457,8 @@ impl Network {
                 (Some(_), false) => return fail(&at("surrogate"), "an li readout does not spike and has none"),
                 (None, false) => {}
             }
+            layer.validate_constraints(&place)?;
+            layer.validate_between(&place, index == last)?;
             init(&at("init"), &layer.init)?;
             init(&at("recurrent_init"), &layer.recurrent_init)?;
             init(&at("bias_init"), &layer.bias_init)?;

@@ -28,15 +28,22 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     let constants = constants(kernels, model, &layer.constants);
     let (recurrent, recurrent_prepared) = recurrent(kernels, &layer).unwrap();
     let below = Shape { units: inputs, ..shape };
-    let mut metrics = kernels.values("metrics", 8).unwrap();
+    let mut metrics = kernels.values("metrics", 11).unwrap();
     let lengths = words(kernels, &vec![shape.steps as u32; shape.batch]);
     let mut kept = kernels.values("tape", 2 * shape.len(shape.steps)).unwrap();
     let gradient = draw_grid(random, shape);
     let gradient_spikes = rows(kernels, shape.units, &gradient.values);
-    for kind in [ActivityKind::Raster, ActivityKind::Values] {
+    for kind in [ActivityKind::Raster, ActivityKind::Values, ActivityKind::Bytes] {
         let source = Grid::drawn(-2..shape.steps as isize, shape.batch, inputs, || match kind {
             ActivityKind::Raster => f64::from(chance(random, 0.1)),
             ActivityKind::Values => normal(random),
+            ActivityKind::Bytes => {
+                if chance(random, 0.1) {
+                    1.0 + random.below(3) as f64
+                } else {
+                    0.0
+                }
+            }
         });
         let source = activity(kernels, kind, &source);
         let scale = 2.0 / (inputs as f64).sqrt();
@@ -76,7 +83,11 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
         written.push(("spikes", bits(read_activity(kernels, "spikes", shape, &spikes).values)));
         written.push(("tape", bits(read(kernels, tape, shape.len(shape.steps)))));
         kernels.count(shape, model.emit_lag, &spikes, &lengths, &mut planes);
-        kernels.total(shape, &planes, plane::COUNT, &mut metrics, 0);
+        let mut totals = kernels.values("totals", shape.row()).unwrap();
+        let tally =
+            Tally { shape, planes: &planes, lengths: &lengths, totals: &mut totals, metrics: &mut metrics, slot: 8 };
+        kernels.tally(tally);
+        written.push(("totals", bits(read(kernels, &totals, shape.row()))));
         for (slot, regulariser) in [
             (1, Regulariser::Lower { strength: 0.3, target: 2.0 }),
             (2, Regulariser::Upper { strength: 0.3, target: 0.5, exponent: 2 }),
@@ -159,7 +170,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     written.push(("gradient of every step", bits(read(kernels, &every_step, shape.len(shape.steps)))));
     let all = shape.batch * plane::PLANES * shape.row();
     written.push(("planes", bits(read(kernels, &planes, all))));
-    written.push(("metrics", bits(read(kernels, &metrics, 8))));
+    written.push(("metrics", bits(read(kernels, &metrics, 11))));
     written
 }
 

@@ -133,6 +133,7 @@ fn draw(switches: Switches, seed: u64) -> (Network, Tensors) {
         surrogate: Surrogate { kind, slope, scale },
         synapse,
         learned: Learned { tau_syn: synapse, tau_mem: true, threshold: true, bias: true, own: 0 },
+        firing: spikegrad::kernels::Firing::Single,
         leak: Leak::Exponential,
         snippet: None,
     };
@@ -146,6 +147,7 @@ fn draw(switches: Switches, seed: u64) -> (Network, Tensors) {
         reset_potential: 0.0,
         synapse,
         learned: Learned { tau_syn: synapse, tau_mem: true, threshold: false, bias: true, own: 0 },
+        firing: spikegrad::kernels::Firing::Single,
         leak: Leak::Exponential,
         snippet: None,
         ..hidden

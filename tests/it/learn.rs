@@ -2,7 +2,7 @@
 
 use spikegrad::Error;
 use spikegrad::engine::{Device, Parameters, Tensor, shapes};
-use spikegrad::io::{Best, Checkpoint, EpochMetrics, Progress, RunDirectory};
+use spikegrad::io::{ActivityMetrics, Best, Checkpoint, EpochMetrics, Progress, RunDirectory};
 use spikegrad::learn::{Optimiser, Recipe, Schedule, Trainer, learned_parameters};
 use std::path::Path;
 
@@ -64,7 +64,8 @@ fn the_default_recipe_is_that_of_the_paper() {
     assert_eq!(learned_parameters(&recipe.network), 20 * 100 + 100 * 10);
     let split = recipe.data.load(1).unwrap();
     assert_eq!((split.train.len(), split.valid.len(), split.test.len()), (8000, 1000, 1000));
-    let adam = Optimiser::Adam { rate: 0.02, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+    let (weight_decay, weight_l1) = (0.0, 0.0);
+    let adam = Optimiser::Adam { rate: 0.02, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay, weight_l1 };
     assert_eq!(recipe.train.optimiser, adam);
 }
 
@@ -334,6 +335,7 @@ fn metrics_past_the_checkpoint_are_dropped() {
         valid_loss: None,
         valid_accuracy: None,
         spikes_per_sample: 3.0,
+        activity: ActivityMetrics { dead_fraction: vec![0.25, 0.0], ..ActivityMetrics::default() },
         learning_rate: 0.1,
         neuron_steps_per_s: 1e6,
         seconds: 1.5,

@@ -1,12 +1,15 @@
 //! Integration tests, one binary.
 
+mod between;
 #[cfg(feature = "cli")]
 mod cli;
+mod constraints;
 mod data;
 mod determinism;
 mod encoders;
 mod engine;
 mod golden;
+mod golden_losses;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod gradient_audit;
@@ -15,4 +18,5 @@ mod learn;
 mod naive;
 mod neurons;
 mod presets;
+mod readout_file;
 mod surrogates;

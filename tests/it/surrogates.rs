@@ -49,6 +49,7 @@ fn on_device<K: Kernels>(kernels: &mut K, surrogate: Surrogate, xs: &[f64]) -> V
         reset_potential: 0.0,
         surrogate,
         synapse: false,
+        firing: spikegrad::kernels::Firing::Single,
         leak: spikegrad::neuron::Leak::Exponential,
         snippet: None,
         learned: Learned::default(),

@@ -132,6 +132,55 @@ fn it_reads_a_checkpoint_and_spikes_of_bytes() {
     assert!(at.join("g.safetensors").is_file());
 }
 
+/// `x.safetensors` with labels of the steps and lengths in place of labels.
+fn stepwise(at: &Path, lengths: [i64; 4]) {
+    let input: Vec<u8> = ramp(20 * 4 * 3, 0.5).iter().flat_map(|value| value.to_le_bytes()).collect();
+    let labels: Vec<u8> = (0..20 * 4i64).flat_map(|at| (at % 3 - 1).to_le_bytes()).collect();
+    let lengths: Vec<u8> = lengths.iter().flat_map(|length| length.to_le_bytes()).collect();
+    let views = HashMap::from([
+        ("input", TensorView::new(Dtype::F32, vec![20, 4, 3], &input).unwrap()),
+        ("step_labels", TensorView::new(Dtype::I64, vec![20, 4], &labels).unwrap()),
+        ("lengths", TensorView::new(Dtype::I64, vec![4], &lengths).unwrap()),
+    ]);
+    std::fs::write(at.join("x.safetensors"), serialize(views, None).unwrap()).unwrap();
+}
+
+#[test]
+fn a_last_layer_that_spikes_has_a_loss_too() {
+    let place = tempfile::tempdir().unwrap();
+    let at = place.path();
+    files(at);
+    let spiking = NETWORK.replace("units = 2", "units = 2\nneuron = { kind = \"lif\", threshold = 0.05 }");
+    let run = |readout: &str| {
+        std::fs::write(at.join("net.toml"), format!("{spiking}[readout]\n{readout}\n")).unwrap();
+        good(at, &[&GRAD[..], &["--device", "cpu"]].concat());
+        let bytes = std::fs::read(at.join("g.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(file.tensor("layer1.spikes").unwrap().shape(), [20, 4, 2]);
+        let number = |name: &str| -> f32 {
+            let largest = |most: f32, bytes: &[u8]| most.max(f32::from_le_bytes(bytes.try_into().unwrap()).abs());
+            file.tensor(name).unwrap().data().chunks_exact(4).fold(0.0, largest)
+        };
+        (number("loss"), number("grad.layer0.weight"))
+    };
+    let (count, gradient) = run("loss = \"ce_count\"");
+    assert!(count > 0.0 && gradient > 0.0, "{count} {gradient}");
+    let rate = "loss = \"ce_rate\"";
+    run(rate);
+    stepwise(at, [20, 7, 1, 13]);
+    let (short, _) = run(rate);
+    stepwise(at, [20, 20, 20, 20]);
+    let (whole, _) = run(rate);
+    assert!(short > 0.0 && whole > 0.0 && short != whole, "{short} {whole}");
+    stepwise(at, [20, 21, 1, 13]);
+    bad(at, &GRAD, &["x.safetensors", "length of sample 1 is 21", "1 to 20"]);
+    stepwise(at, [20, -1, 1, 13]);
+    bad(at, &GRAD, &["x.safetensors", "length of sample 1 is -1"]);
+    stepwise(at, [20, 1, 1, 13]);
+    std::fs::write(at.join("net.toml"), format!("{spiking}[readout]\nloss = \"ce_count\"\n")).unwrap();
+    bad(at, &GRAD, &["x.safetensors", "needs labels"]);
+}
+
 #[test]
 fn it_refuses_what_does_not_fit() {
     let place = tempfile::tempdir().unwrap();
@@ -189,9 +238,6 @@ fn it_refuses_what_does_not_fit() {
     files(at);
     std::fs::write(at.join("net.toml"), NETWORK.replace("units = 5", "units = 5\nunit = 5")).unwrap();
     refuse(&["net.toml", "layer[0].unit", "line 4"]);
-    std::fs::write(at.join("net.toml"), NETWORK.replace("units = 2", "units = 2\nneuron = { kind = \"lif\" }"))
-        .unwrap();
-    refuse(&["net.toml", "li readout"]);
     files(at);
     std::fs::write(at.join("in-the-way"), "").unwrap();
     let mut arguments = GRAD;

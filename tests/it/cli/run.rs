@@ -43,6 +43,11 @@ fn a_run_writes_its_directory() {
         ] {
             assert!(line[key].is_number(), "{key}: {line}");
         }
+        let activity = &line["activity"];
+        for key in ["spikes_per_neuron", "dead_fraction", "saturated_fraction"] {
+            assert_eq!(activity[key].as_array().map(Vec::len), Some(1), "one spiking layer: {line}");
+        }
+        assert!(activity["synaptic_operations"].as_f64().unwrap() > 0.0, "{line}");
     }
     // A second run of the same name does not touch the first.
     good(at, &["train", "small.toml", "--device", "cpu", "--seed", "4", "--epochs", "1"]);
@@ -50,6 +55,8 @@ fn a_run_writes_its_directory() {
     let evaluated = good(at, &["eval", "runs/small-4", "--device", "cpu"]);
     let accuracy = 100.0 * summary["test_accuracy"].as_f64().unwrap();
     assert!(evaluated.contains(&format!("test     accuracy {accuracy:.2} %")), "{evaluated}");
+    assert!(evaluated.contains("synaptic operations a sample") && evaluated.contains("dead"), "{evaluated}");
+    assert!(!summary["activity"]["dead_fraction"].is_null(), "{summary}");
 }
 
 /// Parameters and state of a run, without what depends on the clock.

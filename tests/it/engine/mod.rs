@@ -1,13 +1,15 @@
 //! Facts about whole networks in training.
 
+mod activity;
 mod devices;
+mod readout;
 mod robust;
 mod stream;
 mod training;
 
 use spikegrad::cpu::Cpu;
 use spikegrad::engine::{Batch, Budget, Core, Optimiser};
-use spikegrad::kernels::Rule;
+use spikegrad::kernels::{Penalty, Rule};
 use spikegrad::network::{Init, Network};
 use spikegrad::spikes::{Random, Raster};
 
@@ -34,7 +36,7 @@ pub fn labels(batch: usize, classes: usize) -> Vec<u32> {
 
 pub fn adam(rate: f64) -> Optimiser {
     let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
-    Optimiser { rule, rate, max_norm: None }
+    Optimiser { rule, rate, max_norm: None, penalty: Penalty::default() }
 }
 
 pub fn cpu(network: Network) -> Core<Cpu<f32>> {

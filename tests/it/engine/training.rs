@@ -2,7 +2,7 @@
 
 use super::{adam, cpu, labels, noise, small, small_batch};
 use spikegrad::engine::{Batch, Gradient, Optimiser, Parameters, Tensor};
-use spikegrad::kernels::Rule;
+use spikegrad::kernels::{Penalty, Rule};
 use spikegrad::network::{Init, Network, Parameter, Reduce, Regulariser};
 use spikegrad::spikes::Raster;
 
@@ -19,7 +19,8 @@ fn every_optimiser_lowers_the_loss() {
         let mut core = cpu(small());
         core.initialise(3).unwrap();
         for _ in 0..60 {
-            core.train(&small_batch(1), &Optimiser { rule, rate, max_norm: Some(5.0) }).unwrap();
+            core.train(&small_batch(1), &Optimiser { rule, rate, max_norm: Some(5.0), penalty: Penalty::default() })
+                .unwrap();
         }
         let metrics = core.metrics().unwrap();
         let (first, last) = (metrics[0].loss, metrics[59].loss);

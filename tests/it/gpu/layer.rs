@@ -18,6 +18,7 @@ pub fn model(recurrent_lag: usize) -> Model {
         reset_potential: 0.0,
         surrogate: Surrogate::new(SurrogateKind::FastSigmoid, 5.0),
         synapse: true,
+        firing: spikegrad::kernels::Firing::Single,
         leak: spikegrad::neuron::Leak::Exponential,
         snippet: None,
         learned: Learned::default(),

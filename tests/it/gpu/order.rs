@@ -45,6 +45,7 @@ fn every_update_sees_its_own_learning_rate() {
         gpu.update(Update {
             rule: Rule::Sgd { momentum: 0.0 },
             rate,
+            penalty: Penalty::default(),
             step,
             row: 32,
             modes: &[(Mode::Plain, false)],

@@ -96,6 +96,7 @@ fn a_steady_loop_creates_nothing() {
         gpu.update(Update {
             rule: Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 },
             rate: 1e-3 / step as f64,
+            penalty: Penalty::default(),
             step,
             row: inputs * row,
             modes: &[(Mode::Plain, false)],

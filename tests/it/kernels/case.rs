@@ -74,6 +74,7 @@ pub fn model(random: &mut Random, spiking: bool) -> Model {
             bias: chance(random, 0.5),
             own: 0,
         },
+        firing: spikegrad::kernels::Firing::Single,
         leak: Leak::Exponential,
         snippet: None,
     }

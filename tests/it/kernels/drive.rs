@@ -27,7 +27,7 @@ pub fn draw(random: &mut Random) -> Case {
     Case {
         seed: random.bits(),
         projection,
-        kind: one_of(random, &[ActivityKind::Raster, ActivityKind::Values]),
+        kind: one_of(random, &[ActivityKind::Raster, ActivityKind::Values, ActivityKind::Bytes]),
         inputs,
         shape,
         lag: random.below(3),
@@ -62,6 +62,13 @@ pub fn draw_source(random: &mut Random, kind: ActivityKind, inputs: usize, shape
     Grid::drawn(-2..shape.steps as isize, shape.batch, inputs, || match kind {
         ActivityKind::Raster => f64::from(chance(random, rate)),
         ActivityKind::Values => normal(random),
+        ActivityKind::Bytes => {
+            if chance(random, rate) {
+                1.0 + random.below(5) as f64
+            } else {
+                0.0
+            }
+        }
     })
 }
 

@@ -106,6 +106,10 @@ pub fn write_steps<K: Kernels>(kernels: &mut K, kind: ActivityKind, grid: &Grid,
         ActivityKind::Values => {
             kernels.write_activity(out, ActivityData::Values(&real::<K>(&padded(grid.units, &steps))));
         }
+        ActivityKind::Bytes => {
+            let bytes: Vec<u8> = padded(grid.units, &steps).into_iter().map(|count| count as u8).collect();
+            kernels.write_activity(out, ActivityData::Bytes(&bytes));
+        }
         ActivityKind::Raster => {
             let mut packed = Vec::new();
             for row in steps.chunks(grid.units) {

@@ -34,10 +34,11 @@ impl Case {
     fn record<K: Kernels>(&self, kernels: &mut K, random: &mut Random) -> (Grid, Recorded<K>) {
         let (shape, end) = (self.shape, self.shape.steps as isize);
         if self.spikes {
-            let spikes = draw_source(random, ActivityKind::Raster, shape.units, shape);
+            let kind = one_of(random, &[ActivityKind::Raster, ActivityKind::Bytes]);
+            let spikes = draw_source(random, kind, shape.units, shape);
             let lag = self.emit_lag as isize;
             let emitted = spikes.part(-lag..end - lag, 0);
-            return (emitted, Recorded::Spikes(activity(kernels, ActivityKind::Raster, &spikes), self.emit_lag));
+            return (emitted, Recorded::Spikes(activity(kernels, kind, &spikes), self.emit_lag));
         }
         let mut trace = Grid::drawn(0..end, shape.batch, shape.units, || normal(random));
         // equal maxima now and then

@@ -72,7 +72,7 @@ on_every_backend!(sample_planes, 12, draw, check_planes);
 
 fn check_activity<K: Kernels>(kernels: &mut K, case: &Case) {
     let shape = case.shape;
-    for kind in [ActivityKind::Raster, ActivityKind::Values] {
+    for kind in [ActivityKind::Raster, ActivityKind::Values, ActivityKind::Bytes] {
         let random = &mut Random::new(case.seed, 1);
         let empty = kernels.activity("test", kind, shape).unwrap();
         let end = shape.steps as isize;

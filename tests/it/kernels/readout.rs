@@ -1,4 +1,4 @@
-//! Counts, totals, and the regularisers.
+//! Counts, tallies, and the regularisers.
 
 use super::drive::draw_source;
 use super::*;
@@ -20,13 +20,14 @@ fn check_count<K: Kernels>(kernels: &mut K, case: &Case) {
     let shape = case.shape;
     for emit_lag in [0, 1] {
         let random = &mut Random::new(case.seed, 1);
-        let spikes = draw_source(random, ActivityKind::Raster, shape.units, shape);
+        let kind = one_of(random, &[ActivityKind::Raster, ActivityKind::Bytes]);
+        let spikes = draw_source(random, kind, shape.units, shape);
         let lengths = draw_lengths(random, shape);
         let expected = naive::count_until(&spikes, emit_lag, &lengths);
         let lengths = words(kernels, &lengths);
         let stale = vec![STALE; expected.len()];
         let mut planes = planes(kernels, shape, &[(plane::COUNT, &stale), (plane::COUNT - 1, &stale)]);
-        let spikes = activity(kernels, ActivityKind::Raster, &spikes);
+        let spikes = activity(kernels, kind, &spikes);
         kernels.count(shape, emit_lag, &spikes, &lengths, &mut planes);
         assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT), expected, "emit lag {emit_lag}");
         assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT - 1), stale, "the plane before");
@@ -35,23 +36,43 @@ fn check_count<K: Kernels>(kernels: &mut K, case: &Case) {
 
 on_every_backend!(counts, 40, draw, check_count);
 
-fn check_total<K: Kernels>(kernels: &mut K, case: &Case) {
-    let shape = case.shape;
-    let values = draw_plane(&mut Random::new(case.seed, 1), shape);
-    let mut planes = planes(kernels, shape, &[(plane::COUNT, &values)]);
-    // padding is not part of the sum: fill_plane sets it too
-    kernels.fill_plane(shape, &mut planes, plane::COUNT_GRADIENT, 0.5);
-    let mut metrics = array(kernels, &[STALE; 4]);
-    kernels.total(shape, &planes, plane::COUNT, &mut metrics, 1);
-    kernels.total(shape, &planes, plane::COUNT_GRADIENT, &mut metrics, 2);
-    let got = read(kernels, &metrics, 4);
-    let size: f64 = values.iter().map(|value| value.abs()).sum();
-    assert!((got[1] - values.iter().sum::<f64>()).abs() <= tolerance::<K>(1e-6) * size, "{got:?}");
-    assert_eq!(got[2], 0.5 * values.len() as f64);
-    assert_eq!((got[0], got[3]), (STALE, STALE));
+fn check_tally<K: Kernels>(kernels: &mut K, case: &Case) {
+    let (shape, random) = (case.shape, &mut Random::new(case.seed, 1));
+    let lengths = draw_lengths(random, shape);
+    let steps: u32 = lengths.iter().sum();
+    // units that never spike, that always do, and others
+    let habits: Vec<usize> = (0..shape.units).map(|_| random.below(3)).collect();
+    let counts: Vec<f64> = (0..shape.batch * shape.units)
+        .map(|at| match habits[at % shape.units] {
+            0 => 0.0,
+            1 => f64::from(lengths[at / shape.units]),
+            _ => random.below(lengths[at / shape.units] as usize + 1) as f64,
+        })
+        .collect();
+    let of_unit: Vec<f64> = (0..shape.units).map(|j| counts.iter().skip(j).step_by(shape.units).sum()).collect();
+    let silent = of_unit.iter().filter(|&&count| count == 0.0).count() as f64;
+    let saturated = of_unit.iter().filter(|&&count| count > 0.5 * f64::from(steps)).count() as f64;
+    let planes = planes(kernels, shape, &[(plane::COUNT, &counts)]);
+    let lengths = words(kernels, &lengths);
+    let before = draw_plane(random, Shape { batch: 1, ..shape });
+    let mut totals = rows(kernels, shape.units, &before);
+    let mut metrics = array(kernels, &[STALE; 5]);
+    kernels.tally(Tally {
+        shape,
+        planes: &planes,
+        lengths: &lengths,
+        totals: &mut totals,
+        metrics: &mut metrics,
+        slot: 1,
+    });
+    let expected: Vec<f64> = before.iter().zip(&of_unit).map(|(before, count)| before + count).collect();
+    let got = stripped("totals", shape.units, &read(kernels, &totals, shape.row()));
+    assert_close("totals", &got, &expected, tolerance::<K>(1e-6));
+    let got = read(kernels, &metrics, 5);
+    assert_eq!(got, [STALE, of_unit.iter().sum(), silent, saturated, STALE]);
 }
 
-on_every_backend!(totals, 30, draw, check_total);
+on_every_backend!(tallies, 40, draw, check_tally);
 
 #[derive(Clone, Debug)]
 struct Activity {
@@ -63,11 +84,14 @@ struct Activity {
 fn draw_activity(random: &mut Random) -> Activity {
     let term = |random: &mut Random| {
         let (strength, target) = (between(random, 0.1, 2.0), between(random, 0.5, 3.0));
-        match random.below(5) {
+        match random.below(8) {
             0 => Regulariser::Lower { strength, target },
             1 => Regulariser::Upper { strength, target, exponent: 1 },
             2 => Regulariser::Upper { strength, target, exponent: 2 },
             3 => Regulariser::L1 { strength },
+            4 => Regulariser::UpperNeuron { strength, target, exponent: 1 },
+            5 => Regulariser::UpperNeuron { strength, target, exponent: 2 },
+            6 => Regulariser::L2Target { strength, target },
             _ => Regulariser::L2 { strength },
         }
     };
@@ -97,7 +121,7 @@ fn check_regularisers<K: Kernels>(kernels: &mut K, case: &Activity) {
     assert_close("metrics", &read(kernels, &metrics, 3), &[STALE, value, STALE], tolerance::<K>(1e-4));
 }
 
-on_every_backend!(regularisers, 60, draw_activity, check_regularisers);
+on_every_backend!(regularisers, 80, draw_activity, check_regularisers);
 
 /// The naive gradients are the slopes of the naive values: what the other tests stand on.
 #[test]

@@ -14,6 +14,7 @@ struct Case {
     scale: f64,
     /// First of the three steps.
     step: u64,
+    penalty: Penalty,
 }
 
 fn rule(random: &mut Random) -> Rule {
@@ -37,6 +38,7 @@ fn weights(random: &mut Random) -> Case {
         modes: vec![(Mode::Plain, false)],
         scale: one_of(random, &[1.0, 0.25]),
         step: one_of(random, &[1, 2, 50]),
+        penalty: one_of(random, &[Penalty::default(), Penalty { l2: 0.1, l1: 0.0 }, Penalty { l2: 0.05, l1: 0.2 }]),
     }
 }
 
@@ -75,10 +77,22 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
                 row.fill(0.0);
             }
         }
-        naive::update(rule, rate, step, units, modes, &mut expected, &gradient, &mut state, (scale, finite));
+        naive::update(
+            rule,
+            rate,
+            step,
+            units,
+            modes,
+            &mut expected,
+            &gradient,
+            &mut state,
+            (scale, finite),
+            case.penalty,
+        );
         let call = Update {
             rule,
             rate,
+            penalty: case.penalty,
             step,
             row,
             modes,
@@ -115,6 +129,7 @@ fn check_padding<K: Kernels>(kernels: &mut K, case: &Case) {
         kernels.update(Update {
             rule: case.rule,
             rate: 0.1,
+            penalty: case.penalty,
             step,
             row: 64,
             modes: &[(Mode::Plain, false)],

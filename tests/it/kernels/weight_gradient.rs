@@ -34,7 +34,8 @@ on_every_backend!(of_many_rows, 6, many_rows, check);
 
 fn recurrent(random: &mut Random) -> Case {
     let shape = shape(random);
-    let (projection, kind) = (Projection::Dense, ActivityKind::Raster);
+    let projection = Projection::Dense;
+    let kind = one_of(random, &[ActivityKind::Raster, ActivityKind::Bytes]);
     let lag = 1 + random.below(2);
     Case { seed: random.bits(), projection, kind, inputs: shape.units, shape, lag, range: 0..shape.steps }
 }

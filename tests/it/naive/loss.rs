@@ -56,7 +56,11 @@ pub fn loss(
     };
     match criterion {
         Criterion::None => {}
-        Criterion::SquaredError { tolerance } => squares(&|c| if c == label { on } else { off }, tolerance),
+        Criterion::SquaredError { tolerance } => {
+            squares(&|c| if c == label { on } else { off }, tolerance);
+            value *= weights[label];
+            gradient.iter_mut().for_each(|gradient| *gradient *= weights[label]);
+        }
         Criterion::SquaredErrorToTargets { tolerance, .. } => squares(&|c| targets[c], tolerance),
         Criterion::NegativeLogLikelihood => {
             value = -weights[label] * s[label];
@@ -88,7 +92,8 @@ pub fn collapse(pooling: Pooling, trace: &Grid, lengths: &[u32]) -> (Vec<f64>, V
             let values: Vec<f64> = (0..length as isize).map(|t| trace.get(t, b, j)).collect();
             let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = values.iter().sum();
-            let spikes: Vec<usize> = (0..values.len()).filter(|&t| values[t] == 1.0).collect();
+            // The step of each spike; one may have several.
+            let spikes: Vec<usize> = (0..values.len()).flat_map(|t| vec![t; values[t].max(0.0) as usize]).collect();
             let last = values.len() - 1;
             let (a, s) = match pooling {
                 Pooling::Max => (largest, values.iter().position(|&v| v == largest).unwrap()),

@@ -1,6 +1,6 @@
 //! Gradient norm, control, and the update rules.
 
-use spikegrad::kernels::{Mode, Rule};
+use spikegrad::kernels::{Mode, Penalty, Rule};
 
 /// `Σ x²`.
 pub fn square_sum(values: &[f64]) -> f64 {
@@ -65,6 +65,7 @@ pub fn update(
     gradient: &[f64],
     state: &mut [f64],
     (scale, finite): (f64, f64),
+    penalty: Penalty,
 ) {
     if finite == 0.0 {
         return;
@@ -73,7 +74,11 @@ pub fn update(
     for at in 0..len {
         let (mode, shared) = modes[at / row];
         let first = at / row * row;
-        let dp = scale * gradient[if shared { first } else { at }];
+        let mut dp = scale * gradient[if shared { first } else { at }];
+        if mode == Mode::Plain {
+            let p = parameters[at];
+            dp += penalty.l2 * p + if p == 0.0 { 0.0 } else { penalty.l1 * p.signum() };
+        }
         let mut old = [0.0; 3];
         for r in 0..rule.rows() {
             old[r] = state[r * len + at];

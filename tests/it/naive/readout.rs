@@ -74,6 +74,16 @@ pub fn regularise(regulariser: Regulariser, counts: &[f64], batch: usize) -> (Ve
                         2.0 * strength * excess / units / samples
                     }
                 }
+                Regulariser::UpperNeuron { strength, target, exponent } => {
+                    let excess = (zeta - target).max(0.0);
+                    value += strength / units * excess.powi(exponent as i32) / samples;
+                    let slope = if exponent == 2 { 2.0 * excess } else { f64::from(excess > 0.0) };
+                    strength / units * slope / samples
+                }
+                Regulariser::L2Target { strength, target } => {
+                    value += strength / units * (zeta - target).powi(2) / samples;
+                    2.0 * strength / units * (zeta - target) / samples
+                }
                 Regulariser::L1 { strength } => {
                     value += strength * zeta / samples;
                     strength / samples

@@ -5,7 +5,9 @@ use spikegrad::cpu::Cpu;
 use spikegrad::engine::{Batch, Budget, Core, Gradient};
 use spikegrad::gpu::Gpu;
 use spikegrad::kernels::{Form, Kernels};
-use spikegrad::network::{Layer, Network, NeuronKind, Per, Preset, Readout, Surrogate, SurrogateKind};
+use spikegrad::network::{
+    Dropout, DropoutPer, Layer, Network, NeuronKind, Normalise, Per, Preset, Readout, Surrogate, SurrogateKind,
+};
 use spikegrad::spikes::{Random, Trace};
 use std::collections::BTreeMap;
 
@@ -135,7 +137,15 @@ fn every_neuron_is_the_same_on_the_gpu() {
 fn neurons_over_time_and_lstm_cells_are_the_same_on_the_gpu() {
     for kind in NeuronKind::WHOLE {
         for n in [0, 1, 4, 5] {
-            compare(&network(kind, n), &format!("{} {n}", kind.name()));
+            let mut network = network(kind, n);
+            if n == 5 {
+                network.layers[0].dropout = Some(Dropout { rate: 0.3, per: DropoutPer::Step });
+                if kind.over_time() {
+                    network.layers[1].bias = false;
+                    network.layers[1].normalise = Some(Normalise::default());
+                }
+            }
+            compare(&network, &format!("{} {n}", kind.name()));
         }
     }
 }

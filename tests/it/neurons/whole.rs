@@ -2,9 +2,9 @@
 
 use spikegrad::audit::{Cell, Options, Outcome, audit, matrix};
 use spikegrad::cpu::Cpu;
-use spikegrad::engine::{Batch, Budget, Core, Gradient, Optimiser, Parameters, Tensor};
-use spikegrad::kernels::{Kernels, Rule};
-use spikegrad::network::{Network, NeuronKind, Reset, SurrogateKind};
+use spikegrad::engine::{Batch, Budget, Core, Gradient, Group, Optimiser, Parameters, Tensor};
+use spikegrad::kernels::{Kernels, Penalty, Rule};
+use spikegrad::network::{Dale, Dropout, DropoutPer, Network, NeuronKind, Reset, SurrogateKind};
 use spikegrad::spikes::{Random, Trace};
 
 const STEPS: usize = 21;
@@ -47,9 +47,36 @@ fn core<K: Kernels<Real = f32>>(network: Network, kernels: K) -> Core<K> {
 fn trained<K: Kernels<Real = f32>>(core: &mut Core<K>) -> Parameters {
     let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01 };
     for _ in 0..3 {
-        core.train(&batch(STEPS), &Optimiser { rule, rate: 1e-2, max_norm: Some(1.0) }).unwrap();
+        core.train(&batch(STEPS), &Optimiser { rule, rate: 1e-2, max_norm: Some(1.0), penalty: Penalty::default() })
+            .unwrap();
     }
     core.parameters().unwrap()
+}
+
+#[test]
+fn constraints_dropout_and_groups_hold_for_them() {
+    for kind in NeuronKind::WHOLE.map(NeuronKind::name) {
+        let mut network = network(kind);
+        network.layers[0].dale = Some(Dale { excitatory: 0.5 });
+        network.layers[1].density = Some(0.25);
+        network.layers[0].dropout = Some(Dropout { rate: 0.4, per: DropoutPer::Sequence });
+        let gates = network.layers[0].neuron.kind.gates();
+        let mut core = core(network, Cpu::new());
+        let group =
+            |pattern: &str| Group { pattern: pattern.into(), rate_scale: None, weight_decay: None, frozen: Some(true) };
+        let frozen = if gates > 1 { "layer0.bias" } else { "layer0.time_bias" };
+        core.set_groups(&[group(frozen)]).unwrap();
+        let start = core.parameters().unwrap();
+        let after = trained(&mut core);
+        assert_eq!(after[frozen], start[frozen], "{kind}");
+        assert_ne!(after["layer0.weight"], start["layer0.weight"]);
+        let columns = gates * 35;
+        for (at, &weight) in after["layer0.weight"].values.iter().enumerate() {
+            assert!(if at / columns < 2 { weight >= 0.0 } else { weight <= 0.0 }, "{kind}: entry {at} is {weight}");
+        }
+        let exist = after["layer1.weight"].values.iter().filter(|weight| **weight != 0.0).count();
+        assert_eq!(exist, (0.25 * (35 * gates * 6) as f64).round() as usize, "{kind}");
+    }
 }
 
 #[test]
@@ -91,7 +118,7 @@ fn every_tensor_learns_and_the_bits_do_not_depend_on_the_threads() {
 fn an_optimiser_goes_on_from_its_stored_state() {
     for kind in NeuronKind::WHOLE.map(NeuronKind::name) {
         let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
-        let optimiser = Optimiser { rule, rate: 1e-2, max_norm: None };
+        let optimiser = Optimiser { rule, rate: 1e-2, max_norm: None, penalty: Penalty::default() };
         let mut whole = core(network(kind), Cpu::<f32>::new());
         whole.train(&batch(STEPS), &optimiser).unwrap();
         let mut resumed = Core::new(network(kind), Cpu::<f32>::new(), Budget::default()).unwrap();
@@ -177,7 +204,15 @@ fn a_psn_takes_its_own_number_of_steps_only() {
     let mut sliding = core(network("sliding_psn"), Cpu::new());
     for steps in [1, 3, STEPS + 1] {
         sliding
-            .train(&batch(steps), &Optimiser { rule: Rule::Sgd { momentum: 0.0 }, rate: 0.1, max_norm: None })
+            .train(
+                &batch(steps),
+                &Optimiser {
+                    rule: Rule::Sgd { momentum: 0.0 },
+                    rate: 0.1,
+                    max_norm: None,
+                    penalty: Penalty::default(),
+                },
+            )
             .unwrap();
         assert!(sliding.metrics().unwrap()[0].finite);
     }
@@ -277,6 +312,9 @@ fn keys_that_do_not_fit_are_named() {
     assert!(error.contains("layer[0].recurrent") && error.contains("cannot be recurrent"), "{error}");
     let error = Network::from_toml(&recurrent(text("slstm", ""), false)).unwrap_err().to_string();
     assert!(error.contains("layer[0].recurrent") && error.contains("always recurrent"), "{error}");
+    let normalised = text("slstm", "").replacen("bias = true", "normalise = {}", 1);
+    let error = Network::from_toml(&normalised).unwrap_err().to_string();
+    assert!(error.contains("layer[0].normalise") && error.contains("gates"), "{error}");
     let current = text("slstm", "").replacen("bias = true", "connection = \"current\"", 1);
     let error = Network::from_toml(&current).unwrap_err().to_string();
     assert!(error.contains("layer[0].connection"), "{error}");

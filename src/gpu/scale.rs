@@ -1,0 +1,23 @@
+//! `scale`: an array times a number.
+
+use super::recorder::{read, write};
+use super::{Gpu, Permutation, Values, flat};
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub(super) struct Params {
+    len: u32,
+    factor: f32,
+}
+
+pub(super) fn scale(gpu: &mut Gpu, from: Option<&Values>, factor: f64, len: usize, values: &Values) {
+    let params = Params { len: len as u32, factor: factor as f32 };
+    let mut bindings = vec![write(1, &values.array)];
+    bindings.extend(from.map(|from| read(2, &from.array)));
+    let permutation = Permutation::new("scale").define("COPY", from.is_some());
+    gpu.flat(permutation, &params, &bindings, len, len as u64);
+}
+
+pub(super) fn permutations() -> Vec<Permutation> {
+    vec![flat("scale"), flat("scale").define("COPY", true)]
+}
