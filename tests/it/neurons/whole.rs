@@ -84,7 +84,7 @@ fn inference_spikes_as_training_does() {
     fn check<K: Kernels<Real = f32>>(mut core: Core<K>, kind: &str) {
         for layer in [0, 1] {
             let kept = core.forward(&batch(STEPS)).unwrap().spikes(layer).unwrap();
-            assert!(kept.to_bytes().iter().any(|&spike| spike == 1), "{kind}: layer {layer} is silent");
+            assert!(kept.to_bytes().contains(&1), "{kind}: layer {layer} is silent");
             assert_eq!(core.infer(&batch(STEPS)).unwrap().spikes(layer).unwrap(), kept, "{kind}");
         }
     }
@@ -274,6 +274,22 @@ fn a_network_with_a_psn_is_audited_at_its_own_number_of_steps() {
     let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
     assert_eq!(names, ["layer0.bias", "layer0.threshold", "layer0.time", "layer0.time_bias", "layer0.weight", "input"]);
     assert!(lines.iter().all(|line| line.error <= 1e-6 && line.largest > 0.0), "{lines:?}");
+}
+
+#[test]
+fn the_adjoint_of_an_lstm_cell_reaches_its_start_and_every_reset() {
+    for (n, reset) in NeuronKind::Slstm.resets().iter().enumerate() {
+        let mut network = network("slstm");
+        network.layers.truncate(1);
+        network.layers[0].units = 5;
+        let neuron = &mut network.layers[0].neuron;
+        (neuron.reset, neuron.detach_reset, neuron.emit_lag) = (*reset, false, n as u32 % 2);
+        (neuron.initial_potential, neuron.initial_current) = (0.3, -0.8);
+        network.readout = spikegrad::network::Readout::of_spikes();
+        let lines = audit(&network, Options { drawn: true, seed: n as u64, ..Options::default() }).unwrap();
+        assert_eq!(lines.len(), 5);
+        assert!(lines.iter().all(|line| line.error <= 1e-6 && line.largest > 0.0), "{reset:?}: {lines:?}");
+    }
 }
 
 #[test]
