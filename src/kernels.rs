@@ -22,6 +22,12 @@
 //! All lags are offsets of rows: a projection with lag L reads row `HISTORY + t − L` of its source.
 //! Every sum has a fixed order, so the same device gives the same bits.
 
+mod lstm;
+mod time;
+
+pub use lstm::{GATES, LstmBackward, LstmForward};
+pub use time::{TimeBackward, TimeForward, TimeWeights};
+
 use crate::error::Result;
 use crate::network::{Reduce, Regulariser, Reset, Surrogate};
 use crate::neuron::{KeepsDrive, Leak, Snippet, Tail};
@@ -436,6 +442,15 @@ pub struct Above<'a, K: Kernels> {
     pub accumulate: bool,
     /// Where dL/dS from above goes, `[T][B][np]` of this layer. A fused form may leave it as it is.
     pub gradient: &'a mut K::Values,
+}
+
+impl<'a, K: Kernels> Above<'a, K> {
+    /// The same on its own, towards a layer of so many units.
+    pub fn drive_backward(self, inputs: usize) -> DriveBackward<'a, K> {
+        let Above { shape, lag, weights, chi, accumulate, gradient } = self;
+        let projection = Projection::Dense;
+        DriveBackward { projection, inputs, shape, lag, weights, chi, accumulate, out: gradient }
+    }
 }
 
 /// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t`, from spikes with t from T−1 down to 0, b ascending;
@@ -1019,18 +1034,8 @@ pub trait Kernels: Sized {
     /// spikes: what normally runs. A backend may fuse them. `call.gradient_spikes` is None, `call.range` all steps.
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
         let Above { shape, lag, weights, chi, accumulate, gradient } = above;
-        let projection = Projection::Dense;
-        let inputs = call.shape.units;
-        self.drive_backward(DriveBackward {
-            projection,
-            inputs,
-            shape,
-            lag,
-            weights,
-            chi,
-            accumulate,
-            out: &mut *gradient,
-        });
+        let again = Above { shape, lag, weights, chi, accumulate, gradient: &mut *gradient };
+        self.drive_backward(again.drive_backward(call.shape.units));
         self.backward(Backward { gradient_spikes: Some(&*gradient), ..call });
     }
     /// See [`DriveBackward`].
@@ -1039,6 +1044,15 @@ pub trait Kernels: Sized {
     fn weight_gradient(&mut self, call: WeightGradient<Self>);
     /// See [`NeuronGradient`].
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>);
+
+    /// See [`TimeForward`].
+    fn time_forward(&mut self, call: TimeForward<Self>);
+    /// See [`TimeBackward`].
+    fn time_backward(&mut self, call: TimeBackward<Self>);
+    /// See [`LstmForward`].
+    fn lstm_forward(&mut self, call: LstmForward<Self>);
+    /// See [`LstmBackward`].
+    fn lstm_backward(&mut self, call: LstmBackward<Self>);
 
     /// COUNT `= Σ_t O_t`, `O_t = S_{t-e}`, over the steps below a sample's length.
     fn count(

@@ -192,7 +192,11 @@ fn going_round(n: usize, neuron: NeuronKind) -> Kind {
     };
     let bit = |at: usize| (n / at % 2) as u32;
     Kind {
-        recurrent: [None, Some(1), Some(2)][n % 3],
+        recurrent: match neuron {
+            NeuronKind::Psn | NeuronKind::SlidingPsn => None,
+            NeuronKind::Slstm => Some(1),
+            _ => [None, Some(1), Some(2)][n % 3],
+        },
         synapse,
         lags: (if synapse { bit(4) } else { 0 }, bit(8)),
         loss: LOSSES[n % LOSSES.len()].name,
@@ -200,6 +204,9 @@ fn going_round(n: usize, neuron: NeuronKind) -> Kind {
         regulariser: regularisers[n / 5 % regularisers.len()],
     }
 }
+
+/// Steps of every cell.
+const STEPS: usize = 7;
 
 /// The network of a cell.
 fn network(cell: &Cell) -> Network {
@@ -213,6 +220,7 @@ fn network(cell: &Cell) -> Network {
     neuron.tau_syn = kind.synapse.then(|| 4.0.into());
     (neuron.lag, neuron.emit_lag) = kind.lags;
     neuron.recurrent_lag = kind.recurrent.unwrap_or(1);
+    neuron.steps = (cell.neuron == NeuronKind::Psn).then_some(STEPS);
     if cell.reset == Reset::ZeroBefore {
         neuron.reset_potential = 0.2;
     }
@@ -237,16 +245,14 @@ fn measure(cell: &Cell, seed: u64) -> Outcome {
     if cell.neuron == NeuronKind::MultiSpike && matches!(cell.reset, Reset::ZeroBefore | Reset::ZeroAfter) {
         return Outcome::Inapplicable("multi_spike subtracts θ for each spike".into());
     }
-    if let Some(snippet) = cell.neuron.snippet()
-        && !snippet.resets.contains(&cell.reset)
-    {
-        return Outcome::Inapplicable(format!("{} has no reset {}", snippet.name, cell.reset.name()));
+    if !cell.neuron.resets().contains(&cell.reset) {
+        return Outcome::Inapplicable(format!("{} has no reset {}", cell.neuron.name(), cell.reset.name()));
     }
     let network = network(cell);
     let mut best: Option<(f64, String, usize)> = None;
     for attempt in 0..8 {
         let seed = seed * 8 + attempt;
-        let options = Options { steps: 7, batch: 2, seed, entries: 12, short: cell.kind.short, drawn: true };
+        let options = Options { steps: STEPS, batch: 2, seed, entries: 12, short: cell.kind.short, drawn: true };
         let lines = match audit(&network, options) {
             Ok(lines) => lines,
             Err(error) => return Outcome::Failed(error.to_string()),

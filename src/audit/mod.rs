@@ -21,7 +21,7 @@ pub const ALLOWED: f64 = 1e-6;
 /// How a network is audited.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// Steps T.
+    /// Steps T, where the network has no psn.
     pub steps: usize,
     /// Samples B.
     pub batch: usize,
@@ -73,7 +73,9 @@ pub fn audit(network: &Network, options: Options) -> Result<Vec<Line>> {
         draw(&network, &mut parameters, &mut random);
         core.set_parameters(&parameters)?;
     }
-    let Options { steps, batch: samples, .. } = options;
+    // A psn says itself how many steps there are.
+    let steps = network.layers.iter().find_map(|layer| layer.neuron.steps).unwrap_or(options.steps);
+    let samples = options.batch;
     let values = (0..steps * samples * network.inputs).map(|_| 0.3 + 0.7 * random.normal()).collect();
     let input = Trace::new(steps, samples, network.inputs, values)?;
     let labels = (0..samples).map(|_| random.below(network.classes()) as u32).collect();

@@ -81,6 +81,21 @@ const ROWS: usize = 128;
 /// `gemm` on row-major slices: `out[m × n] (+)= a[m × k] b[k × n]`, strides in numbers.
 #[allow(clippy::too_many_arguments)]
 pub fn product<F: Float>(
+    size: (usize, usize, usize),
+    out: &mut [F],
+    ldo: usize,
+    accumulate: bool,
+    a: &[F],
+    strides: (usize, usize),
+    b: &[F],
+    ldb: usize,
+) {
+    matrix_product(size, out, ldo, accumulate, a, strides, b, (ldb, 1));
+}
+
+/// The same with any strides of `b`.
+#[allow(clippy::too_many_arguments)]
+pub fn matrix_product<F: Float>(
     (m, n, k): (usize, usize, usize),
     out: &mut [F],
     ldo: usize,
@@ -88,14 +103,14 @@ pub fn product<F: Float>(
     a: &[F],
     (a_row, a_column): (usize, usize),
     b: &[F],
-    ldb: usize,
+    (b_row, b_column): (usize, usize),
 ) {
     if m == 0 || n == 0 || k == 0 {
         return;
     }
     assert!((m - 1) * ldo + n <= out.len());
     assert!((m - 1) * a_row + (k - 1) * a_column < a.len());
-    assert!((k - 1) * ldb + n <= b.len());
+    assert!((k - 1) * b_row + (n - 1) * b_column < b.len());
     // SAFETY: the three matrices lie within their slices, checked above, and `out` is not aliased.
     unsafe {
         gemm::gemm(
@@ -110,8 +125,8 @@ pub fn product<F: Float>(
             a_column as isize,
             a_row as isize,
             b.as_ptr(),
-            1,
-            ldb as isize,
+            b_column as isize,
+            b_row as isize,
             F::ONE,
             F::ONE,
             false,

@@ -268,7 +268,7 @@ fn drive_row<F: Float>(lag: usize, alpha: &[F], i: &mut [F], x: &mut [F]) {
 
 /// `s` becomes the smooth stand-in for the step function; 0 for padding.
 #[inline(always)]
-fn soften<F: Float>(model: &Model, v: &[F], theta: &[F], s: &mut [F]) {
+pub fn soften<F: Float>(model: &Model, v: &[F], theta: &[F], s: &mut [F]) {
     let never = F::from_f64(NEVER);
     let periodic = matches!(model.firing, Firing::Multi { periodic: true, .. });
     for ((s, &v), &theta) in s.iter_mut().zip(v).zip(theta) {
@@ -282,7 +282,7 @@ fn soften<F: Float>(model: &Model, v: &[F], theta: &[F], s: &mut [F]) {
 
 /// `s = H(v − θ)` for 32 neurons, as numbers and as a word.
 #[inline(always)]
-fn fire<F: Float>(inclusive: bool, v: &[F], theta: &[F], s: &mut [F]) -> u32 {
+pub fn fire<F: Float>(inclusive: bool, v: &[F], theta: &[F], s: &mut [F]) -> u32 {
     let (v, theta, s) = (&v[..32], &theta[..32], &mut s[..32]);
     let mut word = 0;
     if inclusive {

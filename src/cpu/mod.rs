@@ -15,6 +15,7 @@ mod float;
 mod forward;
 mod linear;
 mod loss;
+mod lstm;
 mod memory;
 mod multi;
 mod neuron;
@@ -27,6 +28,7 @@ mod snippet;
 mod spread;
 mod surrogate;
 mod tally;
+mod time;
 mod update;
 mod weight_gradient;
 
@@ -98,12 +100,6 @@ impl<F: Float> Cpu<F> {
 
     fn run_forward(&mut self, input: forward::Input<F>, call: Forward<Self>) {
         let (model, shape) = (call.model, call.shape);
-        let detached = self.smooth && model.spiking && model.detach && model.reset != crate::network::Reset::None;
-        let at = self.held.at.filter(|_| detached);
-        let held = match at {
-            Some((false, next)) => Some(self.held.layers[next].as_slice()),
-            _ => None,
-        };
         let parts = forward::Call {
             model,
             shape,
@@ -112,11 +108,30 @@ impl<F: Float> Cpu<F> {
             constants: call.constants,
             recurrent: call.recurrent.map(|(weights, _)| weights.as_slice()),
             reduce: call.reduce,
-            held,
+            held: self.held(&model),
         };
         let mut spikes = call.spikes;
         forward::forward(parts, spikes.as_deref_mut(), call.tape.map(Vec::as_mut_slice), call.planes, self.smooth);
-        match (at, spikes) {
+        self.hold(&model, shape, spikes.as_deref());
+    }
+
+    /// Whether the spikes that reset such a layer are recorded or held, and which layer it is.
+    fn held_at(&self, model: &Model) -> Option<(bool, usize)> {
+        let detached = self.smooth && model.spiking && model.detach && model.reset != crate::network::Reset::None;
+        self.held.at.filter(|_| detached)
+    }
+
+    /// The spikes that reset the next layer where they are held.
+    fn held(&self, model: &Model) -> Option<&[F]> {
+        match self.held_at(model) {
+            Some((false, next)) => Some(self.held.layers[next].as_slice()),
+            _ => None,
+        }
+    }
+
+    /// After a layer has run: records its spikes where that is asked for.
+    fn hold(&mut self, model: &Model, shape: Shape, spikes: Option<&Activity<F>>) {
+        match (self.held_at(model), spikes) {
             (Some((true, next)), Some(Activity { data: Data::Values(values), .. })) => {
                 let from = shape.len(HISTORY - 1);
                 self.held.layers.push(values[from..from + shape.len(shape.steps)].to_vec());
@@ -321,6 +336,26 @@ impl<F: Float> Kernels for Cpu<F> {
 
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
         neuron_gradient::neuron_gradient(call);
+    }
+
+    fn time_forward(&mut self, call: TimeForward<Self>) {
+        time::time_forward(call, self.smooth);
+    }
+
+    fn time_backward(&mut self, call: TimeBackward<Self>) {
+        time::time_backward(call);
+    }
+
+    fn lstm_forward(&mut self, call: LstmForward<Self>) {
+        let (model, shape) = (call.model, call.shape);
+        let LstmForward { constants, recurrent, gates, spikes, tape, planes, .. } = call;
+        let again = LstmForward { model, shape, constants, recurrent, gates, spikes: &mut *spikes, tape, planes };
+        lstm::lstm_forward(again, self.held(&model), self.smooth);
+        self.hold(&model, shape, Some(spikes));
+    }
+
+    fn lstm_backward(&mut self, call: LstmBackward<Self>) {
+        lstm::lstm_backward(call);
     }
 
     fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, lengths: &Vec<u32>, planes: &mut Vec<F>) {

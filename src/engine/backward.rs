@@ -1,6 +1,6 @@
 //! The backward pass over the layers, the bound on the gradient, and the update.
 
-use super::core::Core;
+use super::core::{Core, Walk};
 use super::forward::Batch;
 use super::group::Step;
 use super::parameters::Tensor;
@@ -100,6 +100,8 @@ impl<K: Kernels> Core<K> {
             let mut given = gradient.spikes.iter().any(|(layer, _)| *layer == l) || (on_top && reached.1);
             let shape = self.plans[index].layers[l].shape;
             let regularisers = self.network.layers[l].regularise.clone();
+            // Their gradients are written while the rest of the layer is read.
+            let mut own = std::mem::take(&mut self.layers[l].own);
             let state = &self.layers[l];
             let kernels = &mut self.kernels;
             let plan = &mut self.plans[index];
@@ -171,51 +173,87 @@ impl<K: Kernels> Core<K> {
                 planes: &mut layer.planes,
                 chi: &mut training.chi,
             };
-            let fused = match above.first() {
-                None => {
-                    let gradient_spikes = training.gradient.as_ref().filter(|_| given);
-                    kernels.backward(Backward { gradient_spikes, ..call });
-                    None
-                }
+            let next = match above.first() {
+                None => None,
                 Some(above) => {
                     let next = &self.layers[l + 1];
                     let prepared = next.prepared.as_ref().expect("made for all but the first layer");
                     let chi = above.training.as_ref().expect("a forward pass with a tape made it").chi();
-                    let own = training.gradient.as_mut().expect("a layer below another spikes");
+                    let gradient = training.gradient.as_mut().expect("a layer below another spikes");
+                    let towards = next.drive_shape(above.shape);
                     if let (true, Some(scaled), Some(mask)) = (self.trained, &next.scaled, self.masks[l]) {
                         kernels.drive_backward(DriveBackward {
                             projection: Projection::Dense,
                             inputs: shape.units,
-                            shape: above.shape,
+                            shape: towards,
                             lag: next.lag,
                             weights: (&scaled.weights, &scaled.prepared),
                             chi,
                             accumulate: false,
-                            out: own,
+                            out: &mut *gradient,
                         });
-                        let given = training.given.as_ref().filter(|_| given);
-                        kernels.dropout_backward(DropoutBackward { shape, mask, given, gradient: own });
-                        kernels.backward(Backward { gradient_spikes: Some(own), ..call });
+                        let from = training.given.as_ref().filter(|_| given);
+                        kernels.dropout_backward(DropoutBackward { shape, mask, given: from, gradient });
+                        given = true;
                         None
                     } else {
-                        Some((
-                            Above {
-                                shape: above.shape,
-                                lag: next.lag,
-                                weights: (&next.weights, prepared),
-                                chi,
-                                accumulate: given,
-                                gradient: own,
-                            },
-                            call,
-                        ))
+                        let (lag, weights) = (next.lag, (&next.weights, prepared));
+                        Some(Above { shape: towards, lag, weights, chi, accumulate: given, gradient })
                     }
                 }
             };
-            if let Some((above, call)) = fused {
+            let fused = match (state.walk, next) {
+                (Walk::Steps, Some(above)) => Some(above),
+                (_, Some(above)) => {
+                    kernels.drive_backward(above.drive_backward(state.units));
+                    given = true;
+                    None
+                }
+                (_, None) => None,
+            };
+            if let Some(above) = fused {
                 kernels.layer_backward(above, call);
+            } else {
+                let gradient_spikes = training.gradient.as_ref().filter(|_| given);
+                match state.walk {
+                    Walk::Steps => kernels.backward(Backward { gradient_spikes, ..call }),
+                    Walk::Lstm => kernels.lstm_backward(LstmBackward {
+                        model: call.model,
+                        shape,
+                        constants: call.constants,
+                        recurrent: call.recurrent.expect("such a layer is recurrent").1,
+                        gates: layer.own.as_ref().expect("made with the plan"),
+                        spikes: call.spikes.expect("such a layer spikes"),
+                        tape: call.tape,
+                        gradient_spikes,
+                        gradient_potential: call.gradient_potential,
+                        counts: call.counts,
+                        planes: call.planes,
+                        chi: call.chi,
+                        bias_gradient: own.iter_mut().find(|own| own.learned()).map(|own| &mut own.gradient),
+                    }),
+                    Walk::Time { order } => {
+                        let [weights, bias] = &mut own[..] else { unreachable!("weights and bias over time") };
+                        kernels.time_backward(TimeBackward {
+                            model: call.model,
+                            shape,
+                            constants: call.constants,
+                            weights: TimeWeights { order, weights: &weights.values, bias: &bias.values },
+                            drive: layer.own.as_ref().expect("made with the plan"),
+                            potential: call.tape,
+                            gradient_spikes,
+                            gradient_potential: call.gradient_potential,
+                            counts: call.counts,
+                            planes: call.planes,
+                            chi: call.chi,
+                            weight_gradient: &mut weights.gradient,
+                            bias_gradient: &mut bias.gradient,
+                        });
+                    }
+                }
             }
             let state = &mut self.layers[l];
+            state.own = own;
             let scaled = state.scaled.as_ref().filter(|_| self.trained);
             let source = match below.last() {
                 None => &plan.input,
@@ -237,6 +275,7 @@ impl<K: Kernels> Core<K> {
                     gradient: &mut own.gradient,
                 });
             }
+            let shape = state.drive_shape(shape);
             kernels.weight_gradient(WeightGradient {
                 projection: state.projection,
                 inputs: state.inputs,
@@ -254,7 +293,10 @@ impl<K: Kernels> Core<K> {
                     projection: Projection::Dense,
                     inputs: state.units,
                     shape,
-                    source: layer.spikes.as_ref().expect("a recurrent layer spikes"),
+                    source: match &training.hidden {
+                        Some(hidden) => hidden,
+                        None => layer.spikes.as_ref().expect("a recurrent layer spikes"),
+                    },
                     lag: state.model.recurrent_lag,
                     chi: &training.chi,
                     out: &mut recurrent.gradient,
@@ -264,7 +306,7 @@ impl<K: Kernels> Core<K> {
             if state.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                 kernels.neuron_gradient(NeuronGradient {
                     model: state.model,
-                    shape,
+                    shape: layer.shape,
                     dt: self.network.dt,
                     modes: &state.settings.modes(&state.modes),
                     parameters: &state.parameters,
@@ -292,7 +334,10 @@ impl<K: Kernels> Core<K> {
             };
             square(&layer.weight_gradient, layer.weights_len, layer.settings.weight.frozen);
             if let Some(recurrent) = &layer.recurrent {
-                square(&recurrent.gradient, layer.units * pad(layer.units), layer.settings.recurrent.frozen);
+                square(&recurrent.gradient, layer.units * pad(layer.columns), layer.settings.recurrent.frozen);
+            }
+            for own in layer.own.iter().filter(|own| own.learned()) {
+                square(&own.gradient, own.len, layer.own_setting(own.name).frozen);
             }
             if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                 square(&layer.parameter_gradient, layer.modes.len() * pad(layer.units), false);
@@ -423,7 +468,11 @@ impl<K: Kernels> Core<K> {
                         let own = layer.normal.as_mut().expect("a normalised layer");
                         (&mut own.parameters, &own.gradient)
                     }
-                    _ => (&mut layer.parameters, &layer.parameter_gradient),
+                    "neuron" => (&mut layer.parameters, &layer.parameter_gradient),
+                    name => {
+                        let own = layer.own.iter_mut().find(|own| own.name == name).expect("an own tensor");
+                        (&mut own.values, &own.gradient)
+                    }
                 };
                 for Step { rule, penalty, scale, modes } in updates {
                     kernels.update(Update {
@@ -459,12 +508,12 @@ impl<K: Kernels> Core<K> {
         let index = self.last_plan()?;
         let state = &self.layers[0];
         let (steps, batch) = (self.plans[index].sequence.steps, self.plans[index].sequence.batch);
-        let (inputs, units) = (self.network.inputs, state.units);
+        let (inputs, columns) = (self.network.inputs, state.columns);
         let shape = Shape { steps, batch, units: inputs };
         let mut out = self.kernels.values("gradient of the input", shape.len(steps))?;
         let rows = state.weight_rows();
-        let mut prepared = self.kernels.prepared("weights, transposed", rows, units)?;
-        self.kernels.prepare(&state.weights, rows, units, &mut prepared);
+        let mut prepared = self.kernels.prepared("weights, transposed", rows, columns)?;
+        self.kernels.prepare(&state.weights, rows, columns, &mut prepared);
         let training = self.plans[index].layers[0].training.as_ref();
         let Some(training) = training else {
             return Err(Error::Input("there is no backward pass".into()));
@@ -472,7 +521,7 @@ impl<K: Kernels> Core<K> {
         self.kernels.drive_backward(DriveBackward {
             projection: state.projection,
             inputs,
-            shape: self.plans[index].layers[0].shape,
+            shape: state.drive_shape(self.plans[index].layers[0].shape),
             lag: state.lag,
             weights: (&state.weights, &prepared),
             chi: training.chi(),

@@ -59,13 +59,13 @@ pub(super) fn draw_mask(network: &Network, index: usize, part: &str, seed: u64) 
     if density.is_none() && diagonal {
         return None;
     }
-    let columns = layer.units;
+    let columns = layer.neuron.kind.gates() * layer.units;
     let mut candidates = rows * columns - if diagonal { 0 } else { columns };
     let mut wanted = (density.unwrap_or(1.0) * candidates as f64).round() as usize;
     let mut random = Random::new(seed, MASKS + 2 * index as u64 + u64::from(recurrent));
     let mut mask = vec![false; rows * columns];
     for (at, exists) in mask.iter_mut().enumerate() {
-        if !diagonal && at / columns == at % columns {
+        if !diagonal && at / columns == at % columns % layer.units {
             continue;
         }
         *exists = random.below(candidates) < wanted;
@@ -153,14 +153,14 @@ impl<K: Kernels> Core<K> {
 impl<K: Kernels> LayerState<K> {
     /// Holds the weights, or their gradients, to the constraints.
     pub(super) fn hold(&mut self, kernels: &mut K, gradient: bool) {
-        let (rows, units) = (self.weight_rows(), self.units);
+        let (rows, units, columns) = (self.weight_rows(), self.units, self.columns);
         // The source of weight j of a current encoder is its channel.
         let modulo = if self.projection == Projection::Current { self.inputs } else { 1 };
         let values = if gradient { &mut self.weight_gradient } else { &mut self.weights };
-        self.constraint.hold(kernels, rows, units, modulo, values, gradient);
+        self.constraint.hold(kernels, rows, columns, modulo, values, gradient);
         if let Some(recurrent) = &mut self.recurrent {
             let values = if gradient { &mut recurrent.gradient } else { &mut recurrent.weights };
-            recurrent.constraint.hold(kernels, units, units, 1, values, gradient);
+            recurrent.constraint.hold(kernels, units, columns, 1, values, gradient);
         }
     }
 }

@@ -23,10 +23,41 @@ pub(super) struct Recurrent<K: Kernels> {
     pub constraint: Constraint<K>,
 }
 
+/// A parameter tensor that only some kinds of neuron have.
+pub(super) struct Own<K: Kernels> {
+    /// Last part of its name.
+    pub name: &'static str,
+    pub values: K::Values,
+    pub gradient: K::Values,
+    /// Rows and columns without padding.
+    pub shape: (usize, usize),
+    /// Where it begins on the device: the bias of gates stands where the drive looks for it, in the row of the constants.
+    pub first: usize,
+    /// Entries on the device, those before it included.
+    pub len: usize,
+    /// Modes of the rows of those entries.
+    pub modes: Modes,
+    /// Whether the optimiser's weight decay acts on it.
+    pub decays: bool,
+}
+
+/// How a layer's neurons go through the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Walk {
+    /// Step by step.
+    Steps,
+    /// All at once, by weights over time; the own tensors are `time` and `time_bias`.
+    Time { order: Option<usize> },
+    /// As LSTM cells; the own tensor is the bias of the gates.
+    Lstm,
+}
+
 /// A layer's parameters on the device.
 pub(super) struct LayerState<K: Kernels> {
     pub model: Model,
     pub units: usize,
+    /// Columns of the weights: the units, or four rows of them for the gates of an LSTM cell.
+    pub columns: usize,
     pub inputs: usize,
     pub projection: Projection,
     /// Lag of the source: its emit lag and this layer's input delay.
@@ -45,6 +76,8 @@ pub(super) struct LayerState<K: Kernels> {
     pub weight_gradient: K::Values,
     pub prepared: Option<K::Prepared>,
     pub recurrent: Option<Recurrent<K>>,
+    pub walk: Walk,
+    pub own: Vec<Own<K>>,
     /// `[4 + own][np]`.
     pub parameters: K::Values,
     pub parameter_gradient: K::Values,
@@ -257,14 +290,14 @@ impl<K: Kernels> Core<K> {
         for layer in &mut self.layers {
             self.kernels.constants(layer.model, layer.units, dt, &layer.parameters, &mut layer.constants);
             if let Some(prepared) = &mut layer.prepared {
-                self.kernels.prepare(&layer.weights, layer.inputs, layer.units, prepared);
+                self.kernels.prepare(&layer.weights, layer.inputs, layer.columns, prepared);
             }
             if let Some(scaled) = &mut layer.scaled {
                 self.kernels.scale(Some(&layer.weights), scaled.factor, layer.weights_len, &mut scaled.weights);
-                self.kernels.prepare(&scaled.weights, layer.inputs, layer.units, &mut scaled.prepared);
+                self.kernels.prepare(&scaled.weights, layer.inputs, layer.columns, &mut scaled.prepared);
             }
             if let Some(recurrent) = &mut layer.recurrent {
-                self.kernels.prepare(&recurrent.weights, layer.units, layer.units, &mut recurrent.prepared);
+                self.kernels.prepare(&recurrent.weights, layer.units, layer.columns, &mut recurrent.prepared);
             }
         }
     }
@@ -282,7 +315,10 @@ impl<K: Kernels> Core<K> {
                 };
                 add(&mut self.kernels, "weight", layer.weights_len)?;
                 if layer.recurrent.is_some() {
-                    add(&mut self.kernels, "recurrent", layer.units * pad(layer.units))?;
+                    add(&mut self.kernels, "recurrent", layer.units * pad(layer.columns))?;
+                }
+                for own in layer.own.iter().filter(|own| own.learned()) {
+                    add(&mut self.kernels, own.name, own.len)?;
                 }
                 if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
                     add(&mut self.kernels, "neuron", layer.modes.len() * pad(layer.units))?;
@@ -297,26 +333,92 @@ impl<K: Kernels> Core<K> {
     }
 }
 
+impl<K: Kernels> Own<K> {
+    fn new(kernels: &mut K, name: &'static str, shape: (usize, usize), decays: bool) -> Result<Self> {
+        let len = shape.0 * pad(shape.1);
+        let (values, gradient) = (kernels.values(name, len)?, kernels.values(name, len)?);
+        let modes = vec![(Mode::Plain, false)];
+        Ok(Own { name, values, gradient, shape, first: 0, len, modes, decays })
+    }
+
+    /// The bias of gates, as constants `[5][4 np]` that hold nothing else.
+    fn bias(kernels: &mut K, units: usize, learned: bool) -> Result<Self> {
+        let row = GATES * pad(units);
+        let len = constant::ROWS * row;
+        let (values, gradient) = (kernels.values("bias", len)?, kernels.values("bias gradient", len)?);
+        let mut modes = vec![(Mode::Frozen, false); constant::ROWS];
+        if learned {
+            modes[constant::BIAS].0 = Mode::Plain;
+        }
+        let shape = (GATES, units);
+        Ok(Own { name: "bias", values, gradient, shape, first: constant::BIAS * row, len, modes, decays: false })
+    }
+
+    /// Whether it is learned.
+    pub fn learned(&self) -> bool {
+        self.modes.iter().any(|(mode, _)| *mode != Mode::Frozen)
+    }
+}
+
 impl<K: Kernels> LayerState<K> {
+    /// The shape of its drive and of χ.
+    pub fn drive_shape(&self, shape: Shape) -> Shape {
+        Shape { units: self.columns, ..shape }
+    }
+
+    /// Rows of its tape a step.
+    pub fn tapes(&self) -> usize {
+        self.model.tapes() + usize::from(self.walk == Walk::Lstm)
+    }
+
+    /// The weights over time of a layer that has some.
+    pub fn over_time(&self) -> TimeWeights<'_, K> {
+        let order = match self.walk {
+            Walk::Time { order } => order,
+            Walk::Steps | Walk::Lstm => None,
+        };
+        TimeWeights { order, weights: &self.own[0].values, bias: &self.own[1].values }
+    }
+
     fn new(kernels: &mut K, network: &Network, index: usize, layer: &Layer, emit_lag: usize) -> Result<Self> {
         let (units, inputs) = (layer.units, network.fan_in(index));
         let width = pad(units);
+        let gates = layer.neuron.kind.gates();
+        // The drive of each gate is a row of its own.
+        let columns = if gates > 1 { gates * width } else { units };
+        let drives = pad(columns);
         let projection = match layer.connection {
             Connection::Dense => Projection::Dense,
             Connection::Current => Projection::Current,
         };
-        let weights_len = if projection == Projection::Dense { inputs * width } else { width };
+        let weights_len = if projection == Projection::Dense { inputs * drives } else { width };
         let recurrent = if layer.recurrent {
             Some(Recurrent {
-                weights: kernels.values("recurrent weights", units * width)?,
-                gradient: kernels.values("recurrent weight gradient", units * width)?,
-                prepared: kernels.prepared("recurrent weights, transposed", units, units)?,
+                weights: kernels.values("recurrent weights", units * drives)?,
+                gradient: kernels.values("recurrent weight gradient", units * drives)?,
+                prepared: kernels.prepared("recurrent weights, transposed", units, columns)?,
                 constraint: Constraint::new(layer, units),
             })
         } else {
             None
         };
-        let model = model(layer);
+        let (walk, own) = match layer.neuron.time() {
+            None if gates > 1 => (Walk::Lstm, vec![Own::bias(kernels, units, layer.bias)?]),
+            None => (Walk::Steps, Vec::new()),
+            Some((rows, columns)) => {
+                let own = vec![
+                    Own::new(kernels, "time", (rows, columns), true)?,
+                    Own::new(kernels, "time_bias", (1, rows), false)?,
+                ];
+                (Walk::Time { order: layer.neuron.order }, own)
+            }
+        };
+        let mut model = model(layer);
+        let mut modes = modes(layer);
+        if walk == Walk::Lstm {
+            model.learned.bias = false;
+            modes[row::BIAS] = (Mode::Frozen, false);
+        }
         let rows = model.parameter_rows();
         let mut parameters = kernels.values("neuron parameters", rows * width)?;
         let ones = vec![K::Real::from_f64(1.0); (row::ROWS - 1) * width];
@@ -324,10 +426,11 @@ impl<K: Kernels> LayerState<K> {
         Ok(LayerState {
             model,
             units,
+            columns,
             inputs,
             projection,
             lag: emit_lag + layer.neuron.input_delay as usize,
-            modes: modes(layer),
+            modes,
             settings: Settings::default(),
             constraint: Constraint::new(layer, inputs),
             dropping: Dropping::of(layer),
@@ -335,7 +438,7 @@ impl<K: Kernels> LayerState<K> {
                 Some(dropping) => Some(Scaled {
                     factor: dropping.factor,
                     weights: kernels.values("weights, scaled", weights_len)?,
-                    prepared: kernels.prepared("weights, scaled and transposed", inputs, units)?,
+                    prepared: kernels.prepared("weights, scaled and transposed", inputs, columns)?,
                 }),
                 None => None,
             },
@@ -344,8 +447,10 @@ impl<K: Kernels> LayerState<K> {
             weights: kernels.values("weights", weights_len)?,
             weight_gradient: kernels.values("weight gradient", weights_len)?,
             // The input's gradient is wanted so rarely that its weights are prepared when asked for.
-            prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, units)?) } else { None },
+            prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, columns)?) } else { None },
             recurrent,
+            walk,
+            own,
             parameters,
             parameter_gradient: kernels.values("neuron parameter gradient", rows * width)?,
             constants: kernels.values("neuron constants", model.constant_rows() * width)?,

@@ -1,6 +1,6 @@
 //! The forward pass over the layers, and what can be read after it.
 
-use super::core::{Core, LayerState};
+use super::core::{Core, LayerState, Walk};
 use super::metrics::{Pass, TALLIES};
 use super::parameters::narrow;
 use super::plan::Sequence;
@@ -160,6 +160,14 @@ impl<K: Kernels> Core<K> {
             let inputs = self.network.inputs;
             return Err(Error::Input(format!("the input has {units} channels, the network has inputs = {inputs}")));
         }
+        for (index, layer) in self.network.layers.iter().enumerate() {
+            if let Some(own) = layer.neuron.steps
+                && own != steps
+            {
+                let message = format!("layer[{index}] is a psn of steps = {own}: the batch has {steps} steps");
+                return Err(Error::Input(message));
+            }
+        }
         match &batch.input {
             Input::Spikes(_) | Input::Rates(_) => {
                 if self.network.layers[0].connection == Connection::Current {
@@ -212,6 +220,13 @@ impl<K: Kernels> Core<K> {
     /// # Errors
     /// As [`Core::forward`]; the number of samples must not change within a stream.
     pub fn stream(&mut self, batch: &Batch<K::Real>) -> Result<Outputs<'_, K>> {
+        for (index, layer) in self.network.layers.iter().enumerate() {
+            if layer.neuron.kind.over_time() {
+                let name = layer.neuron.kind.name();
+                let message = format!("layer[{index}] is a {name}: it sees all steps at once and cannot be streamed");
+                return Err(Error::Input(message));
+            }
+        }
         self.run(batch, Mode::Stream)
     }
 
@@ -268,30 +283,44 @@ impl<K: Kernels> Core<K> {
             let shape = layer.shape;
             kernels.copy_plane(shape, &mut layer.planes, plane::POTENTIAL, plane::START_POTENTIAL);
             kernels.copy_plane(shape, &mut layer.planes, plane::CURRENT, plane::START_CURRENT);
+            let (mut tape, mut hidden, mut normal) = (None, None, None);
+            if let Some(own) = &mut layer.training
+                && (mode != Mode::Infer || (l == top && traced))
+            {
+                (tape, hidden, normal) = (Some(&mut own.tape), own.hidden.as_mut(), own.normal.as_mut());
+            }
+            // Gates take the place of their drive. Over time X is kept for the adjoint; without one V goes where X would.
+            let (x, mut potential) = match (state.walk, &mut layer.own) {
+                (Walk::Lstm, Some(own)) => (own, None),
+                (Walk::Time { .. }, Some(own)) => match tape.take() {
+                    Some(tape) => (own, Some(tape)),
+                    None => (&mut plan.drive, Some(own)),
+                },
+                _ => (&mut plan.drive, None),
+            };
             let drive = Drive {
                 projection: state.projection,
                 inputs: state.inputs,
-                shape,
+                shape: Shape { units: state.columns, ..shape },
                 range: 0..sequence.steps,
                 source,
                 lag: state.lag,
                 weights,
-                constants: &state.constants,
-                out: &mut plan.drive,
+                constants: if state.walk == Walk::Lstm { &state.own[0].values } else { &state.constants },
+                out: &mut *x,
             };
             // A normalised drive has to be there for all steps first.
             let drive = match &mut state.normal {
                 None => Some(drive),
                 Some(own) => {
                     kernels.drive(drive);
-                    let tape = layer.training.as_mut().and_then(|training| training.normal.as_mut());
                     kernels.normalise(Normalise {
                         shape,
                         epsilon: own.epsilon,
                         parameters: &own.parameters,
                         running: &mut own.running,
-                        drive: &mut plan.drive,
-                        training: tape.filter(|_| trained).map(|tape| NormaliseTraining {
+                        drive: &mut *x,
+                        training: normal.take().filter(|_| trained).map(|tape| NormaliseTraining {
                             momentum: own.momentum,
                             normal: &mut tape.normal,
                             deviation: &mut tape.deviation,
@@ -308,16 +337,38 @@ impl<K: Kernels> Core<K> {
                 constants: &state.constants,
                 recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
                 spikes: layer.spikes.as_mut(),
-                tape: match &mut layer.training {
-                    Some(own) if mode != Mode::Infer || (l == top && traced) => Some(&mut own.tape),
-                    _ => None,
-                },
+                tape,
                 planes: &mut layer.planes,
                 reduce: if l == top && online { self.network.readout.losses[0].reduce.online() } else { None },
             };
-            match drive {
-                Some(drive) => kernels.layer_forward(drive, forward),
-                None => kernels.forward(&plan.drive, forward),
+            match (state.walk, drive) {
+                (Walk::Steps, Some(drive)) => kernels.layer_forward(drive, forward),
+                (Walk::Steps, None) => kernels.forward(x, forward),
+                (walk, drive) => {
+                    if let Some(drive) = drive {
+                        kernels.drive(drive);
+                    }
+                    let Forward { model, constants, recurrent, spikes, tape, planes, .. } = forward;
+                    let spikes = spikes.expect("such a layer spikes");
+                    if walk == Walk::Lstm {
+                        kernels.lstm_forward(LstmForward {
+                            model,
+                            shape,
+                            constants,
+                            recurrent: recurrent.expect("such a layer is recurrent").0,
+                            gates: x,
+                            spikes,
+                            tape: tape.zip(hidden.take()),
+                            planes,
+                        });
+                    } else {
+                        let (weights, potential) = (state.over_time(), potential.take());
+                        let potential = potential.expect("chosen above");
+                        let drive = &*x;
+                        let call = TimeForward { model, shape, constants, weights, drive, spikes, potential, planes };
+                        kernels.time_forward(call);
+                    }
+                }
             }
             if let (true, Some(mask), Some(spikes)) = (trained, self.masks.get(l).copied().flatten(), &layer.spikes) {
                 let training = layer.training.as_mut().expect("made for a pass of training");

@@ -4,7 +4,7 @@ use super::backward::Optimiser;
 use super::core::{Core, LayerState};
 use super::parameters::{neuron_row, split};
 use crate::error::{Error, Result};
-use crate::kernels::{Kernels, Mode, Modes, Penalty, Rule};
+use crate::kernels::{Kernels, Mode, Modes, Penalty, Rule, row};
 
 /// What holds for the parameters whose name matches a pattern. Of several that match the last one that says something counts.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,8 @@ pub(super) struct Settings {
     pub recurrent: Setting,
     /// Scale and shift of a normalised drive.
     pub norm: [Setting; 2],
+    /// Weights and bias over time.
+    pub time: [Setting; 2],
     /// By row of the neuron parameters.
     pub rows: Vec<Setting>,
     unused: Setting,
@@ -53,6 +55,8 @@ impl Settings {
                 "recurrent" => &mut self.recurrent,
                 "norm_scale" => &mut self.norm[0],
                 "norm_shift" => &mut self.norm[1],
+                "time" => &mut self.time[0],
+                "time_bias" => &mut self.time[1],
                 // Running statistics are not learned.
                 _ => &mut self.unused,
             },
@@ -149,6 +153,16 @@ pub(super) struct Step {
 }
 
 impl<K: Kernels> LayerState<K> {
+    /// What holds for its own tensor `name`.
+    pub(super) fn own_setting(&self, name: &str) -> Setting {
+        match name {
+            "time" => self.settings.time[0],
+            "time_bias" => self.settings.time[1],
+            // The bias of gates.
+            _ => self.settings.row(row::BIAS),
+        }
+    }
+
     /// The updates of the tensor `part`. Rows of the neuron
     /// parameters that differ in rate or decay are updated one after the other, each time the others are frozen.
     pub(super) fn updates(&self, part: &str, optimiser: &Optimiser) -> Vec<Step> {
@@ -166,6 +180,12 @@ impl<K: Kernels> LayerState<K> {
             };
             (rule, penalty)
         };
+        if let Some(own) = self.own.iter().find(|own| own.name == part) {
+            let setting = self.own_setting(part);
+            let (rule, penalty) = with_decay(setting.decay, own.decays);
+            let step = Step { rule, penalty, scale: setting.scale, modes: own.modes.clone() };
+            return if setting.frozen { Vec::new() } else { vec![step] };
+        }
         let whole = match part {
             "weight" => Some(self.settings.weight),
             "recurrent" => Some(self.settings.recurrent),

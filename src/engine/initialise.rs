@@ -1,7 +1,7 @@
 //! Draws the start of a network: a function of the network and the seed, the same on every device.
 
 use super::parameters::{Parameters, Tensor, shapes};
-use crate::network::{Connection, Init, Layer, Network, Parameter};
+use crate::network::{Connection, Init, Layer, Network, Neuron, Parameter};
 use crate::neuron::Leak;
 use crate::spikes::Random;
 
@@ -15,6 +15,10 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
         let len: usize = shape.iter().product();
         let mut random = Random::new(seed, stream as u64);
         let values = match part {
+            // Of an LSTM cell, every fan-in is that of the cell, as in torch: U(−1/√n, 1/√n).
+            "weight" if layer.neuron.kind.gates() > 1 => {
+                draw(&layer.init, network.dt, layer, layer.units, len, &mut random)
+            }
             "weight" if shape.len() == 1 => draw(&layer.init, network.dt, layer, 1, len, &mut random),
             "weight" => {
                 let fan_in = existing(shape[0], layer.density);
@@ -24,7 +28,12 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
                 let fan_in = existing(shape[0], layer.recurrent_density);
                 draw(&layer.recurrent_init, network.dt, layer, fan_in, len, &mut random)
             }
+            "bias" if layer.neuron.kind.gates() > 1 => {
+                draw(&layer.bias_init, network.dt, layer, layer.units, len, &mut random)
+            }
             "bias" => draw(&layer.bias_init, network.dt, layer, network.fan_in(index), len, &mut random),
+            "time" => time(&layer.neuron, &mut random),
+            "time_bias" => vec![0.0; len],
             "tau_mem" => spread(Some(&layer.neuron.tau_mem), shortest(layer, network.dt), len, &mut random),
             "tau_syn" => spread(layer.neuron.tau_syn.as_ref(), 0.0, len, &mut random),
             "threshold" => spread(layer.neuron.threshold.as_ref(), 0.0, len, &mut random),
@@ -48,6 +57,21 @@ pub fn initialise(network: &Network, seed: u64) -> Parameters<f64> {
         parameters.insert(name, Tensor { shape, values });
     }
     parameters
+}
+
+/// As SpikingJelly: U(−1/√T, 1/√T), or taps that double from each to the next, the current step's 1. (The bias is 0, its −1
+/// with a threshold of 0.)
+fn time(neuron: &Neuron, random: &mut Random) -> Vec<f64> {
+    match neuron.time() {
+        Some((_, order)) if neuron.order.is_some() => {
+            (0..order).map(|tap| 0.5f64.powi((order - 1 - tap) as i32)).collect()
+        }
+        Some((steps, _)) => {
+            let bound = 1.0 / (steps as f64).sqrt();
+            (0..steps * steps).map(|_| (2.0 * random.uniform() - 1.0) * bound).collect()
+        }
+        None => Vec::new(),
+    }
 }
 
 /// Sources of a unit that exist on average, at least 1.
@@ -78,8 +102,9 @@ fn signed(mut values: Vec<f64>, layer: &Layer, part: &str, sources: usize) -> Ve
     let Some(dale) = layer.dale else { return values };
     let excitatory = dale.count(sources);
     let current = part == "weight" && layer.connection == Connection::Current;
+    let columns = layer.neuron.kind.gates() * layer.units;
     for (at, value) in values.iter_mut().enumerate() {
-        let source = if current { at % sources } else { at / layer.units };
+        let source = if current { at % sources } else { at / columns };
         *value = if source < excitatory { value.abs() } else { -value.abs() };
     }
     values

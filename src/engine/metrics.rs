@@ -103,14 +103,16 @@ struct FanOut {
 impl FanOut {
     fn new(network: &Network) -> Self {
         let first = &network.layers[0];
+        let width = |layer: &crate::network::Layer| layer.neuron.kind.gates() * layer.units;
         let layers = network.layers.iter().enumerate().filter(|(_, layer)| layer.neuron.spiking());
         let of_layer = |(l, layer): (usize, &crate::network::Layer)| {
-            let own = if layer.recurrent { layer.units } else { 0 };
-            (own + network.layers.get(l + 1).map_or(0, |above| above.units)) as f64
+            // An LSTM cell sends h back, not its spikes.
+            let own = if layer.recurrent && layer.neuron.kind.gates() == 1 { layer.units } else { 0 };
+            (own + network.layers.get(l + 1).map_or(0, width)) as f64
         };
         FanOut {
             input: match first.connection {
-                Connection::Dense => first.units as f64,
+                Connection::Dense => width(first) as f64,
                 Connection::Current => (first.units / network.inputs) as f64,
             },
             layers: layers.map(of_layer).collect(),
@@ -132,10 +134,11 @@ pub(super) struct Ring<K: Kernels> {
     steps: f64,
 }
 
-/// Gradient tensors of a layer: weights, recurrent weights, neuron parameters.
+/// Gradient tensors of a layer: weights, recurrent weights, its own tensors, neuron parameters.
 pub(super) fn tensors<K: Kernels>(layer: &LayerState<K>) -> usize {
     let learned = layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen);
-    1 + usize::from(layer.recurrent.is_some()) + usize::from(learned) + usize::from(layer.normal.is_some())
+    let own = layer.own.iter().filter(|own| own.learned()).count();
+    1 + usize::from(layer.recurrent.is_some()) + own + usize::from(learned) + usize::from(layer.normal.is_some())
 }
 
 impl<K: Kernels> Ring<K> {

@@ -5,12 +5,14 @@
 //! | `layer0.weight` | `[in, out]`; of a current encoder `[units]` |
 //! | `layer0.recurrent` | `[n, n]`, from row to column |
 //! | `layer0.bias` | `[n]`, where the layer has one |
+//! | the three of an `slstm` | `[in, 4n]`, `[n, 4n]`, `[4n]`; gates i, f, g, o |
 //! | `layer0.norm_scale`, `layer0.norm_shift`, `layer0.norm_mean`, `layer0.norm_variance` | `[n]`, where the drive is normalised; the last two are the running statistics |
 //! | `layer0.tau_mem`, `layer0.tau_syn`, `layer0.threshold` | `[1]` or `[n]`, as the network says |
+//! | `layer0.time`, `layer0.time_bias` | of a `psn` `[T, T]` and `[T]`, of a `sliding_psn` `[order]` and `[1]` |
 //! | `layer0.leak` | p of a `plif`, `1 − β = logistic(p)` |
 //! | `layer0.adaptation`, … | a snippet's own parameters by name |
 
-use super::core::{Core, LayerState};
+use super::core::{Core, LayerState, Own};
 use crate::error::{Error, Result};
 use crate::kernels::{Kernels, Model, Projection, Real, row};
 use crate::network::{Connection, Network};
@@ -48,7 +50,7 @@ pub type Parameters<F = f32> = BTreeMap<String, Tensor<F>>;
 pub struct OptimiserState<F = f32> {
     /// Steps done.
     pub step: u64,
-    /// `layer0.weight`, `layer0.recurrent`, `layer0.neuron`, `layer0.norm`: `[rows, length]`.
+    /// `layer0.weight`, `layer0.recurrent`, `layer0.neuron`, `layer0.norm`, `layer0.time`, …: `[rows, length]`.
     pub tensors: BTreeMap<String, Tensor<F>>,
 }
 
@@ -57,15 +59,27 @@ pub fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
     let mut shapes = Vec::new();
     for (index, layer) in network.layers.iter().enumerate() {
         let mut add = |name: &str, shape: Vec<usize>| shapes.push((format!("layer{index}.{name}"), shape));
+        let columns = layer.neuron.kind.gates() * layer.units;
         match layer.connection {
-            Connection::Dense => add("weight", vec![network.fan_in(index), layer.units]),
+            Connection::Dense => add("weight", vec![network.fan_in(index), columns]),
             Connection::Current => add("weight", vec![layer.units]),
         }
         if layer.recurrent {
-            add("recurrent", vec![layer.units, layer.units]);
+            add("recurrent", vec![layer.units, columns]);
         }
         if layer.bias {
-            add("bias", vec![layer.units]);
+            add("bias", vec![columns]);
+        }
+        match layer.neuron.time() {
+            Some((1, order)) if layer.neuron.order.is_some() => {
+                add("time", vec![order]);
+                add("time_bias", vec![1]);
+            }
+            Some((steps, _)) => {
+                add("time", vec![steps, steps]);
+                add("time_bias", vec![steps]);
+            }
+            None => {}
         }
         if layer.normalise.is_some() {
             for name in ["norm_scale", "norm_shift", "norm_mean", "norm_variance"] {
@@ -183,6 +197,10 @@ impl<K: Kernels> Core<K> {
             let (index, part) = split(name).expect("checked above");
             let units = self.network.layers[index].units;
             let layer = &mut self.layers[index];
+            if let Some(own) = layer.own.iter_mut().find(|own| own.name == part) {
+                self.kernels.write(&mut own.values, own.first, &widen(&tensor.values, own.shape.1));
+                continue;
+            }
             match neuron_row(&layer.model, part) {
                 None if part.starts_with("norm_") => {
                     let own = layer.normal.as_mut().and_then(|own| own.place(part));
@@ -226,8 +244,9 @@ impl<K: Kernels> Core<K> {
         for (name, shape) in shapes(&self.network) {
             let (index, part) = split(&name).expect("made by `shapes`");
             let layer = &mut self.layers[index];
-            let learned =
-                neuron_row(&layer.model, part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
+            let own = layer.own.iter().find(|own| own.name == part).is_some_and(Own::learned);
+            let learned = own
+                || neuron_row(&layer.model, part).is_none_or(|row| layer.modes[row].0 != crate::kernels::Mode::Frozen);
             if learned && !matches!(part, "norm_mean" | "norm_variance") {
                 let values = layer.tensor(&mut self.kernels, part, true)?;
                 out.insert(name, Tensor { values: values[..shape.iter().product()].to_vec(), shape });
@@ -291,6 +310,10 @@ impl<K: Kernels> LayerState<K> {
     /// A parameter or its gradient without padding; a neuron parameter with all its neurons.
     fn tensor(&mut self, kernels: &mut K, part: &str, gradient: bool) -> Result<Vec<K::Real>> {
         let width = pad(self.units);
+        if let Some(own) = self.own.iter().find(|own| own.name == part) {
+            let values = kernels.read(if gradient { &own.gradient } else { &own.values }, own.first..own.len)?;
+            return Ok(narrow(&values, own.shape.1));
+        }
         if let Some(own) = self.normal.as_mut() {
             let gradients = |row: usize| row * width..row * width + self.units;
             match (part, gradient) {
@@ -308,6 +331,8 @@ impl<K: Kernels> LayerState<K> {
                 Ok(kernels.read(from, row * width..row * width + self.units)?)
             }
             None => {
+                // The gates of an LSTM cell have rows of their own.
+                let gates = self.columns.div_ceil(width);
                 let (values, rows) = match (part, gradient) {
                     ("weight", false) => (&self.weights, self.weight_rows()),
                     ("weight", true) => (&self.weight_gradient, self.weight_rows()),
@@ -316,7 +341,7 @@ impl<K: Kernels> LayerState<K> {
                         (if gradient { &recurrent.gradient } else { &recurrent.weights }, self.units)
                     }
                 };
-                Ok(narrow(&kernels.read(values, 0..rows * width)?, self.units))
+                Ok(narrow(&kernels.read(values, 0..rows * gates * width)?, self.units))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The plan: for one size of sequence, the buffers of each layer and the form of each kernel.
 
 use super::between::NormalTape;
-use super::core::{Core, LayerState};
+use super::core::{Core, LayerState, Walk};
 use super::device::Budget;
 use super::readout::ReadoutPlan;
 use crate::error::{Error, Result};
@@ -26,6 +26,8 @@ pub(super) struct LayerPlan<K: Kernels> {
     pub backward: Form,
     pub planes: K::Values,
     pub spikes: Option<K::Activity>,
+    /// Over time: X, kept for the backward pass (`[T][B][np]`); without one, V. Of LSTM cells: the gates, `[T][B][4 np]`.
+    pub own: Option<K::Values>,
     pub training: Option<Training<K>>,
 }
 
@@ -33,6 +35,8 @@ pub(super) struct LayerPlan<K: Kernels> {
 pub(super) struct Training<K: Kernels> {
     pub tape: K::Values,
     pub chi: K::Values,
+    /// h of LSTM cells, as the source of their recurrent weights.
+    pub hidden: Option<K::Activity>,
     /// Gradient of the spikes; None for a readout.
     pub gradient: Option<K::Values>,
     /// Gradient of the potential, made when somebody gives one.
@@ -80,12 +84,16 @@ fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u
         (true, ActivityKind::Bytes) => (steps + HISTORY) * batch * width,
         (true, _) => (steps + HISTORY) * batch * words(layer.units) * 4,
     };
-    let tape = steps * row * layer.model.tapes();
+    let tape = steps * row * layer.tapes();
     let gradient = if layer.model.spiking { steps * row } else { 0 };
+    let drives = batch * pad(layer.columns) * real;
+    let own = if layer.walk == Walk::Steps { 0 } else { steps * drives };
+    let hidden = if layer.walk == Walk::Lstm { (steps + HISTORY) * row } else { 0 };
     let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
     let dropped = if layer.dropping.is_some() { spikes } else { 0 };
     let normal = if layer.normal.is_some() { (2 * steps + FUTURE) * row } else { 0 };
-    ((spikes + planes) as u64, (tape + (steps + FUTURE) * row + gradient + dropped + normal) as u64)
+    let more = tape + hidden + (steps + FUTURE) * drives + gradient + dropped + normal;
+    ((spikes + planes + own) as u64, more as u64)
 }
 
 impl<K: Kernels> Core<K> {
@@ -162,6 +170,11 @@ impl<K: Kernels> Core<K> {
                 } else {
                     None
                 },
+                own: match layer.walk {
+                    Walk::Steps => None,
+                    Walk::Time { .. } => Some(kernels.values("drive over time", shape.len(steps))?),
+                    Walk::Lstm => Some(kernels.values("gates", layer.drive_shape(shape).len(steps))?),
+                },
                 training: None,
             });
         }
@@ -186,8 +199,12 @@ impl<K: Kernels> Core<K> {
             }
             let (shape, steps) = (plan.shape, plan.shape.steps);
             plan.training = Some(Training {
-                tape: self.kernels.values("tape", layer.model.tapes() * shape.len(steps))?,
-                chi: self.kernels.values("adjoint", shape.len(steps + FUTURE))?,
+                tape: self.kernels.values("tape", layer.tapes() * shape.len(steps))?,
+                chi: self.kernels.values("adjoint", layer.drive_shape(shape).len(steps + FUTURE))?,
+                hidden: match layer.walk {
+                    Walk::Lstm => Some(self.kernels.activity("hidden state", ActivityKind::Values, shape)?),
+                    _ => None,
+                },
                 gradient: if layer.model.spiking {
                     Some(self.kernels.values("gradient of spikes", shape.len(steps))?)
                 } else {

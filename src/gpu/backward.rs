@@ -33,7 +33,7 @@ pub(super) struct Params {
 }
 
 /// The define of a surrogate.
-fn surrogate(kind: SurrogateKind) -> &'static str {
+pub(super) fn surrogate(kind: SurrogateKind) -> &'static str {
     match kind {
         SurrogateKind::FastSigmoid => "FAST_SIGMOID",
         SurrogateKind::Sigmoid => "SIGMOID",

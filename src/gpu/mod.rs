@@ -5,10 +5,12 @@
 //! workgroup, 65535 groups a dimension. A failure on the way is kept and returned by the next read.
 
 mod advance;
+mod arriving;
 mod backward;
 mod buffers;
 mod clamp;
 mod collapse;
+mod column_sum;
 mod constants;
 mod constrain;
 mod control;
@@ -22,6 +24,7 @@ mod finish;
 mod form;
 mod forward;
 mod loss;
+mod lstm;
 mod memory;
 mod neuron_gradient;
 mod normalise;
@@ -37,6 +40,7 @@ mod spread;
 mod square_sum;
 mod table;
 mod tally;
+mod time;
 mod update;
 mod weight_gradient;
 
@@ -233,6 +237,22 @@ impl Kernels for Gpu {
 
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
         neuron_gradient::neuron_gradient(self, call);
+    }
+
+    fn time_forward(&mut self, call: TimeForward<Self>) {
+        time::time_forward(self, call);
+    }
+
+    fn time_backward(&mut self, call: TimeBackward<Self>) {
+        time::time_backward(self, call);
+    }
+
+    fn lstm_forward(&mut self, call: LstmForward<Self>) {
+        lstm::lstm_forward(self, call);
+    }
+
+    fn lstm_backward(&mut self, call: LstmBackward<Self>) {
+        lstm::lstm_backward(self, call);
     }
 
     fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity, lengths: &Words, planes: &mut Values) {

@@ -23,10 +23,15 @@ macro_rules! piece {
 /// All kernels.
 pub(super) static SHADERS: &[Shader] = &[
     shader!("advance", advance::Params),
+    shader!("arriving", arriving::Params),
+    shader!("arriving_theta", arriving::Params),
     shader!("backward", backward::Params),
     shader!("backward_resident", backward::Params),
+    shader!("band", time::BandParams),
+    shader!("band_gradient", time::BandParams),
     shader!("clamp", clamp::Params),
     shader!("collapse", collapse::Params),
+    shader!("column_sum", column_sum::Params),
     shader!("constants", constants::Params),
     shader!("constrain", constrain::Params),
     shader!("control", control::Params),
@@ -42,6 +47,8 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("forward", forward::Params),
     shader!("forward_resident", forward::Params),
     shader!("loss", loss::Params),
+    shader!("lstm_backward", lstm::BackwardParams),
+    shader!("lstm_forward", lstm::Params),
     shader!("neuron_gradient", neuron_gradient::Params),
     shader!("normalise", normalise::Params),
     shader!("normalise_backward", normalise::Params),
@@ -53,8 +60,10 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("spread", spread::Params),
     shader!("scale", scale::Params),
     shader!("square_sum", square_sum::Params),
+    shader!("step_sum", column_sum::StepParams),
     shader!("sum_chunks", weight_gradient::SumParams),
     shader!("tally", tally::Params),
+    shader!("time_forward", time::Params),
     shader!("update", update::Params),
     shader!("weight_gradient", weight_gradient::Params),
     shader!("weight_gradient_current", weight_gradient::CurrentParams),
@@ -64,8 +73,10 @@ pub(super) static SHADERS: &[Shader] = &[
 /// All pieces.
 pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("neuron/adjoint"),
+    piece!("neuron/arriving"),
     piece!("neuron/backward"),
     piece!("neuron/forward"),
+    piece!("neuron/gates"),
     piece!("neuron/lif"),
     piece!("neuron/lif_constants"),
     piece!("neuron/reset"),
@@ -98,10 +109,14 @@ pub fn permutations() -> Vec<Permutation> {
     all.extend(normalise::permutations());
     all.extend(scale::permutations());
     all.push(flat("constants").define("OWN", true));
+    all.extend(["band", "column_sum", "step_sum", "time_forward"].map(flat));
+    all.push(tree("band_gradient"));
+    all.extend(arriving::permutations());
     all.push(flat("count").define("BYTES", true));
     all.extend(collapse::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());
+    all.extend(lstm::permutations());
     all.extend(neuron_gradient::permutations());
     all.extend(planes::permutations());
     all.extend(product::permutations());

@@ -1,9 +1,11 @@
 //! `weight_gradient`: in two stages, partial sums over chunks of time and batch, then the sum of the chunks. The chunks
 //! depend on the shapes only, so the same shapes give the same bits.
 
+use super::buffers::Array;
 use super::recorder::{read, write};
 use super::{Gpu, Permutation, flat};
 use crate::kernels::{HISTORY, Projection, WeightGradient};
+use crate::spikes::pad;
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -110,6 +112,39 @@ pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
     if let Some(partial) = &partial {
         let params = SumParams { chunks: chunks as u32, entries: entries as u32 };
         let bindings = [read(1, partial), write(2, &call.out.array)];
+        gpu.flat(Permutation::new("sum_chunks"), &params, &bindings, entries, (chunks * entries) as u64);
+    }
+}
+
+/// `out[i][c] = Σ_r from[r][i] values[r][c]` over two matrices of `rows` rows: `inputs` columns of the first, padded, and
+/// `row` of the second.
+pub(super) fn dense(gpu: &mut Gpu, from: &Array, inputs: usize, values: &Array, row: usize, rows: usize, out: &Array) {
+    let entries = inputs * row;
+    let groups = inputs.div_ceil(TILE) * row.div_ceil(TILE);
+    let (chunk, chunks) = chunks(rows, groups, entries);
+    let partial = if chunks > 1 { gpu.recorder.scratch("partial weight gradients", chunks * entries) } else { None };
+    if chunks > 1 && partial.is_none() {
+        return;
+    }
+    let bindings = [read(1, from), read(2, values), write(3, partial.as_ref().unwrap_or(out))];
+    let work = ((chunk * entries) as u64).div_ceil(groups as u64);
+    for slice in super::form::slices(groups * chunks, work, 1) {
+        let params = Params {
+            chunk: chunk as u32,
+            rows: rows as u32,
+            chunks: chunks as u32,
+            first_source: 0,
+            row: row as u32,
+            source_row: pad(inputs) as u32,
+            inputs: inputs as u32,
+            first_group: slice.start as u32,
+        };
+        let work = work * slice.len() as u64;
+        gpu.dispatch(Permutation::new("weight_gradient_dense"), &params, &bindings, slice.len(), work);
+    }
+    if let Some(partial) = &partial {
+        let params = SumParams { chunks: chunks as u32, entries: entries as u32 };
+        let bindings = [read(1, partial), write(2, out)];
         gpu.flat(Permutation::new("sum_chunks"), &params, &bindings, entries, (chunks * entries) as u64);
     }
 }

@@ -35,7 +35,7 @@ impl Layer {
         Layer {
             units,
             connection: Connection::Dense,
-            recurrent,
+            recurrent: recurrent || kind == NeuronKind::Slstm,
             bias: false,
             neuron: preset.neuron(kind, recurrent),
             surrogate: (kind != NeuronKind::Li).then(|| preset.surrogate()),

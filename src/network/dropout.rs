@@ -143,6 +143,9 @@ impl Layer {
             }
         }
         let Some(Normalise { momentum, epsilon, scale, .. }) = self.normalise else { return Ok(()) };
+        if self.neuron.kind.gates() > 1 {
+            return fail("normalise", "the gates of an slstm are not normalised: leave it out".into());
+        }
         if !(momentum > 0.0 && momentum <= 1.0) {
             return fail("normalise.momentum", format!("must be above 0 and at most 1, is {momentum}"));
         }

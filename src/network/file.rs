@@ -162,6 +162,9 @@ fn complete_layer(layer: &mut Table, switches: &Switches, dt: f64, last: bool, p
     if neuron.get("tau_syn") == Some(&Value::Boolean(false)) {
         neuron.remove("tau_syn");
     }
+    if kind == NeuronKind::Slstm {
+        layer.entry("recurrent").or_insert(Value::Boolean(true));
+    }
     if kind != NeuronKind::Li {
         let surrogate = subtable(layer, "surrogate", place)?;
         complete_surrogate(surrogate, switches.surrogate);

@@ -29,6 +29,12 @@ pub enum NeuronKind {
     Li,
     /// Leaky integrate-and-fire with several spikes a step: `S_t = clamp(⌊V_t/θ⌋, 0, max_spikes)`.
     MultiSpike,
+    /// `V = W_time X + b_t` over all steps at once, no reset (Fang et al. 2023).
+    Psn,
+    /// The same with the last `order` steps of X, and the same weights at every step.
+    SlidingPsn,
+    /// An LSTM cell whose output h is thresholded, snnTorch's SLSTM: always recurrent, h is fed back.
+    Slstm,
     /// Any other neuron: see [`crate::neuron`].
     Snippet(&'static Snippet),
 }
@@ -44,9 +50,13 @@ impl NeuronKind {
         NeuronKind::Li,
     ];
 
+    /// The kinds whose neurons are no membranes: weights over time, gates.
+    pub const WHOLE: [NeuronKind; 3] = [NeuronKind::Psn, NeuronKind::SlidingPsn, NeuronKind::Slstm];
+
     /// The kind of that name in a network file.
     pub fn named(name: &str) -> Option<NeuronKind> {
-        let family = NeuronKind::FAMILY.into_iter().find(|kind| kind.name() == name);
+        let mut known = NeuronKind::FAMILY.into_iter().chain(NeuronKind::WHOLE);
+        let family = known.find(|kind| kind.name() == name);
         family.or_else(|| crate::neuron::find(name).map(NeuronKind::Snippet))
     }
 
@@ -59,13 +69,38 @@ impl NeuronKind {
             NeuronKind::Plif => "plif",
             NeuronKind::MultiSpike => "multi_spike",
             NeuronKind::Li => "li",
+            NeuronKind::Psn => "psn",
+            NeuronKind::SlidingPsn => "sliding_psn",
+            NeuronKind::Slstm => "slstm",
             NeuronKind::Snippet(snippet) => snippet.name,
         }
     }
 
     /// All names that are known.
     pub fn names() -> Vec<&'static str> {
-        NeuronKind::FAMILY.iter().map(|kind| kind.name()).chain(crate::neuron::names()).collect()
+        let whole = NeuronKind::WHOLE.map(NeuronKind::name);
+        NeuronKind::FAMILY.iter().map(|kind| kind.name()).chain(crate::neuron::names()).chain(whole).collect()
+    }
+
+    /// Drives of a neuron: an LSTM cell has one for each gate, i, f, g, o.
+    pub fn gates(self) -> usize {
+        if self == NeuronKind::Slstm { crate::kernels::GATES } else { 1 }
+    }
+
+    /// Reset forms that it takes, the default first.
+    pub fn resets(self) -> &'static [Reset] {
+        match self {
+            NeuronKind::Psn | NeuronKind::SlidingPsn => &[Reset::None],
+            NeuronKind::Slstm => &[Reset::None, Reset::SubtractAfter, Reset::ZeroAfter],
+            NeuronKind::Snippet(snippet) => snippet.resets,
+            NeuronKind::MultiSpike => &[Reset::SubtractBefore, Reset::SubtractAfter, Reset::None],
+            _ => &Reset::ALL,
+        }
+    }
+
+    /// Whether it sees all steps at once, by weights over time.
+    pub fn over_time(self) -> bool {
+        matches!(self, NeuronKind::Psn | NeuronKind::SlidingPsn)
     }
 
     /// The snippet behind it.
@@ -79,7 +114,7 @@ impl NeuronKind {
     /// How β is made of τ_mem.
     pub fn leak(self) -> Leak {
         match self {
-            NeuronKind::If => Leak::None,
+            NeuronKind::If | NeuronKind::Psn | NeuronKind::SlidingPsn | NeuronKind::Slstm => Leak::None,
             NeuronKind::Plif => Leak::Logistic,
             NeuronKind::Snippet(snippet) => snippet.leak,
             _ => Leak::Exponential,
@@ -419,6 +454,12 @@ pub struct Neuron {
     /// Whether the surrogate of a [`NeuronKind::MultiSpike`] has a peak at every multiple of θ (sinabs), not only at θ.
     #[serde(default, skip_serializing_if = "is_false")]
     pub periodic: bool,
+    /// Of a `psn`: the number of steps T that its weights over time are made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Of a `sliding_psn`: how many steps of the drive it sees, the current one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<usize>,
     /// The neuron's own parameters by name, where it is a snippet; those left out have their default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Parameter>,
@@ -438,6 +479,15 @@ impl Neuron {
     pub fn own(&self, index: usize) -> Option<Parameter> {
         let spec = self.kind.snippet()?.parameters.get(index)?;
         Some(self.parameters.get(spec.name).cloned().unwrap_or_else(|| spec.default.into()))
+    }
+
+    /// Shape of the weights over time of a kind that has some: rows, columns.
+    pub fn time(&self) -> Option<(usize, usize)> {
+        match self.kind {
+            NeuronKind::Psn => self.steps.map(|steps| (steps, steps)),
+            NeuronKind::SlidingPsn => self.order.map(|order| (1, order)),
+            _ => None,
+        }
     }
 
     /// Whether it spikes.

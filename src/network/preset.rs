@@ -29,6 +29,9 @@ pub enum Preset {
     Sinabs,
 }
 
+/// Steps that a `sliding_psn` sees where a file does not say.
+const ORDER: usize = 4;
+
 impl Preset {
     /// All presets.
     pub const ALL: [Preset; 9] = [
@@ -118,6 +121,7 @@ impl Preset {
         let mut reset = if spiking { reset } else { Reset::None };
         match kind {
             NeuronKind::If => gain = Gain::One,
+            NeuronKind::Psn | NeuronKind::SlidingPsn | NeuronKind::Slstm => (gain, reset) = (Gain::One, Reset::None),
             NeuronKind::MultiSpike if !matches!(reset, Reset::SubtractBefore | Reset::SubtractAfter) => {
                 reset = Reset::SubtractBefore;
             }
@@ -130,22 +134,27 @@ impl Preset {
             }
             _ => {}
         }
+        let whole = NeuronKind::WHOLE.contains(&kind);
+        // |h| < 1: an LSTM cell never reaches 1.
+        let threshold = if kind == NeuronKind::Slstm { 0.5 } else { 1.0 };
         Neuron {
             kind,
             tau_mem,
             tau_syn: tau_syn.map(Parameter::from),
-            threshold: spiking.then(|| 1.0.into()),
+            threshold: spiking.then(|| threshold.into()),
             reset,
-            detach_reset: detach,
+            detach_reset: detach && !kind.over_time(),
             lag: if tau_syn.is_some() { lag } else { 0 },
             emit_lag: if spiking { emit } else { 0 },
-            recurrent_lag,
+            recurrent_lag: if whole { 1 } else { recurrent_lag },
             input_delay: delay,
             gain,
             comparison,
             reset_potential: 0.0,
             initial_potential: if spiking { 0.0 } else { -0.01 },
             initial_current: 0.0,
+            steps: None,
+            order: (kind == NeuronKind::SlidingPsn).then_some(ORDER),
             max_spikes: (kind == NeuronKind::MultiSpike).then_some(255),
             periodic: false,
             parameters: BTreeMap::new(),

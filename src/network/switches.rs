@@ -63,7 +63,7 @@ fn check_neurons(table: &Table, place: &str, recurrent: bool, base: Preset) -> R
         let keys = into_table(keys.clone(), &place)?;
         let known = table_of(&base.neuron(kind, recurrent));
         let mut names: Vec<&str> = known.keys().map(String::as_str).filter(|key| *key != "kind").collect();
-        names.extend(["beta", "alpha"]);
+        names.extend(["beta", "alpha", "steps"]);
         let own = kind.snippet().map_or(&[][..], |snippet| snippet.parameters);
         names.extend(own.iter().flat_map(|spec| [spec.name, spec.constant]));
         if let Some(key) = keys.keys().find(|key| !names.contains(&key.as_str())) {

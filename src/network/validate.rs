@@ -313,6 +313,9 @@ impl Neuron {
             own(&at(key), spec, value, units)?;
         }
         match (&self.tau_syn, self.kind) {
+            (Some(_), kind) if NeuronKind::WHOLE.contains(&kind) => {
+                return fail(&at("tau_syn"), format!("a {name} has no synapse"));
+            }
             (Some(_), NeuronKind::If | NeuronKind::Lif | NeuronKind::Plif) => {
                 return fail(&at("tau_syn"), format!("a {name} has no synapse: use kind = \"cuba_lif\""));
             }
@@ -340,6 +343,7 @@ impl Neuron {
                 );
             }
         }
+        self.whole(place, recurrent)?;
         one_of(&at("lag"), self.lag, [0, 1])?;
         one_of(&at("emit_lag"), self.emit_lag, [0, 1])?;
         one_of(&at("input_delay"), self.input_delay, [0, 1])?;
@@ -350,6 +354,59 @@ impl Neuron {
         }
         finite(&at("initial_potential"), self.initial_potential)?;
         finite(&at("initial_current"), self.initial_current)
+    }
+}
+
+/// Most steps of a `psn` and most taps of a `sliding_psn`.
+const LONGEST: usize = 1 << 14;
+
+impl Neuron {
+    /// What a kind that is not walked step by step has, and what it has not.
+    fn whole(&self, place: &str, recurrent: bool) -> Result<()> {
+        let at = |key: &str| format!("{place}.{key}");
+        let name = self.kind.name();
+        let lengths = [("steps", self.steps, NeuronKind::Psn), ("order", self.order, NeuronKind::SlidingPsn)];
+        for (key, value, kind) in lengths {
+            match value {
+                Some(_) if kind != self.kind => {
+                    return fail(&at(key), format!("only a {} has it, not a {name}", kind.name()));
+                }
+                None if kind == self.kind => {
+                    return fail(&at(key), format!("a {name} needs it: a number of steps, 1 to {LONGEST}"));
+                }
+                Some(value) if !(1..=LONGEST).contains(&value) => {
+                    return fail(&at(key), format!("must be 1 to {LONGEST} steps, is {value}"));
+                }
+                _ => {}
+            }
+        }
+        if !NeuronKind::WHOLE.contains(&self.kind) {
+            return Ok(());
+        }
+        let over_time = self.kind.over_time();
+        if recurrent == over_time {
+            let place = place.replace(".neuron", ".recurrent");
+            let why = if over_time { "sees all steps at once and cannot be recurrent" } else { "is always recurrent" };
+            return fail(&place, format!("a {name} {why}: leave it out"));
+        }
+        if !self.kind.resets().contains(&self.reset) {
+            let message = match over_time {
+                true => format!("a {name} has no reset: leave it out or say \"none\""),
+                false => format!("a {name} has none, subtract_after, zero_after"),
+            };
+            return fail(&at("reset"), message);
+        }
+        let neutral = [
+            ("lag", self.lag == 0),
+            ("recurrent_lag", self.recurrent_lag == 1),
+            ("gain", self.gain == Gain::One),
+            ("initial_potential", !over_time || self.initial_potential == 0.0),
+            ("initial_current", !over_time || self.initial_current == 0.0),
+        ];
+        match neutral.iter().find(|(_, neutral)| !neutral) {
+            Some((key, _)) => fail(&at(key), format!("a {name} has none: leave it out")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -370,6 +427,9 @@ impl Network {
             let at = |key: &str| format!("{place}.{key}");
             width(&at("units"), layer.units)?;
             if layer.connection == Connection::Current {
+                if layer.neuron.kind.gates() > 1 {
+                    return fail(&at("connection"), "an slstm has weights for each gate: connection = \"dense\"");
+                }
                 if index > 0 {
                     return fail(&at("connection"), "only the first layer can take a current");
                 }

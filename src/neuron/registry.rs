@@ -21,7 +21,7 @@ static REGISTERED: RwLock<Vec<&'static Snippet>> = RwLock::new(Vec::new());
 /// Names that are not snippets.
 const TAKEN: [&str; 9] = ["if", "lif", "cuba_lif", "plif", "li", "multi_spike", "psn", "sliding_psn", "slstm"];
 /// Keys of the `neuron` table that are not a snippet's own.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 22] = [
     "kind",
     "tau_mem",
     "beta",
@@ -40,6 +40,8 @@ const KEYS: [&str; 20] = [
     "initial_potential",
     "initial_current",
     "parameters",
+    "steps",
+    "order",
     "weight",
     "bias",
 ];

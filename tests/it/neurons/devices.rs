@@ -5,7 +5,9 @@ use spikegrad::cpu::Cpu;
 use spikegrad::engine::{Batch, Budget, Core, Gradient};
 use spikegrad::gpu::Gpu;
 use spikegrad::kernels::{Form, Kernels};
-use spikegrad::network::{Layer, Network, NeuronKind, Per, Preset, Readout, Surrogate, SurrogateKind};
+use spikegrad::network::{
+    Dropout, DropoutPer, Layer, Network, NeuronKind, Normalise, Per, Preset, Readout, Surrogate, SurrogateKind,
+};
 use spikegrad::spikes::{Random, Trace};
 use std::collections::BTreeMap;
 
@@ -84,7 +86,7 @@ pub fn compare(network: &Network, name: &str) {
 /// Two hidden layers of a neuron, the second recurrent, with what differs between seeds.
 fn network(kind: NeuronKind, n: usize) -> Network {
     let layer = |units, recurrent, n: usize| {
-        let mut layer = Layer::new(Preset::Snntorch, kind, units, recurrent);
+        let mut layer = Layer::new(Preset::Snntorch, kind, units, recurrent && !kind.over_time());
         layer.bias = true;
         let neuron = &mut layer.neuron;
         if let Some(snippet) = kind.snippet() {
@@ -93,7 +95,12 @@ fn network(kind: NeuronKind, n: usize) -> Network {
             neuron.lag = (n % 2) as u32;
         }
         neuron.detach_reset = n % 3 == 0;
-        neuron.recurrent_lag = 1 + (n / 2 % 2) as u32;
+        if NeuronKind::WHOLE.contains(&kind) {
+            neuron.reset = kind.resets()[n % kind.resets().len()];
+            neuron.steps = (kind == NeuronKind::Psn).then_some(STEPS);
+        } else {
+            neuron.recurrent_lag = 1 + (n / 2 % 2) as u32;
+        }
         neuron.emit_lag = (n / 3 % 2) as u32;
         layer.surrogate = Some(Surrogate::new(SurrogateKind::FastSigmoid, 3.0));
         layer
@@ -117,11 +124,29 @@ fn network(kind: NeuronKind, n: usize) -> Network {
 fn every_neuron_is_the_same_on_the_gpu() {
     for name in NeuronKind::names() {
         let kind = NeuronKind::named(name).unwrap();
-        if kind == NeuronKind::Li || ["my_lif", "wrong_lif"].contains(&name) {
+        let own = ["my_lif", "wrong_lif"].contains(&name);
+        if own || kind == NeuronKind::Li || NeuronKind::WHOLE.contains(&kind) {
             continue;
         }
         for n in [0, 1, 4] {
             compare(&network(kind, n), &format!("{name} {n}"));
+        }
+    }
+}
+
+#[test]
+fn neurons_over_time_and_lstm_cells_are_the_same_on_the_gpu() {
+    for kind in NeuronKind::WHOLE {
+        for n in [0, 1, 4, 5] {
+            let mut network = network(kind, n);
+            if n == 5 {
+                network.layers[0].dropout = Some(Dropout { rate: 0.3, per: DropoutPer::Step });
+                if kind.over_time() {
+                    network.layers[1].bias = false;
+                    network.layers[1].normalise = Some(Normalise::default());
+                }
+            }
+            compare(&network, &format!("{} {n}", kind.name()));
         }
     }
 }

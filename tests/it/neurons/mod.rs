@@ -4,3 +4,4 @@ mod audit;
 #[cfg(feature = "gpu")]
 mod devices;
 mod registered;
+mod whole;
