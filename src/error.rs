@@ -24,6 +24,9 @@ pub enum Error {
     /// A loss or a gradient stopped being a number.
     #[error("{0}")]
     Diverged(String),
+    /// An adjoint is not the gradient of its forward pass.
+    #[error("{0}")]
+    Audit(String),
 }
 
 /// Result with the crate's [`Error`].

@@ -21,6 +21,8 @@ pub enum Command {
     Devices,
     /// One forward and backward pass from files to a file, to check the numbers (docs/grad.md)
     Grad(Grad),
+    /// Compare gradients with difference quotients: of a network, or of everything that there is
+    Audit(Audit),
     /// List the presets, or print one as the beginning of a network file
     Preset(Preset),
 }
@@ -92,6 +94,30 @@ pub struct Grad {
     /// Where to compute: auto, cpu, gpu, gpu:N
     #[arg(long, default_value = "auto")]
     pub device: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Network or training file; left out: every neuron, reset, surrogate, loss and regulariser
+    pub network: Option<PathBuf>,
+    /// Steps of the sequence
+    #[arg(long, default_value_t = 12)]
+    pub steps: usize,
+    /// Samples
+    #[arg(long, default_value_t = 2)]
+    pub batch: usize,
+    /// Seed of parameters, input and loss
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Entries of each parameter that are moved
+    #[arg(long, default_value_t = 40)]
+    pub entries: usize,
+    /// Without a file: only these neurons
+    #[arg(long, value_name = "NAME", conflicts_with = "network")]
+    pub neuron: Vec<String>,
+    /// Without a file: a line for each network
+    #[arg(long, conflicts_with = "network")]
+    pub all: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

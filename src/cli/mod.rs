@@ -1,6 +1,7 @@
 //! The command line: reads arguments and files, calls the library, writes reports and pictures.
 
 mod arguments;
+mod audit;
 mod devices;
 mod eval;
 mod grad;
@@ -17,7 +18,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 /// Runs the command line. Exit code 0: done; 2: something in what was asked for is wrong, in one line on stderr;
-/// 1: training stopped being a number.
+/// 1: training stopped being a number, or an audit found a wrong gradient.
 pub fn main() -> ExitCode {
     let result = match Arguments::try_parse() {
         Ok(arguments) => run(arguments.command),
@@ -34,7 +35,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("error: {error}"));
-            ExitCode::from(if matches!(error, Error::Diverged(_)) { 1 } else { 2 })
+            ExitCode::from(if matches!(error, Error::Diverged(_) | Error::Audit(_)) { 1 } else { 2 })
         }
     }
 }
@@ -45,6 +46,7 @@ fn run(command: Command) -> Result<()> {
         Command::Eval(arguments) => eval::run(arguments),
         Command::Devices => devices::run(),
         Command::Grad(arguments) => grad::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
         Command::Preset(arguments) => preset::run(arguments),
     }
 }

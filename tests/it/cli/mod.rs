@@ -1,5 +1,6 @@
 //! The command line from outside: what it prints, what it writes, how it refuses.
 
+mod audit;
 mod bad_input;
 mod grad;
 mod run;

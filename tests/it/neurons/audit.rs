@@ -7,6 +7,7 @@ fn the_adjoint_of_every_neuron_is_the_gradient_of_its_forward_pass() {
     let cells = matrix(&[]);
     let wrong: Vec<String> = cells
         .iter()
+        .filter(|cell| cell.neuron.name() != "wrong_lif")
         .filter(|cell| !cell.outcome.passes() || matches!(cell.outcome, Outcome::Measured { crossed: 1.., .. }))
         .map(|cell| {
             let (neuron, reset) = (cell.neuron.name(), cell.reset.name());

@@ -1,6 +1,7 @@
 //! A neuron that is registered by its user: the leaky integrate-and-fire neuron again, written as a snippet. It must be the
 //! built-in one: on the CPU, spikes and potentials to the last bit.
 
+use spikegrad::audit::{ALLOWED, Options, audit};
 use spikegrad::cpu::Cpu;
 use spikegrad::engine::{Batch, Budget, Core, Gradient};
 use spikegrad::network::{Gain, Network, NeuronKind, Reset};
@@ -155,4 +156,44 @@ fn what_cannot_be_a_neuron_is_refused() {
     assert!(message(&LETTERS).contains("is not a name"), "{}", message(&LETTERS));
     #[cfg(feature = "gpu")]
     assert!(message(&BROKEN).contains("its WGSL"), "{}", message(&BROKEN));
+}
+
+/// The same with an adjoint that forgets the decay.
+struct Wrong;
+
+impl NeuronModel<1, BASE> for Wrong {
+    fn step<F: Float>(c: [F; BASE], spike: F, reset: F, drive: F, before: [F; 1]) -> [F; 1] {
+        Mine::step(c, spike, reset, drive, before)
+    }
+
+    fn adjoint<F: Float>(
+        c: [F; BASE],
+        spike: F,
+        reset: F,
+        drive: F,
+        before: [F; 1],
+        after: [F; 1],
+        g: [F; 1],
+    ) -> Adjoint<F, 1, BASE> {
+        Adjoint { before: g, ..Mine::adjoint(c, spike, reset, drive, before, after, g) }
+    }
+}
+
+#[test]
+fn the_audit_finds_a_wrong_adjoint() {
+    static WRONG: Snippet = Snippet { name: "wrong_lif", rust: |_| rows::<Wrong, 1, BASE>(), ..MINE };
+    neuron::register(&WRONG).unwrap();
+    registered();
+    for (kind, right) in [("my_lif", true), ("wrong_lif", false)] {
+        let mut network = network(kind, Gain::One, false);
+        for layer in &mut network.layers {
+            if let Some(surrogate) = &mut layer.surrogate {
+                surrogate.slope = 1.0;
+            }
+        }
+        let options = Options { drawn: true, entries: 10, ..Options::default() };
+        let lines = audit(&network, options).unwrap();
+        let worst = lines.iter().map(|line| line.error).fold(0.0, f64::max);
+        assert_eq!(worst <= ALLOWED, right, "{kind}: {worst:.1e}");
+    }
 }
