@@ -41,6 +41,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Steps that `network` is audited with: a psn says itself how many there are.
+    pub fn steps_of(&self, network: &Network) -> usize {
+        network.layers.iter().find_map(|layer| layer.neuron.steps).unwrap_or(self.steps)
+    }
+}
+
 /// What came out for one parameter (or the input).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
@@ -73,8 +80,7 @@ pub fn audit(network: &Network, options: Options) -> Result<Vec<Line>> {
         draw(&network, &mut parameters, &mut random);
         core.set_parameters(&parameters)?;
     }
-    // A psn says itself how many steps there are.
-    let steps = network.layers.iter().find_map(|layer| layer.neuron.steps).unwrap_or(options.steps);
+    let steps = options.steps_of(&network);
     let samples = options.batch;
     let values = (0..steps * samples * network.inputs).map(|_| 0.3 + 0.7 * random.normal()).collect();
     let input = Trace::new(steps, samples, network.inputs, values)?;

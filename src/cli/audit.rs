@@ -30,7 +30,9 @@ fn of_network(arguments: &Audit) -> Result<()> {
         }
     }
     let Audit { steps, batch, seed, entries, .. } = *arguments;
-    let lines = audit(&network, Options { steps, batch, seed, entries, ..Options::default() })?;
+    let options = Options { steps, batch, seed, entries, ..Options::default() };
+    let lines = audit(&network, options)?;
+    let steps = options.steps_of(&network);
     say(&format!("{steps} steps × {batch} samples, seed {seed}; f64, the step function replaced by a primitive of σ'"));
     if !has_gradient(&network) {
         say("The network's loss is left out: the derivative of a spike time is a convention (docs/dynamics.md).");

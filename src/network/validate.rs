@@ -447,6 +447,15 @@ impl Network {
                 return fail(&at("neuron.kind"), "an li does not spike: only the last layer can be one");
             }
             layer.neuron.validate(&at("neuron"), layer.units, layer.recurrent, self.dt)?;
+            let first = self.layers.iter().find_map(|layer| layer.neuron.steps);
+            if let (Some(own), Some(first)) = (layer.neuron.steps, first)
+                && own != first
+            {
+                return fail(
+                    &at("neuron.steps"),
+                    format!("is {own}, but {first} in a layer below: all see one sequence"),
+                );
+            }
             match (&layer.surrogate, layer.neuron.spiking()) {
                 (Some(surrogate), true) => {
                     positive(&at("surrogate.slope"), surrogate.slope)?;

@@ -328,6 +328,10 @@ fn keys_that_do_not_fit_are_named() {
     assert!(error.contains("layer[0].recurrent") && error.contains("cannot be recurrent"), "{error}");
     let error = Network::from_toml(&recurrent(text("slstm", ""), false)).unwrap_err().to_string();
     assert!(error.contains("layer[0].recurrent") && error.contains("always recurrent"), "{error}");
+    let two = text("psn", ", steps = 9");
+    let at = two.rfind("steps = 9").unwrap();
+    let error = Network::from_toml(&(two[..at].to_string() + "steps = 8" + &two[at + 9..])).unwrap_err().to_string();
+    assert!(error.contains("layer[1].neuron.steps") && error.contains("is 8, but 9"), "{error}");
     let normalised = text("slstm", "").replacen("bias = true", "normalise = {}", 1);
     let error = Network::from_toml(&normalised).unwrap_err().to_string();
     assert!(error.contains("layer[0].normalise") && error.contains("gates"), "{error}");
