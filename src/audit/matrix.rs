@@ -187,7 +187,7 @@ fn going_round(n: usize, neuron: NeuronKind) -> Kind {
     ];
     let synapse = match neuron {
         NeuronKind::CubaLif => true,
-        NeuronKind::Snippet(_) => n / 2 % 2 == 0,
+        NeuronKind::Snippet(_) => (n / 2).is_multiple_of(2),
         _ => false,
     };
     let bit = |at: usize| (n / at % 2) as u32;

@@ -67,6 +67,9 @@ fn read(text: &str) -> Result<Network> {
         .or_else(|error| Recipe::from_toml(text, "audit").map(|recipe| recipe.network).map_err(|_| error))
 }
 
+/// What cells are told apart by.
+type Key = fn(&Cell) -> String;
+
 /// What a group of cells came to.
 #[derive(Default)]
 struct Sum {
@@ -94,7 +97,7 @@ fn of_everything(arguments: &Audit) -> Result<()> {
             say(&format!("{}: {}", place(cell), outcome(&cell.outcome)));
         }
     }
-    let kinds: [(&str, fn(&Cell) -> String); 4] = [
+    let kinds: [(&str, Key); 4] = [
         ("neuron, reset", |cell| format!("{} {}", cell.neuron.name(), cell.reset.name())),
         ("surrogate", |cell| cell.surrogate.name().to_string()),
         ("loss", |cell| cell.kind.loss.to_string()),
@@ -134,7 +137,7 @@ fn outcome(outcome: &Outcome) -> String {
 }
 
 /// One line for each value of `key`.
-fn table(title: &str, cells: &[Cell], key: fn(&Cell) -> String) {
+fn table(title: &str, cells: &[Cell], key: Key) {
     let mut order = Vec::new();
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     for cell in cells {

@@ -281,11 +281,11 @@ impl Neuron {
                 }
             }
         }
-        if let Some(snippet) = self.kind.snippet() {
-            if !snippet.resets.contains(&self.reset) {
-                let names: Vec<String> = snippet.resets.iter().map(|reset| reset.name().to_string()).collect();
-                return fail(&at("reset"), format!("the neuron {name:?} has {}", names.join(", ")));
-            }
+        if let Some(snippet) = self.kind.snippet()
+            && !snippet.resets.contains(&self.reset)
+        {
+            let names: Vec<&str> = snippet.resets.iter().map(|reset| reset.name()).collect();
+            return fail(&at("reset"), format!("the neuron {name:?} has {}", names.join(", ")));
         }
         match (self.kind, self.max_spikes) {
             (NeuronKind::MultiSpike, Some(1..=255)) => {}

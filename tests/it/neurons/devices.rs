@@ -94,7 +94,7 @@ fn network(kind: NeuronKind, n: usize) -> Network {
             neuron.tau_syn = (n % 2 == 1).then(|| 4.0.into());
             neuron.lag = (n % 2) as u32;
         }
-        neuron.detach_reset = n % 3 == 0;
+        neuron.detach_reset = n.is_multiple_of(3);
         if NeuronKind::WHOLE.contains(&kind) {
             neuron.reset = kind.resets()[n % kind.resets().len()];
             neuron.steps = (kind == NeuronKind::Psn).then_some(STEPS);
@@ -108,7 +108,7 @@ fn network(kind: NeuronKind, n: usize) -> Network {
     let readout = Layer::new(Preset::Snntorch, NeuronKind::Li, 3, false);
     let layers = vec![layer(33, false, n), layer(9, true, n + 1), readout];
     let mut network = Network { preset: Preset::Snntorch, dt: 1.0, inputs: 5, layers, readout: Readout::default() };
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         learn_everything(&mut network);
         // Each with a value of its own: one sum over a layer may cancel, and then says nothing about rounding.
         for neuron in network.layers.iter_mut().map(|layer| &mut layer.neuron) {
