@@ -64,7 +64,8 @@ pub fn compare(network: &Network, name: &str) {
     let seed = (1..40).find(|&seed| {
         let numbers = run(&mut cpu, network, seed);
         let spikes: f32 = numbers["layer0 spikes"].iter().sum();
-        spikes > 5.0 && !close_call(network, &numbers)
+        let finite = numbers.values().flatten().all(|value| value.is_finite());
+        finite && spikes > 5.0 && !close_call(network, &numbers)
     });
     let seed = seed.unwrap_or_else(|| panic!("{name}: no start without a close call"));
     let expected = run(&mut cpu, network, seed);
@@ -93,6 +94,10 @@ fn network(kind: NeuronKind, n: usize) -> Network {
             neuron.reset = snippet.resets[n % snippet.resets.len()];
             neuron.tau_syn = (n % 2 == 1).then(|| 4.0.into());
             neuron.lag = (n % 2) as u32;
+            if snippet.name == "izhikevich" {
+                // Its membrane is unstable above v_critical; this one stays within what a subtraction can bring back.
+                neuron.parameters.insert("quadratic".into(), 0.05.into());
+            }
         }
         neuron.detach_reset = n.is_multiple_of(3);
         if NeuronKind::WHOLE.contains(&kind) {
