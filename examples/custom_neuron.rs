@@ -7,7 +7,9 @@ use spikegrad::audit::{self, ALLOWED};
 use spikegrad::engine::{Batch, Budget, Device, Engine, Optimiser};
 use spikegrad::kernels::Rule;
 use spikegrad::network::{Gain, Network, Reset};
-use spikegrad::neuron::{Adjoint, BASE, Float, KeepsDrive, Leak, NeuronModel, ParameterSpec, Snippet, register, rows};
+use spikegrad::neuron::{
+    Adjoint, BASE, Float, KeepsDrive, Leak, NeuronModel, ParameterSpec, Snippet, register, rows, unchecked,
+};
 use spikegrad::spikes::{Random, Trace};
 
 /// `x_t = β(cos ω x − sin ω y) + γJ`, `y_t = β(sin ω x + cos ω y)`; x is the potential.
@@ -80,6 +82,7 @@ static RESONATOR: Snippet = Snippet {
     resets: &[Reset::None],
     gain: Some(Gain::One),
     keeps_drive: KeepsDrive::Never,
+    check: unchecked,
     wgsl: WGSL,
     rust: |_| rows::<Resonator, 2, { BASE + 1 }>(),
 };

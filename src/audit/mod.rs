@@ -72,6 +72,7 @@ pub struct Line {
 pub fn audit(network: &Network, options: Options) -> Result<Vec<Line>> {
     let mut network = network.clone();
     learn_everything(&mut network);
+    let_through(&mut network);
     let mut random = Random::new(options.seed, 3);
     let mut core = Core::new(network.clone(), Cpu::<f64>::smooth(), Budget::default())?;
     core.initialise(options.seed)?;
@@ -107,7 +108,18 @@ pub fn audit(network: &Network, options: Options) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for (name, gradient) in &gradients {
         let start = parameters[name].clone();
-        let own = parameters.clone();
+        // Weights are moved by parts of 1, everything else by parts of itself, so that a time constant stays above 0.
+        let weights = ["weight", "recurrent", "bias", "time", "time_bias", "leak"];
+        let weighted = name.rsplit('.').next().is_some_and(|part| weights.contains(&part));
+        let units: Vec<f64> = start
+            .values
+            .iter()
+            .map(|value| match value.abs() {
+                size if weighted => size.max(1.0),
+                0.0 => 1.0,
+                size => size,
+            })
+            .collect();
         let measured = compare(
             &gradient.values,
             options.entries,
@@ -115,13 +127,13 @@ pub fn audit(network: &Network, options: Options) -> Result<Vec<Line>> {
             |entry, shift| {
                 let mut moved = Parameters::new();
                 let mut tensor = start.clone();
-                tensor.values[entry] += shift * own[name].values[entry].abs().max(1.0);
+                tensor.values[entry] += shift * units[entry];
                 moved.insert(name.clone(), tensor);
                 core.set_parameters(&moved)?;
                 let value = loss.value(&mut core, &network, &batch);
                 moved.insert(name.clone(), start.clone());
                 core.set_parameters(&moved)?;
-                Ok((value?, own[name].values[entry].abs().max(1.0)))
+                Ok((value?, units[entry]))
             },
             step,
         )?;
@@ -143,6 +155,22 @@ pub fn audit(network: &Network, options: Options) -> Result<Vec<Line>> {
     )?;
     lines.push(measured.named("input"));
     Ok(lines)
+}
+
+/// Switches off what stops a gradient elsewhere than at a reset (`detach_adaptation`, `detach_threshold`): no quotient of
+/// the forward pass gives such a gradient. Tells the places.
+pub fn let_through(network: &mut Network) -> Vec<String> {
+    let mut places = Vec::new();
+    for (index, layer) in network.layers.iter_mut().enumerate() {
+        let own = layer.neuron.parameters.iter_mut();
+        for (name, parameter) in own.filter(|(name, _)| name.starts_with("detach_")) {
+            if parameter.values.iter().any(|&value| value != 0.0) {
+                *parameter = 0.0.into();
+                places.push(format!("layer[{index}].neuron.{name}"));
+            }
+        }
+    }
+    places
 }
 
 /// Whether the network's own loss has a gradient: that of a spike time is a convention, and no quotient gives it.
@@ -283,7 +311,9 @@ fn compare(
         // An absolute floor: quotients of a loss of about 100 are not known better than this.
         let scale = largest.max(1e-4);
         let off = (coarse - gradient[entry]).abs().min((fine - gradient[entry]).abs()) / scale;
-        if off > ALLOWED && (coarse - fine).abs() / scale > ALLOWED {
+        if !(off.is_finite() && coarse.is_finite() && gradient[entry].is_finite()) {
+            error = f64::INFINITY;
+        } else if off > ALLOWED && (coarse - fine).abs() / scale > ALLOWED {
             crossed += 1;
         } else {
             error = error.max(off);

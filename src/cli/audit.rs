@@ -3,9 +3,9 @@
 
 use super::arguments::Audit;
 use super::say;
-use spikegrad::audit::{ALLOWED, Cell, Options, Outcome, audit, has_gradient, matrix};
+use spikegrad::audit::{ALLOWED, Cell, Options, Outcome, audit, has_gradient, let_through, matrix};
 use spikegrad::learn::Recipe;
-use spikegrad::network::{Network, NeuronKind};
+use spikegrad::network::NeuronKind;
 use spikegrad::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ pub fn run(arguments: Audit) -> Result<()> {
 fn of_network(arguments: &Audit) -> Result<()> {
     let path = arguments.network.as_ref().expect("asked for");
     let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error.to_string()))?;
-    let network = read(&text).map_err(|error| Error::file(path, error.to_string()))?;
-    for (key, value) in [("steps", arguments.steps), ("batch", arguments.batch)] {
+    let network = Recipe::network_of(&text).map_err(|error| Error::file(path, error.to_string()))?;
+    for (key, value) in [("steps", arguments.steps), ("batch", arguments.batch), ("entries", arguments.entries)] {
         if !(1..=1 << 16).contains(&value) {
             return Err(Error::Input(format!("--{key} must be 1 to 65536, is {value}")));
         }
@@ -34,6 +34,10 @@ fn of_network(arguments: &Audit) -> Result<()> {
     let lines = audit(&network, options)?;
     let steps = options.steps_of(&network);
     say(&format!("{steps} steps × {batch} samples, seed {seed}; f64, the step function replaced by a primitive of σ'"));
+    let places = let_through(&mut network.clone());
+    if !places.is_empty() {
+        say(&format!("Audited without {}: no quotient has a gradient that stops there.", places.join(", ")));
+    }
     if !has_gradient(&network) {
         say("The network's loss is left out: the derivative of a spike time is a convention (docs/dynamics.md).");
     }
@@ -59,12 +63,6 @@ fn of_network(arguments: &Audit) -> Result<()> {
         true => Ok(()),
         false => Err(Error::Audit(format!("the adjoint of {} is not the gradient", wrong.join(", ")))),
     }
-}
-
-/// The network of a network file or of a training file.
-fn read(text: &str) -> Result<Network> {
-    Network::from_toml(text)
-        .or_else(|error| Recipe::from_toml(text, "audit").map(|recipe| recipe.network).map_err(|_| error))
 }
 
 /// What cells are told apart by.

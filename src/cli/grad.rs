@@ -6,6 +6,7 @@ use spikegrad::cpu::Cpu;
 use spikegrad::engine::{Batch, Budget, Core, Device, Engine, Gradient, Input, Parameters, Tensor, shapes};
 use spikegrad::io::{Stored, TensorFile, write_tensors};
 use spikegrad::kernels::Real;
+use spikegrad::learn::Recipe;
 use spikegrad::network::Network;
 use spikegrad::spikes::{Raster, Trace};
 use spikegrad::{Error, Result};
@@ -24,7 +25,7 @@ pub fn run(arguments: Grad) -> Result<()> {
     }
     let path = &arguments.network;
     let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
-    let mut network = network(&text).map_err(|error| in_file(path, error))?;
+    let mut network = Recipe::network_of(&text).map_err(|error| in_file(path, error))?;
     spikegrad::audit::learn_everything(&mut network);
     let results = match arguments.dtype {
         Dtype::F32 => {
@@ -37,14 +38,6 @@ pub fn run(arguments: Grad) -> Result<()> {
         }
     };
     write_tensors(&arguments.out, &results, None)
-}
-
-/// The network of a network file or of a training file, whose tables of training are not read.
-fn network(text: &str) -> Result<Network> {
-    match Network::from_toml(text) {
-        Ok(network) => Ok(network),
-        Err(error) => spikegrad::learn::Recipe::from_toml(text, "grad").map(|recipe| recipe.network).map_err(|_| error),
-    }
 }
 
 /// The loss; the spikes and the potentials of all layers.

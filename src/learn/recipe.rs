@@ -150,6 +150,18 @@ impl Recipe {
         Recipe::from_table(table, name).map_err(|error| with_line(text, error))
     }
 
+    /// The network of a network file, or of a training file, whose other tables must be right as well.
+    ///
+    /// # Errors
+    /// [`Error::Network`] with the key and its line.
+    pub fn network_of(text: &str) -> Result<Network> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| syntax(text, &error))?;
+        if table.contains_key("train") {
+            return Recipe::from_toml(text, "network").map(|recipe| recipe.network);
+        }
+        Network::from_toml(text)
+    }
+
     fn from_table(mut table: Table, name: &str) -> Result<Recipe> {
         let train = table.remove("train").ok_or_else(|| {
             Error::network("train", "missing: a training file has a table [train] with data, epochs and batch")

@@ -189,8 +189,15 @@ fn neuron_keys(neuron: &mut Table, kind: NeuronKind, dt: f64, place: &str) -> Re
         Leak::Euler | Leak::Logistic => dt / (1.0 - beta),
     })?;
     time_constant(neuron, "alpha", "tau_syn", place, |alpha| -dt / alpha.ln())?;
-    match kind.snippet() {
-        Some(snippet) => own_parameters(neuron, snippet, dt, place),
+    let Some(snippet) = kind.snippet() else { return Ok(()) };
+    own_parameters(neuron, snippet, dt, place)?;
+    let own = snippet.parameters.iter().map(|spec| spec.name);
+    let known: Vec<&str> = crate::neuron::KEYS.iter().copied().filter(|key| *key != "parameters").chain(own).collect();
+    match neuron.keys().find(|key| *key != "parameters" && !known.contains(&key.as_str())) {
+        Some(key) => {
+            let message = crate::suggest::unknown("key", key, &known);
+            Err(Error::network(format!("{place}.neuron.{key}"), message))
+        }
         None => Ok(()),
     }
 }
@@ -254,9 +261,12 @@ fn time_constant(neuron: &mut Table, factor: &str, tau: &str, place: &str, tau_o
     };
     let converted = match value {
         Value::Table(mut full) => {
-            if let Some(inner) = full.get("value") {
-                let inner = all(inner)?;
-                full.insert("value".into(), inner);
+            // A larger factor is a larger time constant, so bounds stay what they are.
+            for key in ["value", "min", "max"] {
+                if let Some(inner) = full.get(key) {
+                    let inner = all(inner)?;
+                    full.insert(key.into(), inner);
+                }
             }
             Value::Table(full)
         }

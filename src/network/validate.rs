@@ -312,6 +312,15 @@ impl Neuron {
             };
             own(&at(key), spec, value, units)?;
         }
+        if let Some(snippet) = self.kind.snippet() {
+            let all: Vec<Vec<f64>> = (0..).map_while(|index| self.own(index)).map(|own| own.broadcast(units)).collect();
+            for j in 0..units {
+                let values: Vec<f64> = all.iter().map(|values| values[j]).collect();
+                if let Err((index, message)) = (snippet.check)(&values, dt) {
+                    return fail(&at(snippet.parameters[index].name), message);
+                }
+            }
+        }
         match (&self.tau_syn, self.kind) {
             (Some(_), kind) if NeuronKind::WHOLE.contains(&kind) => {
                 return fail(&at("tau_syn"), format!("a {name} has no synapse"));

@@ -15,6 +15,7 @@ pub static ADLIF: Snippet = Snippet {
     resets: &RESETS,
     gain: Some(Gain::OneMinusBeta),
     keeps_drive: KeepsDrive::Never,
+    check: unchecked,
     wgsl: concat!("const SYMPLECTIC: bool = false;\n", include_str!("../../shaders/neuron/adlif.wgsl")),
     rust: rows_by_reset!(Euler, 2, BASE + 4),
 };
@@ -30,6 +31,7 @@ pub static ADLIF_SYMPLECTIC: Snippet = Snippet {
     resets: &SYMPLECTIC_RESETS,
     gain: Some(Gain::OneMinusBeta),
     keeps_drive: KeepsDrive::Never,
+    check: unchecked,
     wgsl: concat!("const SYMPLECTIC: bool = true;\n", include_str!("../../shaders/neuron/adlif.wgsl")),
     rust: rows_by_reset!(Symplectic, 2, BASE + 4),
 };

@@ -21,6 +21,7 @@ pub static ALIF: Snippet = Snippet {
     resets: &Reset::ALL,
     gain: None,
     keeps_drive: KeepsDrive::Never,
+    check: unchecked,
     wgsl: include_str!("../../shaders/neuron/alif.wgsl"),
     rust: rows_by_reset!(Alif, 2, BASE + 6),
 };

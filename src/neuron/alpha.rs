@@ -15,6 +15,10 @@ pub static ALPHA: Snippet = Snippet {
     resets: &[Reset::ZeroAfter, Reset::SubtractAfter, Reset::None],
     gain: Some(Gain::One),
     keeps_drive: KeepsDrive::Always,
+    check: |values, _dt| match values[0] > values[1] {
+        true => Ok(()),
+        false => Err((0, format!("must be above tau_inhibitory = {} ms, is {}", values[1], values[0]))),
+    },
     wgsl: include_str!("../../shaders/neuron/alpha.wgsl"),
     rust: |reset| match reset {
         Reset::ZeroAfter => rows::<Alpha<ZERO>, 3, { BASE + 2 }>(),

@@ -21,6 +21,7 @@ pub static IZHIKEVICH: Snippet = Snippet {
     resets: &[Reset::ZeroBefore, Reset::SubtractBefore, Reset::None],
     gain: Some(Gain::One),
     keeps_drive: KeepsDrive::ForParameters,
+    check: unchecked,
     wgsl: include_str!("../../shaders/neuron/izhikevich.wgsl"),
     rust: rows_by_reset!(Izhikevich, 2, BASE + 6),
 };

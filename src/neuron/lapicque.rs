@@ -14,6 +14,10 @@ pub static LAPICQUE: Snippet = Snippet {
     resets: &[Reset::SubtractAfter, Reset::ZeroAfter, Reset::None, Reset::SubtractBefore, Reset::ZeroBefore],
     gain: Some(Gain::One),
     keeps_drive: KeepsDrive::ForParameters,
+    check: |values, dt| match values[0] * values[1] > dt {
+        true => Ok(()),
+        false => Err((1, format!("resistance × capacitance must be above dt = {dt} ms, is {}", values[0] * values[1]))),
+    },
     wgsl: include_str!("../../shaders/neuron/lapicque.wgsl"),
     rust: rows_by_reset!(Lapicque, 1, BASE + 2),
 };

@@ -22,6 +22,7 @@ mod registry;
 pub mod reset;
 mod rows;
 
+pub(crate) use registry::KEYS;
 pub use registry::{find, names, register, snippets};
 pub use rows::{Adjoint, AdjointRows, NeuronModel, Rows, StepRows, ThresholdAdjoint, ThresholdRows, rows};
 
@@ -165,6 +166,14 @@ pub enum KeepsDrive {
     Always,
 }
 
+/// See [`Snippet::check`].
+pub type Check = fn(&[f64], f64) -> std::result::Result<(), (usize, String)>;
+
+/// Nothing to check.
+pub fn unchecked(_values: &[f64], _dt: f64) -> std::result::Result<(), (usize, String)> {
+    Ok(())
+}
+
 /// A neuron as data. See the module.
 #[derive(Debug)]
 pub struct Snippet {
@@ -184,6 +193,9 @@ pub struct Snippet {
     pub gain: Option<Gain>,
     /// When its adjoint reads J_t, so that the tape must hold it.
     pub keeps_drive: KeepsDrive,
+    /// What must hold between its own parameters (their values for one neuron, in order, and dt in ms): the place of the one
+    /// that is wrong, and what is allowed there. [`unchecked`] where all is well.
+    pub check: Check,
     /// `step`, `threshold`, `adjoint` and `threshold_adjoint` in WGSL.
     pub wgsl: &'static str,
     /// The same in Rust for a reset form, made by [`rows`].

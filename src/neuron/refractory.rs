@@ -14,6 +14,7 @@ pub static REFRACTORY: Snippet = Snippet {
     resets: &Reset::ALL,
     gain: None,
     keeps_drive: KeepsDrive::Never,
+    check: unchecked,
     wgsl: include_str!("../../shaders/neuron/refractory.wgsl"),
     rust: rows_by_reset!(Refractory, 2, BASE + 2),
 };

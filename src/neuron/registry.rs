@@ -21,7 +21,7 @@ static REGISTERED: RwLock<Vec<&'static Snippet>> = RwLock::new(Vec::new());
 /// Names that are not snippets.
 const TAKEN: [&str; 9] = ["if", "lif", "cuba_lif", "plif", "li", "multi_spike", "psn", "sliding_psn", "slstm"];
 /// Keys of the `neuron` table that are not a snippet's own.
-const KEYS: [&str; 22] = [
+pub(crate) const KEYS: [&str; 20] = [
     "kind",
     "tau_mem",
     "beta",
@@ -42,8 +42,6 @@ const KEYS: [&str; 22] = [
     "parameters",
     "steps",
     "order",
-    "weight",
-    "bias",
 ];
 
 /// Makes a neuron known under its name, for the whole program.
@@ -72,7 +70,8 @@ pub fn register(snippet: &'static Snippet) -> Result<()> {
             return mistake(format!("{text:?} is not a name: lower-case letters, digits and _, a letter first"));
         }
     }
-    if let Some(key) = parameters.clone().find(|key| KEYS.contains(key)) {
+    let tensors = ["weight", "recurrent", "bias", "leak", "time", "time_bias"];
+    if let Some(key) = parameters.clone().find(|key| KEYS.contains(key) || tensors.contains(key)) {
         return mistake(format!("the parameter {key:?} has the name of a key that every neuron has"));
     }
     if snippet.states.first() != Some(&"potential") {

@@ -1,6 +1,6 @@
 //! Encoders: from real values to activity (`docs/dynamics.md`, section 6). One file each.
 //!
-//! Values are `[T, B, N]`; static ones (an image) have T = 1. What is random is a function of the key alone, see [`rate`].
+//! Values are `[T, B, N]`; static ones (an image) have T = 1. What is random is a function of the key alone, see [`Rate`].
 
 mod current;
 mod delta;

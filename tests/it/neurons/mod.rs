@@ -3,5 +3,6 @@
 mod audit;
 #[cfg(feature = "gpu")]
 mod devices;
+mod file;
 mod registered;
 mod whole;

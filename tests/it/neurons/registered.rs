@@ -5,7 +5,7 @@ use spikegrad::audit::{ALLOWED, Options, audit};
 use spikegrad::cpu::Cpu;
 use spikegrad::engine::{Batch, Budget, Core, Gradient};
 use spikegrad::network::{Gain, Network, NeuronKind, Reset};
-use spikegrad::neuron::{self, Adjoint, BASE, Float, KeepsDrive, Leak, NeuronModel, Snippet, rows};
+use spikegrad::neuron::{self, Adjoint, BASE, Float, KeepsDrive, Leak, NeuronModel, Snippet, rows, unchecked};
 use spikegrad::spikes::{Random, Trace};
 
 /// `V_t = βV_{t-1} − θS_{t-1} + γJ_t`.
@@ -63,6 +63,7 @@ static MINE: Snippet = Snippet {
     resets: &[Reset::SubtractAfter],
     gain: None,
     keeps_drive: KeepsDrive::Never,
+    check: unchecked,
     wgsl: WGSL,
     rust: |_| rows::<Mine, 1, BASE>(),
 };
