@@ -188,7 +188,10 @@ fn delta_spikes_where_values_change() {
 fn encoders_of_other_libraries_give_the_same() {
     let folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    for path in paths.filter(|path| path.file_stem().unwrap().to_string_lossy().starts_with("encoders_")) {
+    let ours = |path: &std::path::PathBuf| path.file_stem().unwrap().to_string_lossy().starts_with("encoders_");
+    let paths: Vec<std::path::PathBuf> = paths.filter(ours).collect();
+    assert!(paths.len() >= 17, "golden files of encoders are missing: {} are there", paths.len());
+    for path in paths {
         let bytes = std::fs::read(&path).unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
         let about: Value = serde_json::from_str(&header.metadata().clone().unwrap()["encoder"]).unwrap();

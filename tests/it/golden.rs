@@ -216,7 +216,7 @@ fn cases(per: Per) -> Vec<Case> {
         })
         .collect();
     paths.sort();
-    assert!(paths.len() >= 115, "golden files are missing: {} are there", paths.len());
+    assert!(paths.len() >= 123, "golden files are missing: {} are there", paths.len());
     paths.iter().map(|path| Case::read(path, per)).collect()
 }
 

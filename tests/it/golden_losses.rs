@@ -88,7 +88,7 @@ fn cases() -> Vec<Case> {
         assert_eq!(Network::from_toml(&network.to_toml()).unwrap(), network, "{name}: written and read again");
         all.push(Case { name, network, spikes, file });
     }
-    assert!(all.len() >= 43, "{} golden losses", all.len());
+    assert!(all.len() >= 45, "{} golden losses", all.len());
     all
 }
 
