@@ -157,6 +157,33 @@ impl Shape {
     }
 }
 
+/// Which part of a batch the arrays over time of a call hold. Sample planes, lengths, labels of the steps, targets and
+/// coefficients are those of the whole batch. Everything that is said of a step t or a sample b in the calls below means
+/// those of the whole sequence and batch; the arrays begin at `step` and `sample`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// First step.
+    pub step: usize,
+    /// Steps T of the whole sequence.
+    pub steps: usize,
+    /// First sample.
+    pub sample: usize,
+    /// Samples B of the whole batch.
+    pub samples: usize,
+}
+
+impl Window {
+    /// All of it: arrays that hold every step and sample.
+    pub fn whole(shape: Shape) -> Self {
+        Window { step: 0, steps: shape.steps, sample: 0, samples: shape.batch }
+    }
+
+    /// The shape of the layer's sample planes, whose arrays over time have `shape`.
+    pub fn planes(&self, shape: Shape) -> Shape {
+        Shape { batch: self.samples, ..shape }
+    }
+}
+
 /// Which neuron parameters are learned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Learned {
@@ -350,6 +377,8 @@ pub struct Forward<'a, K: Kernels> {
     pub model: Model,
     /// Shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// Steps to compute; the state planes hold the step before it.
     pub range: Range<usize>,
     /// How it runs.
@@ -364,7 +393,7 @@ pub struct Forward<'a, K: Kernels> {
     pub tape: Option<&'a mut K::Values>,
     /// Sample planes: POTENTIAL and CURRENT are read and written; ACTIVATION and STEP where `reduce`.
     pub planes: &'a mut K::Values,
-    /// Readout reduction of V, carried on from the planes (the range that starts at 0 starts it): `max` keeps the first
+    /// Readout reduction of V, carried on from the planes (step 0 of the sequence starts it): `max` keeps the first
     /// of equal maxima, `mean` divides by T at every step, `last` keeps the newest.
     pub reduce: Option<Reduce>,
 }
@@ -381,6 +410,8 @@ pub struct Backward<'a, K: Kernels> {
     pub model: Model,
     /// Shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// Steps to compute; LAMBDA and MU of the planes hold those of `range.end`, χ the rows after it.
     pub range: Range<usize>,
     /// How it runs.
@@ -401,8 +432,9 @@ pub struct Backward<'a, K: Kernels> {
     pub counts: bool,
     /// Readout: ACTIVATION_GRADIENT of the planes reaches V through this reduction.
     pub reduce: Option<Reduce>,
-    /// Sample planes: reads START_*, COUNT_GRADIENT, ACTIVATION_GRADIENT, STEP; carries LAMBDA, MU; adds to the
-    /// gradients of α, β, θ and b where they are learned.
+    /// Sample planes: reads START_* (the state before row 0 of the arrays), COUNT_GRADIENT, ACTIVATION_GRADIENT, STEP;
+    /// carries LAMBDA, MU and the gradients of α, β, θ and b where they are learned, each sum one after the other from
+    /// the last step to the first, so that its bits do not depend on the cut into ranges and windows.
     pub planes: &'a mut K::Values,
     /// χ, `[T + FUTURE][B][np]`.
     pub chi: &'a mut K::Values,
@@ -453,8 +485,10 @@ impl<'a, K: Kernels> Above<'a, K> {
     }
 }
 
-/// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t`, from spikes with t from T−1 down to 0, b ascending;
-/// from values in the fixed order of a dense product.
+/// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t` over the rows of `samples`, added to `out` where
+/// `accumulate`. On the CPU one after the other, t from the last to the first, b ascending; from values, and on a GPU, in
+/// blocks of [`quantum`] steps that begin at multiples of it in the whole sequence: the sum of each block, the last one
+/// first. So the bits do not depend on how a sequence is cut into windows at such multiples.
 pub struct WeightGradient<'a, K: Kernels> {
     /// Dense or current.
     pub projection: Projection,
@@ -462,14 +496,25 @@ pub struct WeightGradient<'a, K: Kernels> {
     pub inputs: usize,
     /// The layer's shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// Source.
     pub source: &'a K::Activity,
     /// Lag L.
     pub lag: usize,
     /// χ of the layer.
     pub chi: &'a K::Values,
-    /// Where it goes (overwritten), the shape of the weights.
+    /// Which samples of the arrays count.
+    pub samples: Range<usize>,
+    /// Whether `out` is added to; else it is overwritten.
+    pub accumulate: bool,
+    /// Where it goes, the shape of the weights.
     pub out: &'a mut K::Values,
+}
+
+/// Steps of a block in which [`WeightGradient`] sums `samples` samples: a multiple of 32, with 512 rows at least.
+pub fn quantum(samples: usize) -> usize {
+    512usize.div_ceil(32 * samples.max(1)) * 32
 }
 
 /// How a row of the neuron parameters (or a whole weight tensor) is updated.
@@ -630,10 +675,13 @@ impl Place {
         Place { planes: plane::PLANES, activation: plane::COUNT, step: plane::STEP, gradient: plane::COUNT_GRADIENT };
 }
 
-/// Reduces a recording to activations (and their steps).
+/// Reduces a recording to activations (and their steps). Window after window: the first step of the sequence starts the
+/// reduction, a later window goes on from what stands in `out`, and the last one finishes it.
 pub struct Collapse<'a, K: Kernels> {
     /// The layer's shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// What is reduced.
     pub recording: Recording<'a, K>,
     /// How.
@@ -651,6 +699,8 @@ pub struct Collapse<'a, K: Kernels> {
 pub struct Spread<'a, K: Kernels> {
     /// The layer's shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// How it was reduced.
     pub pooling: Pooling,
     /// Lengths `[B]`.
@@ -661,7 +711,7 @@ pub struct Spread<'a, K: Kernels> {
     pub from: &'a K::Values,
     /// The gradient of `O_t` belongs to row t − e (of `O_t` with t < e to none). 0 for a potential.
     pub emit_lag: usize,
-    /// `[T][B][np]`, added to.
+    /// `[T][B][np]` of the window, added to.
     pub out: &'a mut K::Values,
 }
 
@@ -708,7 +758,8 @@ pub enum Scores<'a, K: Kernels> {
     /// Activations of the samples, `[B][planes][np]`; the gradient plane is overwritten.
     Samples(Place, &'a mut K::Values),
     /// Every step `t < length` of a recording; its gradient `[T][B][np]` is added to (rows as in [`Spread`]), where there
-    /// is one.
+    /// is one. Without one the steps of the window are measured; with one, the steps whose gradient belongs to a row of
+    /// the window (of `O_t` with an emit lag of 1, one step later).
     Steps(Recording<'a, K>, Option<&'a mut K::Values>),
 }
 
@@ -733,6 +784,8 @@ pub mod coefficient {
 pub struct Loss<'a, K: Kernels> {
     /// The layer's shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// Number of classes; divides the units.
     pub classes: usize,
     /// What is measured.
@@ -741,7 +794,7 @@ pub struct Loss<'a, K: Kernels> {
     pub score: Score,
     /// What it stands on.
     pub scores: Scores<'a, K>,
-    /// Labels `[B]`, or `[T][B]` where `stepwise`; [`MASKED`] ones do not count.
+    /// Labels `[B]`, or `[T][B]` of the whole batch where `stepwise`; [`MASKED`] ones do not count.
     pub labels: &'a K::Words,
     /// Whether each step has its own label.
     pub stepwise: bool,
@@ -766,6 +819,23 @@ pub enum Answer {
     Largest,
     /// The smallest score.
     Smallest,
+}
+
+/// COUNT `= Σ_t O_t`, `O_t = S_{t-e}`, over the steps below a sample's length; the first window of a sequence begins the
+/// sum, a later one adds to it.
+pub struct Count<'a, K: Kernels> {
+    /// Shape.
+    pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
+    /// Emit lag e.
+    pub emit_lag: usize,
+    /// Spikes.
+    pub spikes: &'a K::Activity,
+    /// Lengths `[B]`.
+    pub lengths: &'a K::Words,
+    /// Sample planes.
+    pub planes: &'a mut K::Values,
 }
 
 /// What the units of a layer did, from the COUNT plane. The number of a unit's spikes is summed over the samples; it is
@@ -816,8 +886,8 @@ pub struct Constrain<'a, K: Kernels> {
     pub values: &'a mut K::Values,
 }
 
-/// Which spikes of a layer are kept: unit n of sample b in row r (counted with the history; 0 where one mask serves the
-/// sequence) is, where the upper 24 bits of number n of row (r, b) of the key ([`crate::spikes::Random::row`]) are below
+/// Which spikes of a layer are kept: unit n of sample b in row r of the sequence (counted with the history of its first
+/// window; 0 where one mask serves the sequence) is, where the upper 24 bits of number n of row (r, b) of the key ([`crate::spikes::Random::row`]) are below
 /// `keep`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DropoutMask {
@@ -833,6 +903,8 @@ pub struct DropoutMask {
 pub struct Dropout<'a, K: Kernels> {
     /// Shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// Mask.
     pub mask: DropoutMask,
     /// Spikes.
@@ -845,6 +917,8 @@ pub struct Dropout<'a, K: Kernels> {
 pub struct DropoutBackward<'a, K: Kernels> {
     /// Shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// The same mask.
     pub mask: DropoutMask,
     /// Gradient of all spikes, `[T][B][np]`.
@@ -921,14 +995,25 @@ pub struct NormaliseBackward<'a, K: Kernels> {
 pub struct EncodeRate<'a, K: Kernels> {
     /// Shape of the activity.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// Steps without a spike at the beginning.
     pub first: usize,
     /// Key of the stream.
     pub key: u64,
-    /// Chances of 2^24, `[B][np]`, padding 0.
+    /// Chances of 2^24, `[B][np]` of the whole batch, padding 0.
     pub chances: &'a K::Words,
-    /// Where steps 0..T go; a raster.
+    /// Where the steps of the window go; of a window that does not begin the sequence, the history as well. A raster.
     pub out: &'a mut K::Activity,
+}
+
+/// Where equally long stretches of an array begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first one.
+    pub first: usize,
+    /// Distance from one to the next.
+    pub stride: usize,
 }
 
 /// What an activity holds.
@@ -952,8 +1037,8 @@ pub enum ActivityData<'a, F> {
     Bytes(&'a [u8]),
 }
 
-/// A backend: memory and kernels. A call may only record its work; reading memory waits for it.
-pub trait Kernels: Sized {
+/// Where arrays are made. A backend is one; so is what counts the bytes of a plan before it is made.
+pub trait Memory: Sized {
     /// Number type.
     type Real: Real;
     /// An array of numbers on the device.
@@ -962,8 +1047,6 @@ pub trait Kernels: Sized {
     type Words;
     /// Activity of a layer or of the input on the device.
     type Activity;
-    /// Another layout of a weight tensor (transposed, packed), made by [`Kernels::prepare`].
-    type Prepared;
 
     /// An array of `len` zeros; `role` names it in messages.
     ///
@@ -980,6 +1063,13 @@ pub trait Kernels: Sized {
     /// # Errors
     /// [`crate::Error::Memory`] where it does not fit.
     fn activity(&mut self, role: &str, kind: ActivityKind, shape: Shape) -> Result<Self::Activity>;
+}
+
+/// A backend: memory and kernels. A call may only record its work; reading memory waits for it.
+pub trait Kernels: Memory {
+    /// Another layout of a weight tensor (transposed, packed), made by [`Kernels::prepare`].
+    type Prepared;
+
     /// Room for the other layouts of weights `[rows][pad(columns)]`.
     ///
     /// # Errors
@@ -997,8 +1087,8 @@ pub trait Kernels: Sized {
     fn fill(&mut self, values: &mut Self::Values, range: Range<usize>, value: f64);
     /// Writes words from the first on.
     fn write_words(&mut self, words: &mut Self::Words, data: &[u32]);
-    /// Writes steps 0..T of an activity; the history stays.
-    fn write_activity(&mut self, activity: &mut Self::Activity, data: ActivityData<Self::Real>);
+    /// Writes rows of an activity from row `first` on (counted with the history, so step t is row `HISTORY + t`).
+    fn write_activity(&mut self, activity: &mut Self::Activity, first: usize, data: ActivityData<Self::Real>);
     /// Reads rows `range` (counted with the history, so step t is row `HISTORY + t`) as numbers, `[rows][B][np]`.
     ///
     /// # Errors
@@ -1008,6 +1098,14 @@ pub trait Kernels: Sized {
     fn write_history(&mut self, activity: &mut Self::Activity, data: &[Self::Real]);
     /// Moves the last two steps into the history, so that the next sequence goes on from here.
     fn advance(&mut self, activity: &mut Self::Activity);
+    /// The last two steps of `from` become the history of `to`, an activity of the same kind, batch and units.
+    fn carry(&mut self, from: &Self::Activity, to: &mut Self::Activity);
+    /// Copies `count` stretches of `len` numbers: `to[to_at.first + i to_at.stride + j] = from[…]`.
+    fn copy(&mut self, from: &Self::Values, from_at: Stretch, to: &mut Self::Values, to_at: Stretch, count: usize, len: usize);
+    /// The first `len` numbers (even) as 16-bit floats, two in a word, held within ±65504.
+    fn halve(&mut self, values: &Self::Values, len: usize, out: &mut Self::Words);
+    /// The other way round.
+    fn unhalve(&mut self, words: &Self::Words, len: usize, out: &mut Self::Values);
     /// See [`EncodeRate`].
     fn encode_rate(&mut self, call: EncodeRate<Self>);
     /// Copies plane `from` to plane `to` in `[B][PLANES][np]`.
@@ -1054,15 +1152,8 @@ pub trait Kernels: Sized {
     /// See [`LstmBackward`].
     fn lstm_backward(&mut self, call: LstmBackward<Self>);
 
-    /// COUNT `= Σ_t O_t`, `O_t = S_{t-e}`, over the steps below a sample's length.
-    fn count(
-        &mut self,
-        shape: Shape,
-        emit_lag: usize,
-        spikes: &Self::Activity,
-        lengths: &Self::Words,
-        planes: &mut Self::Values,
-    );
+    /// See [`Count`].
+    fn count(&mut self, call: Count<Self>);
     /// See [`Tally`].
     fn tally(&mut self, call: Tally<Self>);
     /// See [`Collapse`].
@@ -1108,6 +1199,17 @@ pub trait Kernels: Sized {
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form);
     /// Hands recorded work to the device without waiting for it.
     fn submit(&mut self);
-    /// Bytes that the arrays made so far take; a backend that sees an array dropped takes it off again.
+    /// Bytes that all living arrays take.
     fn allocated(&self) -> u64;
+    /// The most that they took at once so far.
+    fn peak(&self) -> u64;
+    /// Bytes of one array at most.
+    fn largest_array(&self) -> u64;
+    /// Whether the fused forms leave the drive and the gradient of the spikes unwritten, so that they need no room: of
+    /// a projection from such a source; of [`Kernels::layer_backward`] where nothing is accumulated.
+    fn leaves_drive(&self, projection: Projection, source: ActivityKind) -> bool;
+    /// See [`Kernels::leaves_drive`].
+    fn leaves_gradient(&self) -> bool;
+    /// Bytes that [`WeightGradient`] takes for itself besides, over `shape` from a source of `inputs`.
+    fn weight_gradient_bytes(&self, projection: Projection, source: ActivityKind, inputs: usize, shape: Shape) -> u64;
 }
