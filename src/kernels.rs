@@ -432,7 +432,8 @@ pub struct Backward<'a, K: Kernels> {
     pub counts: bool,
     /// Readout: ACTIVATION_GRADIENT of the planes reaches V through this reduction.
     pub reduce: Option<Reduce>,
-    /// Sample planes: reads START_* (the state before row 0 of the arrays), COUNT_GRADIENT, ACTIVATION_GRADIENT, STEP;
+    /// Sample planes: reads START_* (the state before row 0 of the arrays), COUNT_GRADIENT, ACTIVATION_GRADIENT, STEP, and
+    /// where a reset `zero_after` is differentiated, in CURRENT, I of the step after the arrays (any number where λ is 0);
     /// carries LAMBDA, MU and the gradients of α, β, θ and b where they are learned, each sum one after the other from
     /// the last step to the first, so that its bits do not depend on the cut into ranges and windows.
     pub planes: &'a mut K::Values,
@@ -1210,6 +1211,14 @@ pub trait Kernels: Memory {
     fn leaves_drive(&self, projection: Projection, source: ActivityKind) -> bool;
     /// See [`Kernels::leaves_drive`].
     fn leaves_gradient(&self) -> bool;
-    /// Bytes that [`WeightGradient`] takes for itself besides, over `shape` from a source of `inputs`.
-    fn weight_gradient_bytes(&self, projection: Projection, source: ActivityKind, inputs: usize, shape: Shape) -> u64;
+    /// Bytes that [`WeightGradient`] takes for itself besides, over so many `samples` of arrays of `shape` from a source of
+    /// `inputs`.
+    fn weight_gradient_bytes(
+        &self,
+        projection: Projection,
+        source: ActivityKind,
+        inputs: usize,
+        shape: Shape,
+        samples: usize,
+    ) -> u64;
 }

@@ -11,7 +11,7 @@ use super::multi;
 use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
 use super::snippet::{Carry, Own, Place, Step as OwnStep};
 use super::surrogate::derivative_row;
-use crate::kernels::{Firing, HISTORY, Model, Shape, plane};
+use crate::kernels::{Firing, HISTORY, Model, Shape, Window, plane};
 use crate::network::{Reduce, Reset};
 use crate::neuron::MOST_STATES;
 use pulp::Simd;
@@ -40,6 +40,8 @@ pub struct Call<'a, F: Float> {
     pub model: Model,
     /// Shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// Steps.
     pub range: Range<usize>,
     /// Constants.
@@ -70,7 +72,8 @@ pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F]) {
     let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples));
     let own = own.as_ref();
     let chi = Shared::new(chi);
-    let (planes, tail) = planes.split_at_mut(plane::PLANES * call.shape.len(1));
+    let (planes, tail) = planes.split_at_mut(plane::PLANES * call.window.planes(call.shape).len(1));
+    let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
     let tail = Shared::new(tail);
     planes.par_chunks_mut(tile * plane::PLANES * width).enumerate().for_each_init(Scratch::default, |scratch, part| {
         let (index, planes) = part;
@@ -108,6 +111,8 @@ struct Scratch<F> {
     carry: Carry<F>,
     /// V_{-1}.
     start: Vec<F>,
+    /// I of the step after the arrays.
+    after: Vec<F>,
 }
 
 /// A plane of a tile's samples into a row of all of them.
@@ -131,14 +136,16 @@ impl<F: Float> Work for Tile<'_, '_, F> {
         collect(planes, plane::COUNT_GRADIENT, width, &mut scratch.count_gradient);
         collect(planes, plane::ACTIVATION_GRADIENT, width, &mut scratch.activation_gradient);
         collect(planes, plane::STEP, width, &mut scratch.step);
+        collect(planes, plane::CURRENT, width, &mut scratch.after);
         let rows = [&mut scratch.rho, &mut scratch.sigma, &mut scratch.s, &mut scratch.s_before, &mut scratch.g];
         for row in rows {
             row.clear();
             row.resize(len, F::ZERO);
         }
-        let place = Place { first, len };
+        let place = Place { first: call.window.sample + first, len };
+        let whole = call.window.planes(call.shape);
         if let Some(own) = own {
-            scratch.carry.load(own, model, tail, planes, call.shape, place);
+            scratch.carry.load(own, model, tail, planes, whole, place);
             collect(planes, plane::START_POTENTIAL, width, &mut scratch.start);
         }
         for t in call.range.clone().rev() {
@@ -161,7 +168,7 @@ impl<F: Float> Work for Tile<'_, '_, F> {
             }
         }
         if let Some(own) = own {
-            scratch.carry.store(own, model, tail, planes, call.shape, place);
+            scratch.carry.store(own, model, tail, planes, whole, place);
         }
         for (m, planes) in planes.chunks_exact_mut(plane::PLANES * width).enumerate() {
             planes[plane::LAMBDA * width..][..width].copy_from_slice(&scratch.lambda[m * width..][..width]);
@@ -201,7 +208,7 @@ fn block_step<F: Float>(
         None => given,
         Some(reduce) => {
             let reduced = (&scratch.activation_gradient[own.clone()], &scratch.step[own.clone()]);
-            potential_gradient(reduce, t, shape.steps, given, reduced, g);
+            potential_gradient(reduce, call.window.step + t, call.window.steps, given, reduced, g);
             Some(&*g)
         }
     };
@@ -232,7 +239,7 @@ fn block_step<F: Float>(
 
     // ρ: from above, from the counts, from the recurrence, through the reset.
     let gradient = call.gradient_spikes.map(|gradient| &gradient[at..][..len]);
-    let counts = call.counts && t + model.emit_lag < shape.steps;
+    let counts = call.counts && call.window.step + t + model.emit_lag < call.window.steps;
     let summed = call.recurrent.is_some() || call.above.is_some();
     let rho = &mut scratch.rho[own.clone()];
     let rho: &[F] = match gradient {
@@ -255,7 +262,10 @@ fn block_step<F: Float>(
                     rows[1][state] = &call.tape[state * whole + at..][..len];
                     rows[0][state] = match (t, state) {
                         (0, 0) => &scratch.start[own.clone()],
-                        (0, _) => snippet.start(tail, shape, Place { first: first + from, len }, state),
+                        (0, _) => {
+                            let place = Place { first: call.window.sample + first + from, len };
+                            snippet.start(tail, call.window.planes(shape), place, state)
+                        }
                         _ => &call.tape[state * whole + at - batch * width..][..len],
                     };
                 }
@@ -274,9 +284,11 @@ fn block_step<F: Float>(
                 return;
             }
             if !model.detach {
-                // Past the last step λ is 0, so any finite J does.
-                let after = if model.lag == 1 { t } else { (t + 1).min(shape.steps - 1) };
-                let j_after = (model.reset == Reset::ZeroAfter).then(|| current(after));
+                let j_after = (model.reset == Reset::ZeroAfter).then(|| match model.lag {
+                    0 if t + 1 == shape.steps => &scratch.after[own.clone()],
+                    0 => current(t + 1),
+                    _ => current(t),
+                });
                 through_reset(model.reset, k, v, j_after, lambda, rho);
             }
             rho

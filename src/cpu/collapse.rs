@@ -8,18 +8,25 @@ use rayon::prelude::*;
 
 /// See [`Collapse`].
 pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
-    let Collapse { shape, recording, pooling, lengths, place, out } = call;
+    let Collapse { shape, window, recording, pooling, lengths, place, out } = call;
     let row = shape.row();
-    let samples = out[..shape.batch * place.planes * row].par_chunks_mut(place.planes * row);
+    let first = window.sample * place.planes * row;
+    let samples = out[first..][..shape.batch * place.planes * row].par_chunks_mut(place.planes * row);
     samples.enumerate().for_each_init(
         || (vec![F::ZERO; row], vec![F::ZERO; row], vec![F::ZERO; row]),
         |(a, activation, step), (b, planes)| {
-            let length = lengths[b] as usize;
+            let length = lengths[window.sample + b] as usize;
             let share = if pooling == Pooling::Mean { F::from_f64(1.0 / length as f64) } else { F::ONE };
-            activation.fill(F::ZERO);
-            step.fill(F::ZERO);
-            for t in 0..length {
-                read(recording, shape, t, b, a);
+            let stepped = matches!(pooling, Pooling::Max | Pooling::Spike(_));
+            if window.step == 0 {
+                activation.fill(F::ZERO);
+                step.fill(F::ZERO);
+            } else {
+                activation.copy_from_slice(&planes[place.activation * row..][..row]);
+                step.copy_from_slice(&planes[if stepped { place.step } else { place.activation } * row..][..row]);
+            }
+            for t in window.step..length.min(window.step + shape.steps) {
+                read(recording, shape, t - window.step, b, a);
                 let now = F::from_f64(t as f64);
                 for j in 0..row {
                     match pooling {
@@ -41,7 +48,7 @@ pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
                     }
                 }
             }
-            if let Pooling::Spike(number) = pooling {
+            if let (Pooling::Spike(number), true) = (pooling, window.step + shape.steps == window.steps) {
                 let (enough, last) = (F::from_f64(f64::from(number)), F::from_f64((length - 1) as f64));
                 for (activation, step) in activation.iter_mut().zip(&mut *step) {
                     *step = if *activation < enough { last } else { *step };
@@ -51,7 +58,7 @@ pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
                 step[shape.units..].fill(F::ZERO);
             }
             planes[place.activation * row..][..row].copy_from_slice(activation);
-            if matches!(pooling, Pooling::Max | Pooling::Spike(_)) {
+            if stepped {
                 planes[place.step * row..][..row].copy_from_slice(step);
             }
         },

@@ -12,7 +12,7 @@ use super::multi;
 use super::neuron::{Block, step_row};
 use super::snippet::{Own, Place};
 use super::surrogate::primitive;
-use crate::kernels::{Firing, HISTORY, Model, NEVER, Shape, plane};
+use crate::kernels::{Firing, HISTORY, Model, NEVER, Shape, Window, plane};
 use crate::network::Reduce;
 use crate::spikes::words;
 use pulp::Simd;
@@ -34,6 +34,8 @@ pub struct Call<'a, F: Float> {
     pub model: Model,
     /// Shape.
     pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
     /// Steps.
     pub range: Range<usize>,
     /// X.
@@ -44,7 +46,7 @@ pub struct Call<'a, F: Float> {
     pub recurrent: Option<&'a [F]>,
     /// Readout reduction.
     pub reduce: Option<Reduce>,
-    /// S_{t-1} of each step where it resets, `[T][B][np]`, if that is not the network's own (the audit of a detached reset).
+    /// S_{t-1} of each step where it resets, `[T][B][np]` of the whole batch, if that is not the network's own (the audit of a detached reset).
     pub held: Option<&'a [F]>,
 }
 
@@ -114,7 +116,8 @@ pub fn forward<F: Float>(
         Some(Data::Bytes(data)) => bytes = Some(Shared::new(data.as_mut_slice())),
         None => {}
     }
-    let (planes, tail) = planes.split_at_mut(plane::PLANES * call.shape.len(1));
+    let (planes, tail) = planes.split_at_mut(plane::PLANES * call.window.planes(call.shape).len(1));
+    let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
     let written = Written { raster, values, bytes, tape: tape.map(Shared::new), tail: Shared::new(tail), width };
     let block = Block::new(call.constants, width, call.model.reset_potential);
     let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples));
@@ -149,7 +152,7 @@ impl<F: Float> Work for Tile<'_, '_, F> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Tile { call, written, block, own: snippet, first, samples, planes, scratch, smooth } = self;
-        let (model, shape) = (&call.model, call.shape);
+        let (model, shape, window) = (&call.model, call.shape, call.window);
         let (width, batch) = (shape.row(), shape.batch);
         let len = samples * width;
         let k = block.constants().first(len);
@@ -168,11 +171,11 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                 row.copy_from_slice(&planes[plane * width..][..width]);
             }
         }
-        let place = Place { first, len };
+        let place = Place { first: window.sample + first, len };
         if let Some(snippet) = snippet {
-            snippet.load(&written.tail, shape, place, v, z);
+            snippet.load(&written.tail, window.planes(shape), place, v, z);
             if call.range.start == 0 {
-                snippet.store(&written.tail, shape, place, z, true);
+                snippet.store(&written.tail, window.planes(shape), place, z, true);
             }
         }
         // Own spikes of the two steps before the range, the newer one last.
@@ -208,7 +211,9 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                     tape_i = Some(unsafe { tape.slice(at + states * shape.steps * batch * width, len) });
                 }
             }
-            let r = call.held.map_or(&s[..], |held| &held[at..][..len]);
+            let r = call.held.map_or(&s[..], |held| {
+                &held[((window.step + t) * window.samples + window.sample + first) * width..][..len]
+            });
             let theta = match snippet {
                 None => {
                     step_row(model.reset, model.lag, k, x, r, i, v, tape_v);
@@ -239,11 +244,11 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                 }
             }
             if let Some(reduce) = call.reduce {
-                reduce_row(reduce, t, shape.steps, v, activation, step);
+                reduce_row(reduce, window.step + t, window.steps, v, activation, step);
             }
         }
         if let Some(snippet) = snippet {
-            snippet.store(&written.tail, shape, place, z, false);
+            snippet.store(&written.tail, window.planes(shape), place, z, false);
         }
         let rows =
             [(plane::POTENTIAL, &*v), (plane::CURRENT, &*i), (plane::ACTIVATION, &*activation), (plane::STEP, &*step)];

@@ -2,8 +2,9 @@
 //! summed index with one accumulator for each output, so their bits do not depend on tiles, threads or vector width.
 
 use super::float::{Float, load, store};
-use super::memory::Events;
+use super::memory::{Array, Events, Ledger};
 use pulp::{Arch, Simd, WithSimd};
+use std::sync::Arc;
 
 /// Runs `work` compiled for the widest instruction set of this machine. What it calls must be `inline(always)`.
 #[inline]
@@ -129,7 +130,7 @@ pub struct Packed<F> {
     rows: usize,
     columns: usize,
     panel: usize,
-    data: Vec<F>,
+    data: Array<F>,
 }
 
 /// Two vectors, for the widest instruction set of this machine.
@@ -149,9 +150,11 @@ const DEPTH: usize = 256;
 
 impl<F: Float> Packed<F> {
     /// Room for weights of `rows` × `columns`.
-    pub fn new(rows: usize, columns: usize) -> Self {
+    pub fn new(rows: usize, columns: usize, ledger: &Arc<Ledger>) -> Self {
         let panel = dispatch(PanelWidth::<F>(std::marker::PhantomData));
-        Packed { rows, columns, panel, data: vec![F::ZERO; rows.div_ceil(panel) * panel * columns] }
+        let len = rows.div_ceil(panel) * panel * columns;
+        let data = Array::new(F::ZERO, len, ledger.enter((len * size_of::<F>()) as u64));
+        Packed { rows, columns, panel, data }
     }
 
     /// Packs `weights` `[rows][width]`.

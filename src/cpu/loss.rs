@@ -36,7 +36,8 @@ impl<F: Float> Scratch<F> {
 
 /// See [`Loss`].
 pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
-    let Loss { shape, classes, criterion, score, stepwise, labels, lengths, coefficients, table, answers, .. } = call;
+    let Loss { shape, window, classes, criterion, score, stepwise, labels, lengths, coefficients, table, answers, .. } =
+        call;
     let terms = Terms { criterion, score, group: shape.units / classes, classes, coefficients, table, answers };
     let (row, batch) = (shape.row(), shape.batch);
     // Summed in f64, sample by sample: it grows with steps × samples.
@@ -44,7 +45,8 @@ pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
     match call.scores {
         Scores::Samples(place, planes) => {
             let scratch = &mut Scratch::new(row, classes);
-            for (b, planes) in planes[..batch * place.planes * row].chunks_exact_mut(place.planes * row).enumerate() {
+            let size = place.planes * row;
+            for (b, planes) in planes.chunks_exact_mut(size).enumerate().skip(window.sample).take(batch) {
                 scratch.activation.copy_from_slice(&planes[place.activation * row..][..row]);
                 let gradient = &mut planes[place.gradient * row..][..row];
                 if criterion != Criterion::None {
@@ -58,23 +60,29 @@ pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
         Scores::Steps(recording, gradient) => {
             let gradient = gradient.map(|gradient| Shared::new(gradient.as_mut_slice()));
             let lag = if let Recording::Spikes(_, lag) = recording { lag } else { 0 };
-            let parts: Vec<(f64, f64)> = (0..shape.steps)
+            // The gradient of a step belongs to the row `lag` steps before.
+            let first = window.step + if gradient.is_some() { lag } else { 0 };
+            let last = (first + shape.steps).min(window.steps);
+            let parts: Vec<(f64, f64)> = (first..last)
                 .into_par_iter()
                 .map_init(
                     || Scratch::new(row, classes),
                     |scratch, t| {
                         let mut sum = (0.0, 0.0);
-                        for b in (0..batch).filter(|&b| t < lengths[b] as usize) {
-                            let label = if stepwise { labels[t * batch + b] } else { labels[b] };
+                        for m in (0..batch).filter(|&m| t < lengths[window.sample + m] as usize) {
+                            let b = window.sample + m;
+                            let cell = t * window.samples + b;
+                            let label = if stepwise { labels[cell] } else { labels[b] };
                             if label == MASKED {
                                 continue;
                             }
-                            read(recording, shape, t, b, &mut scratch.activation);
-                            let (loss, answer) = terms.measure(t * batch + b, b, label, scratch);
+                            read(recording, shape, t - window.step, m, &mut scratch.activation);
+                            let (loss, answer) = terms.measure(cell, b, label, scratch);
                             sum = (sum.0 + loss, sum.1 + answer);
-                            if let (Some(gradient), true) = (&gradient, t >= lag) {
+                            if let Some(gradient) = &gradient {
                                 // SAFETY: the row of this step alone.
-                                let row = unsafe { gradient.slice(((t - lag) * batch + b) * row, shape.units) };
+                                let at = ((t - lag - window.step) * batch + m) * row;
+                                let row = unsafe { gradient.slice(at, shape.units) };
                                 terms.spread(scratch, row);
                             }
                         }

@@ -202,8 +202,8 @@ pub fn lstm_backward<F: Float>(call: LstmBackward<Cpu<F>>) {
         shape,
         constants: call.constants,
         potential: call.tape,
-        gradient_spikes: call.gradient_spikes.map(Vec::as_slice),
-        gradient_potential: call.gradient_potential.map(Vec::as_slice),
+        gradient_spikes: call.gradient_spikes.map(super::Array::as_slice),
+        gradient_potential: call.gradient_potential.map(super::Array::as_slice),
         counts: call.counts,
     };
     let direct = arriving.sum(call.planes);

@@ -4,6 +4,94 @@ use super::float::Float;
 use crate::kernels::{ActivityKind, HISTORY, Shape};
 use crate::spikes::{pad, words};
 use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of all living arrays, and the most that there were at once.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    now: AtomicU64,
+    most: AtomicU64,
+}
+
+impl Ledger {
+    /// Bytes now.
+    pub fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// Most bytes so far.
+    pub fn most(&self) -> u64 {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    /// Enters `bytes` until the entry is dropped.
+    pub fn enter(self: &Arc<Self>, bytes: u64) -> Entry {
+        let now = self.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.most.fetch_max(now, Ordering::Relaxed);
+        Entry { ledger: self.clone(), bytes }
+    }
+}
+
+/// Bytes in a [`Ledger`].
+#[derive(Debug)]
+pub struct Entry {
+    ledger: Arc<Ledger>,
+    bytes: u64,
+}
+
+impl Clone for Entry {
+    fn clone(&self) -> Self {
+        self.ledger.enter(self.bytes)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.ledger.now.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// An array that is counted while it lives.
+#[derive(Clone, Debug)]
+pub struct Array<T> {
+    data: Vec<T>,
+    _entry: Entry,
+}
+
+impl<T: Clone> Array<T> {
+    /// `len` times `zero`.
+    pub fn new(zero: T, len: usize, entry: Entry) -> Self {
+        Array { data: vec![zero; len], _entry: entry }
+    }
+}
+
+impl<T> Array<T> {
+    /// All of it.
+    pub fn as_slice(&self) -> &[T] {
+        self
+    }
+
+    /// All of it.
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        self
+    }
+}
+
+impl<T> Deref for Array<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.data
+    }
+}
+
+impl<T> DerefMut for Array<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+}
 
 /// Activity `[HISTORY + T][B][np]`: bits, or real values.
 #[derive(Clone, Debug)]
@@ -12,6 +100,7 @@ pub struct Activity<F> {
     pub shape: Shape,
     /// The bits or values.
     pub data: Data<F>,
+    entry: Entry,
 }
 
 /// See [`Activity`].
@@ -27,23 +116,28 @@ pub enum Data<F> {
 
 impl<F: Float> Activity<F> {
     /// All 0.
-    pub fn new(kind: ActivityKind, shape: Shape) -> Self {
+    pub fn new(kind: ActivityKind, shape: Shape, entry: Entry) -> Self {
         let rows = (HISTORY + shape.steps) * shape.batch;
         let data = match kind {
             ActivityKind::Raster => Data::Raster(vec![0; rows * words(shape.units)]),
             ActivityKind::Values => Data::Values(vec![F::ZERO; rows * pad(shape.units)]),
             ActivityKind::Bytes => Data::Bytes(vec![0; rows * pad(shape.units)]),
         };
-        Activity { shape, data }
+        Activity { shape, data, entry }
+    }
+
+    /// What it holds.
+    pub fn kind(&self) -> ActivityKind {
+        match self.data {
+            Data::Raster(_) => ActivityKind::Raster,
+            Data::Values(_) => ActivityKind::Values,
+            Data::Bytes(_) => ActivityKind::Bytes,
+        }
     }
 
     /// Bytes that it takes.
-    pub fn bytes(&self) -> usize {
-        match &self.data {
-            Data::Raster(words) => words.len() * 4,
-            Data::Values(values) => values.len() * size_of::<F>(),
-            Data::Bytes(bytes) => bytes.len(),
-        }
+    pub fn bytes(&self) -> u64 {
+        self.entry.bytes
     }
 
     /// The non-zero entries of row `row` (counted with the history) of sample `b`, ascending, into `events`.

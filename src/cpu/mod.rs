@@ -13,6 +13,7 @@ mod dropout;
 mod encode_rate;
 mod float;
 mod forward;
+mod half;
 mod linear;
 mod loss;
 mod lstm;
@@ -35,21 +36,24 @@ mod weight_gradient;
 pub use float::Float;
 pub use linear::Packed;
 pub(crate) use linear::wide;
-pub use memory::Activity;
+pub use memory::{Activity, Array};
 pub use surrogate::derivative as surrogate_derivative;
 
 use crate::error::Result;
 use crate::kernels::*;
 use crate::spikes::{pad, words};
-use memory::Data;
+use memory::{Data, Ledger};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The CPU backend.
 #[derive(Debug)]
 pub struct Cpu<F> {
     smooth: bool,
     held: Held<F>,
-    allocated: u64,
+    ledger: Arc<Ledger>,
+    /// Bytes of all arrays at most.
+    memory: u64,
     number: std::marker::PhantomData<F>,
 }
 
@@ -67,7 +71,18 @@ impl<F: Float> Cpu<F> {
     /// A backend on rayon's current thread pool.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Cpu { smooth: false, held: Held::default(), allocated: 0, number: std::marker::PhantomData }
+        Cpu {
+            smooth: false,
+            held: Held::default(),
+            ledger: Arc::default(),
+            memory: memory::installed(),
+            number: std::marker::PhantomData,
+        }
+    }
+
+    /// The same on a machine with so many bytes of memory: what does not fit is refused.
+    pub fn with_memory(bytes: u64) -> Self {
+        Cpu { memory: bytes, ..Cpu::new() }
     }
 
     /// For the gradient audit: S_t is `1/2 + (c/k) F(k(V_t − θ))` with `F' = f`, a real number whose derivative is the
@@ -103,6 +118,7 @@ impl<F: Float> Cpu<F> {
         let parts = forward::Call {
             model,
             shape,
+            window: call.window,
             range: call.range,
             input,
             constants: call.constants,
@@ -111,7 +127,7 @@ impl<F: Float> Cpu<F> {
             held: self.held(&model),
         };
         let mut spikes = call.spikes;
-        forward::forward(parts, spikes.as_deref_mut(), call.tape.map(Vec::as_mut_slice), call.planes, self.smooth);
+        forward::forward(parts, spikes.as_deref_mut(), call.tape.map(Array::as_mut_slice), call.planes, self.smooth);
         self.hold(&model, shape, spikes.as_deref());
     }
 
@@ -143,21 +159,18 @@ impl<F: Float> Cpu<F> {
     }
 }
 
-impl<F: Float> Kernels for Cpu<F> {
+impl<F: Float> Memory for Cpu<F> {
     type Real = F;
-    type Values = Vec<F>;
-    type Words = Vec<u32>;
+    type Values = Array<F>;
+    type Words = Array<u32>;
     type Activity = Activity<F>;
-    type Prepared = Packed<F>;
 
-    fn values(&mut self, role: &str, len: usize) -> Result<Vec<F>> {
-        self.count_bytes(role, (len as u64).saturating_mul(size_of::<F>() as u64))?;
-        Ok(vec![F::ZERO; len])
+    fn values(&mut self, role: &str, len: usize) -> Result<Array<F>> {
+        Ok(Array::new(F::ZERO, len, self.enter(role, (len as u64).saturating_mul(size_of::<F>() as u64))?))
     }
 
-    fn words(&mut self, role: &str, len: usize) -> Result<Vec<u32>> {
-        self.count_bytes(role, len as u64 * 4)?;
-        Ok(vec![0; len])
+    fn words(&mut self, role: &str, len: usize) -> Result<Array<u32>> {
+        Ok(Array::new(0, len, self.enter(role, len as u64 * 4)?))
     }
 
     fn activity(&mut self, role: &str, kind: ActivityKind, shape: Shape) -> Result<Activity<F>> {
@@ -168,42 +181,45 @@ impl<F: Float> Kernels for Cpu<F> {
             ActivityKind::Values => pad(shape.units) * size_of::<F>(),
             ActivityKind::Bytes => pad(shape.units),
         };
-        self.count_bytes(role, rows * row as u64)?;
-        Ok(Activity::new(kind, shape))
+        Ok(Activity::new(kind, shape, self.enter(role, rows * row as u64)?))
     }
+}
+
+impl<F: Float> Kernels for Cpu<F> {
+    type Prepared = Packed<F>;
 
     fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Packed<F>> {
-        self.count_bytes(role, (pad(rows) * columns * size_of::<F>()) as u64)?;
-        Ok(Packed::new(rows, columns))
+        self.enter(role, (pad(rows) * columns * size_of::<F>()) as u64)?;
+        Ok(Packed::new(rows, columns, &self.ledger))
     }
 
-    fn write(&mut self, values: &mut Vec<F>, offset: usize, data: &[F]) {
+    fn write(&mut self, values: &mut Array<F>, offset: usize, data: &[F]) {
         values[offset..offset + data.len()].copy_from_slice(data);
     }
 
-    fn read(&mut self, values: &Vec<F>, range: Range<usize>) -> Result<Vec<F>> {
+    fn read(&mut self, values: &Array<F>, range: Range<usize>) -> Result<Vec<F>> {
         Ok(values[range].to_vec())
     }
 
-    fn fill(&mut self, values: &mut Vec<F>, range: Range<usize>, value: f64) {
+    fn fill(&mut self, values: &mut Array<F>, range: Range<usize>, value: f64) {
         values[range].fill(F::from_f64(value));
     }
 
-    fn write_words(&mut self, words: &mut Vec<u32>, data: &[u32]) {
+    fn write_words(&mut self, words: &mut Array<u32>, data: &[u32]) {
         words[..data.len()].copy_from_slice(data);
     }
 
-    fn write_activity(&mut self, activity: &mut Activity<F>, data: ActivityData<F>) {
+    fn write_activity(&mut self, activity: &mut Activity<F>, first: usize, data: ActivityData<F>) {
         let Shape { batch, units, .. } = activity.shape;
         match (&mut activity.data, data) {
             (Data::Raster(into), ActivityData::Raster(from)) => {
-                into[HISTORY * batch * words(units)..][..from.len()].copy_from_slice(from);
+                into[first * batch * words(units)..][..from.len()].copy_from_slice(from);
             }
             (Data::Values(into), ActivityData::Values(from)) => {
-                into[HISTORY * batch * pad(units)..][..from.len()].copy_from_slice(from);
+                into[first * batch * pad(units)..][..from.len()].copy_from_slice(from);
             }
             (Data::Values(into), ActivityData::Raster(from)) => {
-                let into = &mut into[HISTORY * batch * pad(units)..];
+                let into = &mut into[first * batch * pad(units)..];
                 for (word, lanes) in from.iter().zip(into.chunks_exact_mut(32)) {
                     for (bit, lane) in lanes.iter_mut().enumerate() {
                         *lane = F::from_f64(f64::from(word >> bit & 1));
@@ -211,16 +227,16 @@ impl<F: Float> Kernels for Cpu<F> {
                 }
             }
             (Data::Raster(into), ActivityData::Values(from)) => {
-                let into = &mut into[HISTORY * batch * words(units)..];
+                let into = &mut into[first * batch * words(units)..];
                 for (word, lanes) in into.iter_mut().zip(from.chunks_exact(32)) {
                     *word = (0..32).map(|bit| u32::from(lanes[bit] != F::ZERO) << bit).sum();
                 }
             }
             (Data::Bytes(into), ActivityData::Bytes(from)) => {
-                into[HISTORY * batch * pad(units)..][..from.len()].copy_from_slice(from);
+                into[first * batch * pad(units)..][..from.len()].copy_from_slice(from);
             }
             (Data::Values(into), ActivityData::Bytes(from)) => {
-                let into = &mut into[HISTORY * batch * pad(units)..];
+                let into = &mut into[first * batch * pad(units)..];
                 for (into, &from) in into.iter_mut().zip(from) {
                     *into = F::from_bit(from.into());
                 }
@@ -272,29 +288,64 @@ impl<F: Float> Kernels for Cpu<F> {
         }
     }
 
+    fn carry(&mut self, from: &Activity<F>, to: &mut Activity<F>) {
+        let Shape { steps, batch, units } = from.shape;
+        let rows = |row: usize| steps * batch * row..(steps + HISTORY) * batch * row;
+        match (&from.data, &mut to.data) {
+            (Data::Raster(from), Data::Raster(to)) => {
+                let from = &from[rows(words(units))];
+                to[..from.len()].copy_from_slice(from);
+            }
+            (Data::Values(from), Data::Values(to)) => {
+                let from = &from[rows(pad(units))];
+                to[..from.len()].copy_from_slice(from);
+            }
+            (Data::Bytes(from), Data::Bytes(to)) => {
+                let from = &from[rows(pad(units))];
+                to[..from.len()].copy_from_slice(from);
+            }
+            _ => panic!("both are of one kind"),
+        }
+    }
+
+    fn copy(&mut self, from: &Array<F>, at: Stretch, to: &mut Array<F>, to_at: Stretch, count: usize, len: usize) {
+        for i in 0..count {
+            let from = &from[at.first + i * at.stride..][..len];
+            to[to_at.first + i * to_at.stride..][..len].copy_from_slice(from);
+        }
+    }
+
+    fn halve(&mut self, values: &Array<F>, len: usize, out: &mut Array<u32>) {
+        half::halve(&values[..len], &mut out[..len / 2]);
+    }
+
+    fn unhalve(&mut self, words: &Array<u32>, len: usize, out: &mut Array<F>) {
+        half::unhalve(&words[..len / 2], &mut out[..len]);
+    }
+
     fn encode_rate(&mut self, call: EncodeRate<Self>) {
         encode_rate::encode_rate(call);
     }
 
-    fn copy_plane(&mut self, shape: Shape, planes: &mut Vec<F>, from: usize, to: usize) {
+    fn copy_plane(&mut self, shape: Shape, planes: &mut Array<F>, from: usize, to: usize) {
         let width = shape.row();
         for planes in planes.chunks_exact_mut(plane::PLANES * width).take(shape.batch) {
             planes.copy_within(from * width..(from + 1) * width, to * width);
         }
     }
 
-    fn fill_plane(&mut self, shape: Shape, planes: &mut Vec<F>, plane: usize, value: f64) {
+    fn fill_plane(&mut self, shape: Shape, planes: &mut Array<F>, plane: usize, value: f64) {
         let width = shape.row();
         for planes in planes.chunks_exact_mut(plane::PLANES * width).take(shape.batch) {
             planes[plane * width..(plane + 1) * width].fill(F::from_f64(value));
         }
     }
 
-    fn constants(&mut self, model: Model, units: usize, dt: f64, parameters: &Vec<F>, out: &mut Vec<F>) {
+    fn constants(&mut self, model: Model, units: usize, dt: f64, parameters: &Array<F>, out: &mut Array<F>) {
         neuron_gradient::constants(model, units, dt, parameters, out);
     }
 
-    fn prepare(&mut self, weights: &Vec<F>, _rows: usize, columns: usize, out: &mut Packed<F>) {
+    fn prepare(&mut self, weights: &Array<F>, _rows: usize, columns: usize, out: &mut Packed<F>) {
         out.pack(weights, pad(columns));
     }
 
@@ -302,7 +353,7 @@ impl<F: Float> Kernels for Cpu<F> {
         drive::drive(Self::source(&call), call.shape.units, call.range, call.out);
     }
 
-    fn forward(&mut self, drive: &Vec<F>, call: Forward<Self>) {
+    fn forward(&mut self, drive: &Array<F>, call: Forward<Self>) {
         self.run_forward(forward::Input::Drive(drive), call);
     }
 
@@ -331,6 +382,9 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn weight_gradient(&mut self, call: WeightGradient<Self>) {
+        let (kind, samples) = (call.source.kind(), call.samples.len());
+        let bytes = self.weight_gradient_bytes(call.projection, kind, call.inputs, call.shape, samples);
+        let _scratch = self.ledger.enter(bytes);
         weight_gradient::weight_gradient(call);
     }
 
@@ -358,8 +412,8 @@ impl<F: Float> Kernels for Cpu<F> {
         lstm::lstm_backward(call);
     }
 
-    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity<F>, lengths: &Vec<u32>, planes: &mut Vec<F>) {
-        count::count(shape, emit_lag, spikes, lengths, planes);
+    fn count(&mut self, call: Count<Self>) {
+        count::count(call);
     }
 
     fn tally(&mut self, call: Tally<Self>) {
@@ -382,22 +436,22 @@ impl<F: Float> Kernels for Cpu<F> {
         regularise::regularise(call);
     }
 
-    fn square_sum(&mut self, values: &Vec<F>, len: usize, metrics: &mut Vec<F>, slot: usize) {
+    fn square_sum(&mut self, values: &Array<F>, len: usize, metrics: &mut Array<F>, slot: usize) {
         metrics[slot] = update::square_sum(&values[..len]);
     }
 
     fn control(
         &mut self,
-        metrics: &Vec<F>,
+        metrics: &Array<F>,
         squares: Range<usize>,
         loss: usize,
         max_norm: Option<f64>,
-        control: &mut Vec<F>,
+        control: &mut Array<F>,
     ) {
         update::control(metrics, squares, loss, max_norm, control);
     }
 
-    fn scale(&mut self, from: Option<&Vec<F>>, factor: f64, len: usize, values: &mut Vec<F>) {
+    fn scale(&mut self, from: Option<&Array<F>>, factor: f64, len: usize, values: &mut Array<F>) {
         scale::scale(from.map(|from| &from[..len]), factor, &mut values[..len]);
     }
 
@@ -431,7 +485,7 @@ impl<F: Float> Kernels for Cpu<F> {
         (form, form)
     }
 
-    fn clamp(&mut self, values: &mut Vec<F>, range: Range<usize>, low: f64, high: f64) {
+    fn clamp(&mut self, values: &mut Array<F>, range: Range<usize>, low: f64, high: f64) {
         let (low, high) = (F::from_f64(low), F::from_f64(high));
         for value in &mut values[range] {
             // Not `clamp`: a number that is not one must stay so.
@@ -446,7 +500,39 @@ impl<F: Float> Kernels for Cpu<F> {
     fn submit(&mut self) {}
 
     fn allocated(&self) -> u64 {
-        self.allocated
+        self.ledger.now()
+    }
+
+    fn peak(&self) -> u64 {
+        self.ledger.most()
+    }
+
+    fn largest_array(&self) -> u64 {
+        self.memory
+    }
+
+    fn leaves_drive(&self, projection: Projection, source: ActivityKind) -> bool {
+        self.smooth || projection == Projection::Current || source != ActivityKind::Values
+    }
+
+    fn leaves_gradient(&self) -> bool {
+        true
+    }
+
+    fn weight_gradient_bytes(
+        &self,
+        projection: Projection,
+        source: ActivityKind,
+        inputs: usize,
+        shape: Shape,
+        samples: usize,
+    ) -> u64 {
+        match (projection, source) {
+            (Projection::Dense, ActivityKind::Values) if samples < shape.batch => {
+                (weight_gradient::side_by_side(inputs, samples, shape.row()) * size_of::<F>()) as u64
+            }
+            _ => 0,
+        }
     }
 }
 
@@ -456,14 +542,15 @@ fn run_backward<F: Float>(call: Backward<Cpu<F>>, above: Option<(backward::From<
     let parts = backward::Call {
         model: call.model,
         shape: call.shape,
+        window: call.window,
         range: call.range,
         constants: call.constants,
         recurrent: call.recurrent.map(|(_, packed)| packed),
         above: from,
         spikes: call.spikes,
         tape: call.tape,
-        gradient_spikes: added.or(call.gradient_spikes.map(Vec::as_slice)),
-        gradient_potential: call.gradient_potential.map(Vec::as_slice),
+        gradient_spikes: added.or(call.gradient_spikes.map(Array::as_slice)),
+        gradient_potential: call.gradient_potential.map(Array::as_slice),
         counts: call.counts,
         reduce: call.reduce,
     };
@@ -471,12 +558,11 @@ fn run_backward<F: Float>(call: Backward<Cpu<F>>, above: Option<(backward::From<
 }
 
 impl<F: Float> Cpu<F> {
-    fn count_bytes(&mut self, role: &str, bytes: u64) -> Result<()> {
-        if bytes > memory::installed() {
+    fn enter(&mut self, role: &str, bytes: u64) -> Result<memory::Entry> {
+        if bytes.saturating_add(self.ledger.now()) > self.memory {
             let remedy = "use fewer steps, a smaller batch or a smaller network".to_string();
             return Err(crate::Error::Memory { what: role.to_string(), needed: bytes, remedy });
         }
-        self.allocated += bytes;
-        Ok(())
+        Ok(self.ledger.enter(bytes))
     }
 }

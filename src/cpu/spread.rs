@@ -7,12 +7,13 @@ use rayon::prelude::*;
 
 /// See [`Spread`].
 pub fn spread<F: Float>(call: Spread<Cpu<F>>) {
-    let Spread { shape, pooling, lengths, place, from, emit_lag, out } = call;
+    let Spread { shape, window, pooling, lengths, place, from, emit_lag, out } = call;
     let (row, batch) = (shape.row(), shape.batch);
     out[..shape.len(shape.steps)].par_chunks_mut(batch * row).enumerate().for_each(|(at, out)| {
-        let t = at + emit_lag;
+        let t = window.step + at + emit_lag;
         let now = F::from_f64(t as f64);
         for (b, out) in out.chunks_exact_mut(row).enumerate() {
+            let b = window.sample + b;
             let length = lengths[b] as usize;
             if t >= length || (pooling == Pooling::Last && t + 1 < length) {
                 continue;

@@ -194,8 +194,8 @@ pub fn time_backward<F: Float>(call: TimeBackward<Cpu<F>>) {
         shape,
         constants: call.constants,
         potential: call.potential,
-        gradient_spikes: call.gradient_spikes.map(Vec::as_slice),
-        gradient_potential: call.gradient_potential.map(Vec::as_slice),
+        gradient_spikes: call.gradient_spikes.map(super::Array::as_slice),
+        gradient_potential: call.gradient_potential.map(super::Array::as_slice),
         counts: call.counts,
     };
     let lambda = arriving.sum(call.planes);
