@@ -15,7 +15,15 @@ pub(super) struct Params {
     to_stride: u32,
 }
 
-pub(super) fn copy(gpu: &mut Gpu, from: &Values, from_at: Stretch, to: &Values, to_at: Stretch, count: usize, len: usize) {
+pub(super) fn copy(
+    gpu: &mut Gpu,
+    from: &Values,
+    from_at: Stretch,
+    to: &Values,
+    to_at: Stretch,
+    count: usize,
+    len: usize,
+) {
     if count * len == 0 {
         return;
     }

@@ -377,8 +377,15 @@ impl Kernels for Gpu {
         false
     }
 
-    fn weight_gradient_bytes(&self, projection: Projection, source: ActivityKind, inputs: usize, shape: Shape) -> u64 {
-        weight_gradient::bytes(projection, source, inputs, shape)
+    fn weight_gradient_bytes(
+        &self,
+        projection: Projection,
+        source: ActivityKind,
+        inputs: usize,
+        shape: Shape,
+        samples: usize,
+    ) -> u64 {
+        weight_gradient::bytes(projection, source, inputs, Shape { batch: samples, ..shape })
     }
 }
 

@@ -69,6 +69,7 @@ struct Cut {
 }
 
 impl Cut {
+    /// Of a shape whose samples all count.
     fn new(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape) -> Cut {
         let row = shape.row();
         let tiles = if source == ActivityKind::Raster { words(inputs) } else { inputs.div_ceil(TILE) };
@@ -92,7 +93,7 @@ impl Cut {
     }
 }
 
-/// See `Kernels::weight_gradient_bytes`.
+/// See `Kernels::weight_gradient_bytes`; of a shape whose samples all count.
 pub(super) fn bytes(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape) -> u64 {
     4 * Cut::new(projection, source, inputs, shape).partials() as u64
 }

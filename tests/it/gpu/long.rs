@@ -21,7 +21,7 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
     }
     let source_shape = Shape { units: INPUTS, ..shape };
     let mut source = kernels.activity("input", ActivityKind::Raster, source_shape).unwrap();
-    kernels.write_activity(&mut source, ActivityData::Raster(raster.words()));
+    kernels.write_activity(&mut source, HISTORY, ActivityData::Raster(raster.words()));
     let constants = constants(kernels, model, shape.units);
     let weights = drawn(kernels, 1, INPUTS, shape.units, 0.4);
     let above = drawn(kernels, 3, shape.steps * shape.batch, shape.units, 1.0);
@@ -44,6 +44,7 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
     let neuron = Forward {
         model,
         shape,
+        window: Window::whole(shape),
         range: 0..shape.steps,
         form: Form::Scan,
         constants: &constants,
@@ -57,6 +58,7 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
     kernels.backward(Backward {
         model,
         shape,
+        window: Window::whole(shape),
         range: 0..shape.steps,
         form: Form::Scan,
         constants: &constants,
@@ -74,9 +76,12 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
         projection: Projection::Dense,
         inputs: INPUTS,
         shape,
+        window: Window::whole(shape),
         source: &source,
         lag: 1,
         chi: &chi,
+        samples: 0..shape.batch,
+        accumulate: false,
         out: &mut gradient,
     });
     let spikes = kernels.read_activity(&spikes, HISTORY..HISTORY + shape.steps).unwrap();
@@ -92,7 +97,7 @@ fn analogue<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 3] {
     let input = drawn(kernels, 5, rows, INPUTS, 1.0);
     let input = kernels.read(&input, 0..source_shape.len(shape.steps)).unwrap();
     let mut source = kernels.activity("input", ActivityKind::Values, source_shape).unwrap();
-    kernels.write_activity(&mut source, ActivityData::Values(&input));
+    kernels.write_activity(&mut source, HISTORY, ActivityData::Values(&input));
     let chi = drawn(kernels, 6, rows + FUTURE * shape.batch, shape.units, 1.0);
     let mut gradient = |projection, entries| {
         let mut out = kernels.values("gradient", entries).unwrap();
@@ -101,9 +106,12 @@ fn analogue<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 3] {
             projection,
             inputs: INPUTS,
             shape,
+            window: Window::whole(shape),
             source,
             lag: 0,
             chi,
+            samples: 0..shape.batch,
+            accumulate: false,
             out: &mut out,
         });
         single::<K>(kernels.read(&out, 0..entries).unwrap())

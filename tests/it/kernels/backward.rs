@@ -99,6 +99,7 @@ fn run_fed<K: Kernels>(
         let call = Backward {
             model,
             shape,
+            window: Window::whole(shape),
             range: ends.last().copied().unwrap_or(0)..to,
             form,
             constants: &constants,
