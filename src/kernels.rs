@@ -1102,7 +1102,15 @@ pub trait Kernels: Memory {
     /// The last two steps of `from` become the history of `to`, an activity of the same kind, batch and units.
     fn carry(&mut self, from: &Self::Activity, to: &mut Self::Activity);
     /// Copies `count` stretches of `len` numbers: `to[to_at.first + i to_at.stride + j] = from[…]`.
-    fn copy(&mut self, from: &Self::Values, from_at: Stretch, to: &mut Self::Values, to_at: Stretch, count: usize, len: usize);
+    fn copy(
+        &mut self,
+        from: &Self::Values,
+        from_at: Stretch,
+        to: &mut Self::Values,
+        to_at: Stretch,
+        count: usize,
+        len: usize,
+    );
     /// The first `len` numbers (even) as 16-bit floats, two in a word, held within ±65504.
     fn halve(&mut self, values: &Self::Values, len: usize, out: &mut Self::Words);
     /// The other way round.
@@ -1180,6 +1188,8 @@ pub trait Kernels: Memory {
     );
     /// `values[0..len] = factor · from[0..len]`, or times itself where `from` is None.
     fn scale(&mut self, from: Option<&Self::Values>, factor: f64, len: usize, values: &mut Self::Values);
+    /// `values[0..len] += from[0..len]`.
+    fn add(&mut self, from: &Self::Values, len: usize, values: &mut Self::Values);
     /// See [`Dropout`].
     fn dropout(&mut self, call: Dropout<Self>);
     /// See [`DropoutBackward`].
@@ -1206,6 +1216,8 @@ pub trait Kernels: Memory {
     fn peak(&self) -> u64;
     /// Bytes of one array at most.
     fn largest_array(&self) -> u64;
+    /// Bytes that a run takes where nobody says how many.
+    fn fair_share(&self) -> u64;
     /// Whether the fused forms leave the drive and the gradient of the spikes unwritten, so that they need no room: of
     /// a projection from such a source; of [`Kernels::layer_backward`] where nothing is accumulated.
     fn leaves_drive(&self, projection: Projection, source: ActivityKind) -> bool;

@@ -1,8 +1,8 @@
 //! Counts of emitted spikes.
 
+use super::Cpu;
 use super::float::Float;
 use super::memory::Data;
-use super::Cpu;
 use crate::kernels::{Count, HISTORY, plane};
 use rayon::prelude::*;
 
@@ -11,51 +11,54 @@ pub fn count<F: Float>(call: Count<Cpu<F>>) {
     let Count { shape, window, emit_lag, spikes, lengths, planes } = call;
     let width = shape.row();
     let first = window.sample * plane::PLANES * width;
-    planes[first..][..shape.batch * plane::PLANES * width].par_chunks_mut(plane::PLANES * width).enumerate().for_each_init(
-        || vec![0u32; width],
-        |counts, (b, planes)| {
-            let out = &mut planes[plane::COUNT * width..][..width];
-            let row = |t: usize| ((HISTORY + t - emit_lag) * shape.batch + b) * width;
-            let steps = (lengths[window.sample + b] as usize).saturating_sub(window.step).min(shape.steps);
-            if window.step == 0 {
-                out.fill(F::ZERO);
-            }
-            match &spikes.data {
-                Data::Raster(words) => {
-                    counts.fill(0);
-                    for t in 0..steps {
-                        let words = &words[row(t) / 32..][..width / 32];
-                        for (&word, counts) in words.iter().zip(counts.chunks_exact_mut(32)) {
-                            if word != 0 {
-                                for (bit, count) in counts.iter_mut().enumerate() {
-                                    *count += word >> bit & 1;
+    planes[first..][..shape.batch * plane::PLANES * width]
+        .par_chunks_mut(plane::PLANES * width)
+        .enumerate()
+        .for_each_init(
+            || vec![0u32; width],
+            |counts, (b, planes)| {
+                let out = &mut planes[plane::COUNT * width..][..width];
+                let row = |t: usize| ((HISTORY + t - emit_lag) * shape.batch + b) * width;
+                let steps = (lengths[window.sample + b] as usize).saturating_sub(window.step).min(shape.steps);
+                if window.step == 0 {
+                    out.fill(F::ZERO);
+                }
+                match &spikes.data {
+                    Data::Raster(words) => {
+                        counts.fill(0);
+                        for t in 0..steps {
+                            let words = &words[row(t) / 32..][..width / 32];
+                            for (&word, counts) in words.iter().zip(counts.chunks_exact_mut(32)) {
+                                if word != 0 {
+                                    for (bit, count) in counts.iter_mut().enumerate() {
+                                        *count += word >> bit & 1;
+                                    }
                                 }
                             }
                         }
-                    }
-                    for (out, &count) in out.iter_mut().zip(counts.iter()) {
-                        *out += F::from_f64(f64::from(count));
-                    }
-                }
-                Data::Bytes(bytes) => {
-                    counts.fill(0);
-                    for t in 0..steps {
-                        for (count, &byte) in counts.iter_mut().zip(&bytes[row(t)..][..width]) {
-                            *count += u32::from(byte);
+                        for (out, &count) in out.iter_mut().zip(counts.iter()) {
+                            *out += F::from_f64(f64::from(count));
                         }
                     }
-                    for (out, &count) in out.iter_mut().zip(counts.iter()) {
-                        *out += F::from_f64(f64::from(count));
+                    Data::Bytes(bytes) => {
+                        counts.fill(0);
+                        for t in 0..steps {
+                            for (count, &byte) in counts.iter_mut().zip(&bytes[row(t)..][..width]) {
+                                *count += u32::from(byte);
+                            }
+                        }
+                        for (out, &count) in out.iter_mut().zip(counts.iter()) {
+                            *out += F::from_f64(f64::from(count));
+                        }
                     }
-                }
-                Data::Values(values) => {
-                    for t in 0..steps {
-                        for (out, &value) in out.iter_mut().zip(&values[row(t)..][..width]) {
-                            *out += value;
+                    Data::Values(values) => {
+                        for t in 0..steps {
+                            for (out, &value) in out.iter_mut().zip(&values[row(t)..][..width]) {
+                                *out += value;
+                            }
                         }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
 }

@@ -26,21 +26,25 @@ pub fn encode_rate<F: Float>(call: EncodeRate<Cpu<F>>) {
     match &mut call.out.data {
         Data::Raster(data) => {
             let row = words(call.shape.units);
-            data[skipped * batch * row..][..rows * batch * row].par_chunks_exact_mut(row).enumerate().for_each(|(at, out)| {
-                for (w, out) in out.iter_mut().enumerate() {
-                    *out = word(at / batch, at % batch, w);
-                }
-            });
+            data[skipped * batch * row..][..rows * batch * row].par_chunks_exact_mut(row).enumerate().for_each(
+                |(at, out)| {
+                    for (w, out) in out.iter_mut().enumerate() {
+                        *out = word(at / batch, at % batch, w);
+                    }
+                },
+            );
         }
         Data::Values(data) => {
-            data[skipped * batch * width..][..rows * batch * width].par_chunks_exact_mut(width).enumerate().for_each(|(at, out)| {
-                for (w, lanes) in out.chunks_exact_mut(32).enumerate() {
-                    let word = word(at / batch, at % batch, w);
-                    for (bit, lane) in lanes.iter_mut().enumerate() {
-                        *lane = F::from_bit(word >> bit & 1);
+            data[skipped * batch * width..][..rows * batch * width].par_chunks_exact_mut(width).enumerate().for_each(
+                |(at, out)| {
+                    for (w, lanes) in out.chunks_exact_mut(32).enumerate() {
+                        let word = word(at / batch, at % batch, w);
+                        for (bit, lane) in lanes.iter_mut().enumerate() {
+                            *lane = F::from_bit(word >> bit & 1);
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         Data::Bytes(_) => panic!("rate-coded spikes are bits"),
     }

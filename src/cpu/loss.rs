@@ -36,8 +36,9 @@ impl<F: Float> Scratch<F> {
 
 /// See [`Loss`].
 pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
-    let Loss { shape, window, classes, criterion, score, stepwise, labels, lengths, coefficients, table, answers, .. } =
-        call;
+    let Loss {
+        shape, window, classes, criterion, score, stepwise, labels, lengths, coefficients, table, answers, ..
+    } = call;
     let terms = Terms { criterion, score, group: shape.units / classes, classes, coefficients, table, answers };
     let (row, batch) = (shape.row(), shape.batch);
     // Summed in f64, sample by sample: it grows with steps × samples.

@@ -455,6 +455,10 @@ impl<F: Float> Kernels for Cpu<F> {
         scale::scale(from.map(|from| &from[..len]), factor, &mut values[..len]);
     }
 
+    fn add(&mut self, from: &Array<F>, len: usize, values: &mut Array<F>) {
+        scale::add(&from[..len], &mut values[..len]);
+    }
+
     fn dropout(&mut self, call: Dropout<Self>) {
         dropout::dropout(call);
     }
@@ -509,6 +513,10 @@ impl<F: Float> Kernels for Cpu<F> {
 
     fn largest_array(&self) -> u64 {
         self.memory
+    }
+
+    fn fair_share(&self) -> u64 {
+        self.memory / 2
     }
 
     fn leaves_drive(&self, projection: Projection, source: ActivityKind) -> bool {

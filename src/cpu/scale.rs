@@ -3,6 +3,15 @@
 use super::float::Float;
 use rayon::prelude::*;
 
+/// `values += from`.
+pub fn add<F: Float>(from: &[F], values: &mut [F]) {
+    values.par_chunks_mut(TASK).zip(from.par_chunks(TASK)).for_each(|(values, from)| {
+        for (value, &from) in values.iter_mut().zip(from) {
+            *value += from;
+        }
+    });
+}
+
 /// Entries of a task.
 const TASK: usize = 1 << 14;
 

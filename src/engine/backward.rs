@@ -1,81 +1,21 @@
-//! The backward pass over the layers, the bound on the gradient, and the update.
+//! The backward pass: micro-batch after micro-batch, segment after segment, layer after layer, each from the last to the
+//! first.
 
-use super::core::{Core, Walk};
-use super::forward::Batch;
-use super::group::Step;
-use super::parameters::Tensor;
+use super::core::{Core, LayerState, Walk};
+use super::forward::{At, Samples, Taped};
+use super::gradient::Gradient;
+use super::plan::{LayerPlan, Tape, TapeKind, Training, chunk};
 use crate::error::{Error, Result};
 use crate::kernels::*;
+use crate::network::Reset;
 use crate::spikes::{Trace, pad};
-
-/// Where the gradient of a backward pass comes from: the built-in loss, the user's own gradients, or both added up.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gradient<F = f32> {
-    /// Whether the built-in loss counts.
-    pub loss: bool,
-    /// dL/d activation of the readout's first loss, `[B, units]`.
-    pub activation: Option<Vec<F>>,
-    /// dL/dO of a layer's emitted spikes, `[T, B, units]`.
-    pub spikes: Vec<(usize, Vec<F>)>,
-    /// dL/dV of a layer's potential (of the readout: of its trace), `[T, B, units]`.
-    pub potential: Vec<(usize, Vec<F>)>,
-}
-
-impl<F> Gradient<F> {
-    /// Of the built-in loss and the regularisers of the network.
-    pub fn loss() -> Self {
-        Gradient { loss: true, activation: None, spikes: Vec::new(), potential: Vec::new() }
-    }
-
-    /// Of the user's own loss: dL/d activation `[B, units]`.
-    pub fn activation(values: Vec<F>) -> Self {
-        Gradient { loss: false, activation: Some(values), spikes: Vec::new(), potential: Vec::new() }
-    }
-
-    /// None yet; add with the methods below.
-    pub fn none() -> Self {
-        Gradient { loss: false, activation: None, spikes: Vec::new(), potential: Vec::new() }
-    }
-
-    /// Adds dL/dO of a layer's emitted spikes, `[T, B, units]`.
-    pub fn with_spikes(mut self, layer: usize, values: Vec<F>) -> Self {
-        self.spikes.push((layer, values));
-        self
-    }
-
-    /// Adds dL/dV of a layer's potential, `[T, B, units]`.
-    pub fn with_potential(mut self, layer: usize, values: Vec<F>) -> Self {
-        self.potential.push((layer, values));
-        self
-    }
-}
-
-/// An optimiser with this step's learning rate.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Optimiser {
-    /// Rule. Its weight decay acts on weights and recurrent weights only (see [`super::Group`]).
-    pub rule: Rule,
-    /// Learning rate.
-    pub rate: f64,
-    /// Bound on the global norm of the gradient.
-    pub max_norm: Option<f64>,
-    /// Pulls weights and recurrent weights to 0.
-    pub penalty: Penalty,
-}
-
-impl Optimiser {
-    /// A rule at a learning rate, without bound or penalty.
-    pub fn new(rule: Rule, rate: f64) -> Self {
-        Optimiser { rule, rate, max_norm: None, penalty: Penalty::default() }
-    }
-}
 
 impl<K: Kernels> Core<K> {
     /// Gradients of all parameters of the last forward pass; the regularisers of the network count in any case.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no forward pass with a tape, where the built-in loss has no labels, or
-    /// where a gradient has the wrong size or is not finite.
+    /// where a gradient has the wrong size or is not finite; [`Error::File`] where input that is read again is gone.
     pub fn backward(&mut self, gradient: &Gradient<K::Real>) -> Result<()> {
         let index = self.last_plan()?;
         if !self.taped {
@@ -83,224 +23,475 @@ impl<K: Kernels> Core<K> {
         }
         self.check_normalised()?;
         self.check_gradient(index, gradient)?;
-        self.upload_gradient(index, gradient)?;
+        self.upload_activation_gradient(index, gradient)?;
+        self.begin_backward(index);
+        let batches: Vec<_> = self.plans[index].batches().enumerate().collect();
+        let several = batches.len() > 1;
+        let newest = batches.len() - 1;
+        for (micro, samples) in batches.into_iter().rev() {
+            let segments: Vec<_> = self.plans[index].segments().enumerate().collect();
+            let at = |(segment, steps)| At { index, micro, segment, steps, samples: samples.clone() };
+            if several && self.held != Some(micro) {
+                // Another one stands in the arrays.
+                self.restart(index);
+                for piece in segments.clone() {
+                    let at = at(piece);
+                    self.reload_input(&at)?;
+                    self.run_segment(&at, None)?;
+                    self.kernels.submit();
+                }
+                self.held = Some(micro);
+            }
+            for piece in segments.into_iter().rev() {
+                let at = at(piece);
+                self.backward_segment(&at, gradient, micro == newest)?;
+                self.kernels.submit();
+            }
+            self.fold_sums(index, micro == newest);
+        }
+        if self.plans[index].cut.tape == TapeKind::Replay {
+            self.finish_recall(index);
+        }
+        self.finish_backward(index);
+        self.measure();
+        self.kernels.submit();
+        Ok(())
+    }
+
+    /// Sums and carries start at 0, and the regularisers, which may couple the samples of the batch, set dL/dζ.
+    fn begin_backward(&mut self, index: usize) {
         let base = self.ring.base();
         let slots = self.ring.slots;
-        let top = self.layers.len() - 1;
-        let activations = gradient.loss || gradient.activation.is_some();
-        let online = self.online(self.ragged);
-        let reached = self.reached(gradient.loss, gradient.activation.is_some(), online);
-        if !online && activations {
-            self.spread_out(index, gradient.loss, gradient.activation.is_some());
-        }
-        let ragged = self.ragged;
-        for l in (0..=top).rev() {
-            let on_top = l == top;
-            let regularised = !self.network.layers[l].regularise.is_empty();
-            let mut given = gradient.spikes.iter().any(|(layer, _)| *layer == l) || (on_top && reached.1);
-            let shape = self.plans[index].layers[l].shape;
-            let regularisers = self.network.layers[l].regularise.clone();
-            // Their gradients are written while the rest of the layer is read.
-            let mut own = std::mem::take(&mut self.layers[l].own);
-            let state = &self.layers[l];
+        for (l, state) in self.layers.iter().enumerate() {
             let kernels = &mut self.kernels;
-            let plan = &mut self.plans[index];
-            let (below, rest) = plan.layers.split_at_mut(l);
-            let (layer, above) = rest.split_first_mut().expect("layer l");
-            for plane in [plane::LAMBDA, plane::MU] {
-                kernels.fill_plane(shape, &mut layer.planes, plane, 0.0);
-            }
+            let LayerPlan { shape, planes, .. } = &mut self.plans[index].layers[l];
+            let (shape, regularisers) = (*shape, &self.network.layers[l].regularise);
             let learned = state.model.learned;
-            let sums = [
+            let zeros = [
+                (true, plane::LAMBDA),
+                (true, plane::MU),
                 (learned.tau_syn, plane::ALPHA_GRADIENT),
                 (learned.tau_mem, plane::BETA_GRADIENT),
                 (learned.threshold, plane::THETA_GRADIENT),
                 (learned.bias, plane::BIAS_GRADIENT),
                 (!regularisers.is_empty(), plane::COUNT_GRADIENT),
             ];
-            for (_, plane) in sums.into_iter().filter(|(used, _)| *used) {
-                kernels.fill_plane(shape, &mut layer.planes, plane, 0.0);
+            for (_, plane) in zeros.into_iter().filter(|(used, _)| *used) {
+                kernels.fill_plane(shape, planes, plane, 0.0);
             }
             if let Some(tail) = state.model.tail() {
                 let (from, to) = (tail.cleared().start, tail.cleared().end);
                 let range = Model::tail_range(shape, from).start..Model::tail_range(shape, to).start;
-                kernels.fill(&mut layer.planes, range, 0.0);
+                kernels.fill(planes, range, 0.0);
             }
-            for regulariser in &regularisers {
+            for regulariser in regularisers {
                 kernels.regularise(Regularise {
                     regulariser: *regulariser,
                     shape,
-                    planes: &mut layer.planes,
+                    planes,
                     metrics: &mut self.ring.values,
                     slot: base + slots.regulariser,
                 });
             }
-            let training = layer.training.as_mut().expect("a forward pass with a tape made it");
-            let potential = gradient.potential.iter().any(|(layer, _)| *layer == l) || (on_top && reached.0);
-            if let (true, true, Some(out)) = (ragged, regularised, &mut training.gradient) {
-                // dL/dζ is the same at every step of a sample, but 0 past its end.
-                if !given {
-                    kernels.fill(out, 0..shape.len(shape.steps), 0.0);
+        }
+    }
+
+    /// Makes the tape of layer `l` in a segment readable: that of the plan, or else the one of the segment.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], and [`Error::File`] where input that is read again is gone.
+    pub(super) fn recall(&mut self, at: &At, l: usize) -> Result<()> {
+        match self.plans[at.index].cut.tape {
+            TapeKind::Whole => return Ok(()),
+            TapeKind::Half => {
+                let len = self.layers[l].tapes() * at.shape(self.layers[l].units).len(at.steps.len());
+                self.ensure_tape(at.index, l)?;
+                let plan = &mut self.plans[at.index];
+                let training = plan.layers[l].training.as_ref().expect("a forward pass with a tape made it");
+                if let (Some(Tape::Half(half)), Some(tape)) = (training.tapes.get(at.segment), &mut plan.work.tape) {
+                    self.kernels.unhalve(half, len, tape);
                 }
-                given = true;
-                kernels.spread(Spread {
-                    shape,
-                    pooling: Pooling::Sum,
-                    lengths: &plan.readout.lengths,
-                    place: Place::COUNT,
-                    from: &layer.planes,
-                    emit_lag: state.model.emit_lag,
-                    out,
-                });
+                return Ok(());
             }
-            let call = Backward {
-                model: state.model,
-                shape,
-                range: 0..shape.steps,
-                form: layer.backward,
-                constants: &state.constants,
-                recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
-                spikes: layer.spikes.as_ref(),
-                tape: &training.tape,
-                gradient_spikes: None,
-                gradient_potential: training.potential.as_ref().filter(|_| potential),
-                counts: regularised && !ragged,
-                reduce: if on_top && online && activations {
-                    self.network.readout.losses[0].reduce.online()
-                } else {
-                    None
-                },
-                planes: &mut layer.planes,
-                chi: &mut training.chi,
-            };
-            let next = match above.first() {
-                None => None,
-                Some(above) => {
-                    let next = &self.layers[l + 1];
-                    let prepared = next.prepared.as_ref().expect("made for all but the first layer");
-                    let chi = above.training.as_ref().expect("a forward pass with a tape made it").chi();
-                    let gradient = training.gradient.as_mut().expect("a layer below another spikes");
-                    let towards = next.drive_shape(above.shape);
-                    if let (true, Some(scaled), Some(mask)) = (self.trained, &next.scaled, self.masks[l]) {
-                        kernels.drive_backward(DriveBackward {
-                            projection: Projection::Dense,
-                            inputs: shape.units,
-                            shape: towards,
-                            lag: next.lag,
-                            weights: (&scaled.weights, &scaled.prepared),
-                            chi,
-                            accumulate: false,
-                            out: &mut *gradient,
-                        });
-                        let from = training.given.as_ref().filter(|_| given);
-                        kernels.dropout_backward(DropoutBackward { shape, mask, given: from, gradient });
-                        given = true;
-                        None
-                    } else {
-                        let (lag, weights) = (next.lag, (&next.weights, prepared));
-                        Some(Above { shape: towards, lag, weights, chi, accumulate: given, gradient })
-                    }
+            TapeKind::Replay => {}
+        }
+        if l == 0 {
+            self.reload_input(at)?;
+        } else if let Some(mask) = self.masks.get(l - 1).copied().flatten().filter(|_| self.trained) {
+            self.drop_spikes(at, l - 1, mask);
+        }
+        self.ensure_tape(at.index, l)?;
+        self.restore(at, l, at.segment);
+        self.run_layer(at, l, Taped { kept: true, traced: false, replayed: true }, None);
+        Ok(())
+    }
+
+    /// Puts the state before segment `place` into the planes of layer `l`; one past the last: that after it.
+    fn restore(&mut self, at: &At, l: usize, place: usize) {
+        let LayerPlan { shape, planes, training, .. } = &mut self.plans[at.index].layers[l];
+        let Some(states) = training.as_mut().and_then(|training| training.states.as_mut()) else { return };
+        let samples = Samples { samples: at.samples.clone(), whole: *shape };
+        self.layers[l].copy_states(&mut self.kernels, planes, states, &samples, place, false);
+    }
+
+    /// After replays: the planes hold the state after the last segment again.
+    pub(super) fn finish_recall(&mut self, index: usize) {
+        let plan = &self.plans[index];
+        let segments = plan.segments().len();
+        if plan.batches().len() > 1 {
+            // Nobody goes on from there.
+            return;
+        }
+        let (steps, samples) = (0..plan.sequence.steps, 0..plan.sequence.batch);
+        let at = At { index, micro: 0, segment: 0, steps, samples };
+        for l in 0..self.layers.len() {
+            self.restore(&at, l, segments);
+        }
+    }
+
+    fn backward_segment(&mut self, at: &At, gradient: &Gradient<K::Real>, newest: bool) -> Result<()> {
+        self.reload_input(at)?;
+        if self.trained && self.plans[at.index].segments().len() > 1 {
+            for l in 0..self.layers.len() {
+                if let Some(mask) = self.masks.get(l).copied().flatten() {
+                    self.drop_spikes(at, l, mask);
                 }
-            };
-            let fused = match (state.walk, next) {
-                (Walk::Steps, Some(above)) => Some(above),
-                (_, Some(above)) => {
-                    kernels.drive_backward(above.drive_backward(state.units));
+            }
+        }
+        for l in (0..self.layers.len()).rev() {
+            self.backward_layer(at, l, gradient)?;
+            self.weight_gradients(at, l, newest);
+        }
+        Ok(())
+    }
+
+    /// The adjoint of one layer over one segment.
+    fn backward_layer(&mut self, at: &At, l: usize, gradient: &Gradient<K::Real>) -> Result<()> {
+        let top = self.layers.len() - 1;
+        let on_top = l == top;
+        let ragged = self.ragged;
+        let activations = gradient.loss || gradient.activation.is_some();
+        let online = self.online(ragged);
+        self.recall(at, l)?;
+        let reached = match on_top {
+            true => self.reached(gradient.loss, gradient.activation.is_some(), online),
+            false => (false, false),
+        };
+        let (potential, mut given) = self.upload_gradient(at, l, gradient, reached)?;
+        if on_top && !online && activations {
+            self.spread_out(at, gradient.loss, gradient.activation.is_some());
+        }
+        let regularised = !self.network.layers[l].regularise.is_empty();
+        let shape = at.shape(self.layers[l].units);
+        if ragged && regularised && self.layers[l].model.spiking {
+            let plan = &self.plans[at.index];
+            let steps = plan.cut.steps.min(plan.sequence.steps);
+            let room = plan.cut.samples.min(plan.sequence.batch) * shape.row() * steps;
+            self.ensure_gradient(at.index, room)?;
+        }
+        // Their gradients are written while the rest of the layer is read.
+        let mut own = std::mem::take(&mut self.layers[l].own);
+        let state = &self.layers[l];
+        let kernels = &mut self.kernels;
+        let plan = &mut self.plans[at.index];
+        let window = plan.window(&at.steps, &at.samples);
+        let last = at.segment + 1 == plan.segments().len();
+        let (rest, over) = plan.layers.split_at_mut(l + 1);
+        let LayerPlan { backward, planes, spikes, own: kept, training, shape: whole, .. } = &mut rest[l];
+        let training = training.as_mut().expect("a forward pass with a tape made it");
+        let Training { tapes, states, future, after, .. } = training;
+        let work = &mut plan.work;
+        let spikes = spikes.get(at.segment);
+        if let (true, true, Some(_)) = (ragged, regularised, spikes) {
+            // dL/dζ is the same at every step of a sample, but 0 past its end.
+            if !given {
+                kernels.fill(&mut work.gradient, 0..shape.len(shape.steps), 0.0);
+            }
+            given = true;
+            kernels.spread(Spread {
+                shape,
+                window,
+                pooling: Pooling::Sum,
+                lengths: &plan.readout.lengths,
+                place: Place::COUNT,
+                from: planes,
+                emit_lag: state.model.emit_lag,
+                out: &mut work.gradient,
+            });
+        }
+        let (chi, above) = match &mut work.chi[..] {
+            [only] => (only, None),
+            [even, odd] if l % 2 == 0 => (even, Some(odd)),
+            [even, odd, ..] => (odd, Some(even)),
+            [] => unreachable!("made for training"),
+        };
+        // χ of the steps after.
+        let drives = state.drive_shape(shape);
+        let (from, len) = (drives.len(shape.steps), drives.len(FUTURE));
+        let one = |first| Stretch { first, stride: len };
+        match future {
+            Some(future) if !last => kernels.copy(future, one(0), chi, one(from), 1, len),
+            _ => kernels.fill(chi, from..from + len, 0.0),
+        }
+        let samples = Samples { samples: at.samples.clone(), whole: *whole };
+        if let (Some(after), false) = (&mut *after, last) {
+            let current = state.current_plane(&samples);
+            kernels.copy(after, Stretch { first: 0, stride: shape.row() }, planes, current, shape.batch, shape.row());
+        }
+        if let (Some(states), true) = (states, plan.cut.tape != TapeKind::Replay) {
+            state.copy_states(kernels, planes, states, &samples, at.segment, false);
+        }
+        let tape = match tapes.get(at.segment) {
+            Some(Tape::Whole(tape)) => tape,
+            _ => work.tape.as_ref().expect("recalled"),
+        };
+        let call = Backward {
+            model: state.model,
+            shape,
+            window,
+            range: 0..shape.steps,
+            form: *backward,
+            constants: &state.constants,
+            recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
+            spikes,
+            tape,
+            gradient_spikes: None,
+            gradient_potential: work.potential.as_ref().filter(|_| potential),
+            counts: regularised && !ragged,
+            reduce: if on_top && online && activations { self.network.readout.losses[0].reduce.online() } else { None },
+            planes,
+            chi,
+        };
+        let spread = &mut work.gradient;
+        let next = match self.layers.get(l + 1) {
+            None => None,
+            Some(next) => {
+                let prepared = next.prepared.as_ref().expect("made for all but the first layer");
+                let above = match over[0].training.as_ref().and_then(|training| training.normal.as_ref()) {
+                    Some(normal) => &normal.chi,
+                    None => &*above.expect("there are two layers"),
+                };
+                let over = Shape { units: next.columns, ..shape };
+                if let (true, Some(scaled), Some(mask)) = (self.trained, &next.scaled, self.masks[l]) {
+                    kernels.drive_backward(DriveBackward {
+                        projection: Projection::Dense,
+                        inputs: shape.units,
+                        shape: over,
+                        lag: next.lag,
+                        weights: (&scaled.weights, &scaled.prepared),
+                        chi: above,
+                        accumulate: false,
+                        out: &mut *spread,
+                    });
+                    let from = work.given.as_ref().filter(|_| given);
+                    kernels.dropout_backward(DropoutBackward { shape, window, mask, given: from, gradient: spread });
                     given = true;
                     None
+                } else {
+                    let weights = (&next.weights, prepared);
+                    Some(Above {
+                        shape: over,
+                        lag: next.lag,
+                        weights,
+                        chi: above,
+                        accumulate: given,
+                        gradient: &mut *spread,
+                    })
                 }
-                (_, None) => None,
-            };
-            if let Some(above) = fused {
-                kernels.layer_backward(above, call);
-            } else {
-                let gradient_spikes = training.gradient.as_ref().filter(|_| given);
-                match state.walk {
-                    Walk::Steps => kernels.backward(Backward { gradient_spikes, ..call }),
-                    Walk::Lstm => kernels.lstm_backward(LstmBackward {
+            }
+        };
+        let fused = match (state.walk, next) {
+            (Walk::Steps, Some(above)) => Some(above),
+            (_, Some(above)) => {
+                kernels.drive_backward(above.drive_backward(state.units));
+                given = true;
+                None
+            }
+            (_, None) => None,
+        };
+        if let Some(above) = fused {
+            kernels.layer_backward(above, call);
+        } else {
+            let gradient_spikes = Some(&*spread).filter(|_| given);
+            match state.walk {
+                Walk::Steps => kernels.backward(Backward { gradient_spikes, ..call }),
+                Walk::Lstm => kernels.lstm_backward(LstmBackward {
+                    model: call.model,
+                    shape,
+                    constants: call.constants,
+                    recurrent: call.recurrent.expect("such a layer is recurrent").1,
+                    gates: kept.as_ref().expect("made with the plan"),
+                    spikes: call.spikes.expect("such a layer spikes"),
+                    tape: call.tape,
+                    gradient_spikes,
+                    gradient_potential: call.gradient_potential,
+                    counts: call.counts,
+                    planes: call.planes,
+                    chi: call.chi,
+                    bias_gradient: own.iter_mut().find(|own| own.learned()).map(|own| &mut own.gradient),
+                }),
+                Walk::Time { order } => {
+                    let [weights, bias] = &mut own[..] else { unreachable!("weights and bias over time") };
+                    kernels.time_backward(TimeBackward {
                         model: call.model,
                         shape,
                         constants: call.constants,
-                        recurrent: call.recurrent.expect("such a layer is recurrent").1,
-                        gates: layer.own.as_ref().expect("made with the plan"),
-                        spikes: call.spikes.expect("such a layer spikes"),
-                        tape: call.tape,
+                        weights: TimeWeights { order, weights: &weights.values, bias: &bias.values },
+                        drive: kept.as_ref().expect("made with the plan"),
+                        potential: call.tape,
                         gradient_spikes,
                         gradient_potential: call.gradient_potential,
                         counts: call.counts,
                         planes: call.planes,
                         chi: call.chi,
-                        bias_gradient: own.iter_mut().find(|own| own.learned()).map(|own| &mut own.gradient),
-                    }),
-                    Walk::Time { order } => {
-                        let [weights, bias] = &mut own[..] else { unreachable!("weights and bias over time") };
-                        kernels.time_backward(TimeBackward {
-                            model: call.model,
-                            shape,
-                            constants: call.constants,
-                            weights: TimeWeights { order, weights: &weights.values, bias: &bias.values },
-                            drive: layer.own.as_ref().expect("made with the plan"),
-                            potential: call.tape,
-                            gradient_spikes,
-                            gradient_potential: call.gradient_potential,
-                            counts: call.counts,
-                            planes: call.planes,
-                            chi: call.chi,
-                            weight_gradient: &mut weights.gradient,
-                            bias_gradient: &mut bias.gradient,
-                        });
+                        weight_gradient: &mut weights.gradient,
+                        bias_gradient: &mut bias.gradient,
+                    });
+                }
+            }
+        }
+        // What the segment before needs of this one.
+        let Training { tapes, future, after, normal, .. } =
+            plan.layers[l].training.as_mut().expect("a forward pass with a tape made it");
+        let chi = &plan.work.chi[l % plan.work.chi.len()];
+        if let (Some(future), true) = (future, at.segment > 0) {
+            kernels.copy(chi, one(0), future, one(0), 1, len);
+        }
+        if let (Some(after), true) = (after, at.segment > 0) {
+            let tape = match tapes.get(at.segment) {
+                Some(Tape::Whole(tape)) => tape,
+                _ => plan.work.tape.as_ref().expect("recalled"),
+            };
+            let (first, len) = (shape.len(shape.steps), shape.len(1));
+            kernels.copy(tape, Stretch { first, stride: len }, after, Stretch { first: 0, stride: len }, 1, len);
+        }
+        let state = &mut self.layers[l];
+        state.own = own;
+        if let (Some(own), Some(tape)) = (&mut state.normal, normal) {
+            kernels.normalise_backward(NormaliseBackward {
+                shape,
+                parameters: &own.parameters,
+                running: &own.running,
+                normal: &tape.normal,
+                deviation: &tape.deviation,
+                chi,
+                out: &mut tape.chi,
+                gradient: &mut own.gradient,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds a segment to the sums of layer `l`'s weight gradients: those of each chunk of the batch. `newest`: in the last
+    /// micro-batch, which comes first.
+    fn weight_gradients(&mut self, at: &At, l: usize, newest: bool) {
+        let plan = &mut self.plans[at.index];
+        let window = plan.window(&at.steps, &at.samples);
+        let segments = plan.segments().len();
+        let (one, first) = (segments == 1, at.segment + 1 == segments);
+        let alone = plan.batches().len() == 1;
+        let input = &plan.input[at.segment.min(plan.input.len() - 1)];
+        let (below, rest) = plan.layers.split_at_mut(l);
+        let state = &mut self.layers[l];
+        let scaled = state.scaled.as_ref().filter(|_| self.trained);
+        let source = match below.last() {
+            None => input,
+            Some(below) if scaled.is_some() => {
+                let training = below.training.as_ref().expect("a forward pass with a tape made it");
+                training.dropped.as_ref().expect("made with it")
+            }
+            Some(below) => &below.spikes[at.segment],
+        };
+        let shape = state.drive_shape(at.shape(state.units));
+        let training = rest[0].training.as_mut().expect("a forward pass with a tape made it");
+        let chi = &plan.work.chi[l % plan.work.chi.len()];
+        let own_chi = training.normal.as_ref().map_or(chi, |normal| &normal.chi);
+        let recurrent_source = match &training.hidden {
+            Some(hidden) => Some(hidden),
+            None => rest[0].spikes.get(at.segment),
+        };
+        let mut tensors: Vec<Summed<K>> = vec![Summed {
+            projection: state.projection,
+            inputs: state.inputs,
+            source,
+            lag: state.lag,
+            chi: own_chi,
+            len: state.weights_len,
+            sums: &mut training.sums,
+            out: &mut state.weight_gradient,
+        }];
+        if let (Some(recurrent), Some(source)) = (&mut state.recurrent, recurrent_source) {
+            tensors.push(Summed {
+                projection: Projection::Dense,
+                inputs: state.units,
+                source,
+                lag: state.model.recurrent_lag,
+                chi,
+                len: state.units * pad(state.columns),
+                sums: &mut training.recurrent_sums,
+                out: &mut recurrent.gradient,
+            });
+        }
+        let size = chunk(window.samples);
+        let (low, high) = (at.samples.start / size, at.samples.end.div_ceil(size));
+        for Summed { projection, inputs, source, lag, chi, len, sums, out } in tensors {
+            for c in (low..high).rev() {
+                let begin = (c * size).max(at.samples.start) - at.samples.start;
+                let end = ((c + 1) * size).min(at.samples.end) - at.samples.start;
+                // The first of all is summed where the gradient goes.
+                let foremost = newest && c + 1 == high;
+                let (into, accumulate) = match (one, foremost && (one || alone)) {
+                    (_, true) => (&mut *out, !first),
+                    (true, false) => (plan.work.partial.as_mut().expect("made for several chunks"), false),
+                    (false, false) => (&mut sums[c - low], !first),
+                };
+                self.kernels.weight_gradient(WeightGradient {
+                    projection,
+                    inputs,
+                    shape,
+                    window,
+                    source,
+                    lag,
+                    chi,
+                    samples: begin..end,
+                    accumulate,
+                    out: into,
+                });
+                if let (true, false, Some(partial)) = (one, foremost, &plan.work.partial) {
+                    self.kernels.add(partial, len, out);
+                }
+            }
+        }
+    }
+
+    /// After the segments of a micro-batch: the sums over its chunks, the last one first.
+    fn fold_sums(&mut self, index: usize, newest: bool) {
+        for (state, layer) in self.layers.iter_mut().zip(&self.plans[index].layers) {
+            let training = layer.training.as_ref().expect("a forward pass with a tape made it");
+            let mut fold = |sums: &[K::Values], len: usize, out: &mut K::Values| {
+                // Of one micro-batch the last chunk stands there already.
+                let several = self.plans[index].batches().len() > 1;
+                for (c, sum) in sums.iter().enumerate().rev() {
+                    match several && newest && c + 1 == sums.len() {
+                        true => self.kernels.scale(Some(sum), 1.0, len, out),
+                        false => self.kernels.add(sum, len, out),
                     }
                 }
-            }
-            let state = &mut self.layers[l];
-            state.own = own;
-            let scaled = state.scaled.as_ref().filter(|_| self.trained);
-            let source = match below.last() {
-                None => &plan.input,
-                Some(below) if scaled.is_some() => {
-                    let training = below.training.as_ref().expect("a forward pass with a tape made it");
-                    training.dropped.as_ref().expect("made with it")
-                }
-                Some(below) => below.spikes.as_ref().expect("a layer below spikes"),
             };
-            if let (Some(own), Some(tape)) = (&mut state.normal, &mut training.normal) {
-                kernels.normalise_backward(NormaliseBackward {
-                    shape,
-                    parameters: &own.parameters,
-                    running: &own.running,
-                    normal: &tape.normal,
-                    deviation: &tape.deviation,
-                    chi: &training.chi,
-                    out: &mut tape.chi,
-                    gradient: &mut own.gradient,
-                });
-            }
-            let shape = state.drive_shape(shape);
-            kernels.weight_gradient(WeightGradient {
-                projection: state.projection,
-                inputs: state.inputs,
-                shape,
-                source,
-                lag: state.lag,
-                chi: training.chi(),
-                out: &mut state.weight_gradient,
-            });
-            if let Some(scaled) = scaled {
-                kernels.scale(None, scaled.factor, state.weights_len, &mut state.weight_gradient);
-            }
+            fold(&training.sums, state.weights_len, &mut state.weight_gradient);
+            let len = state.units * pad(state.columns);
             if let Some(recurrent) = &mut state.recurrent {
-                kernels.weight_gradient(WeightGradient {
-                    projection: Projection::Dense,
-                    inputs: state.units,
-                    shape,
-                    source: match &training.hidden {
-                        Some(hidden) => hidden,
-                        None => layer.spikes.as_ref().expect("a recurrent layer spikes"),
-                    },
-                    lag: state.model.recurrent_lag,
-                    chi: &training.chi,
-                    out: &mut recurrent.gradient,
-                });
+                fold(&training.recurrent_sums, len, &mut recurrent.gradient);
+            }
+        }
+    }
+
+    /// What is done once the sums are complete: dropout's factor, constraints, neuron parameters.
+    fn finish_backward(&mut self, index: usize) {
+        let kernels = &mut self.kernels;
+        for (state, layer) in self.layers.iter_mut().zip(&self.plans[index].layers) {
+            if let Some(scaled) = state.scaled.as_ref().filter(|_| self.trained) {
+                kernels.scale(None, scaled.factor, state.weights_len, &mut state.weight_gradient);
             }
             state.hold(kernels, true);
             if state.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
@@ -316,188 +507,6 @@ impl<K: Kernels> Core<K> {
                 });
             }
         }
-        self.measure();
-        self.kernels.submit();
-        Ok(())
-    }
-
-    /// Σ g² of every gradient tensor into the metrics.
-    fn measure(&mut self) {
-        let mut slot = self.ring.base() + self.ring.slots.squares;
-        for layer in &self.layers {
-            // What is frozen has no part in the norm: its slot stays 0.
-            let mut square = |values: &K::Values, len: usize, frozen: bool| {
-                if !frozen {
-                    self.kernels.square_sum(values, len, &mut self.ring.values, slot);
-                }
-                slot += 1;
-            };
-            square(&layer.weight_gradient, layer.weights_len, layer.settings.weight.frozen);
-            if let Some(recurrent) = &layer.recurrent {
-                square(&recurrent.gradient, layer.units * pad(layer.columns), layer.settings.recurrent.frozen);
-            }
-            for own in layer.own.iter().filter(|own| own.learned()) {
-                square(&own.gradient, own.len, layer.own_setting(own.name).frozen);
-            }
-            if layer.modes.iter().any(|(mode, _)| *mode != Mode::Frozen) {
-                square(&layer.parameter_gradient, layer.modes.len() * pad(layer.units), false);
-            }
-            if let Some(own) = &layer.normal {
-                let frozen = layer.settings.norm.iter().all(|setting| setting.frozen);
-                square(&own.gradient, normal::LEARNED * pad(layer.units), frozen);
-            }
-        }
-    }
-
-    fn check_gradient(&self, index: usize, gradient: &Gradient<K::Real>) -> Result<()> {
-        let plan = &self.plans[index];
-        let size = |what: &str, values: &[K::Real], expected: usize| {
-            if values.len() != expected {
-                return Err(Error::Input(format!(
-                    "the gradient of {what} has {} values, not {expected}",
-                    values.len()
-                )));
-            }
-            match values.iter().position(|value| !value.to_f64().is_finite()) {
-                Some(at) => Err(Error::Input(format!("the gradient of {what} is not finite at entry {at}"))),
-                None => Ok(()),
-            }
-        };
-        let steps = plan.sequence.steps;
-        let batch = plan.sequence.batch;
-        if gradient.loss {
-            self.needs_labels()?;
-        }
-        if let Some(values) = &gradient.activation {
-            self.has_activation()?;
-            size("the activation", values, batch * self.network.outputs())?;
-        }
-        for (layer, values) in &gradient.spikes {
-            self.spiking(*layer)?;
-            size(&format!("layer{layer}.spikes"), values, steps * batch * self.layers[*layer].units)?;
-        }
-        for (layer, values) in &gradient.potential {
-            self.exists(*layer)?;
-            size(&format!("layer{layer}.potential"), values, steps * batch * self.layers[*layer].units)?;
-        }
-        Ok(())
-    }
-
-    fn upload_gradient(&mut self, index: usize, gradient: &Gradient<K::Real>) -> Result<()> {
-        let top = self.layers.len() - 1;
-        if let Some(values) = &gradient.activation {
-            let mut sum = values.clone();
-            if gradient.loss {
-                let own = self.read_activation(index, plane::ACTIVATION_GRADIENT, Place::OWN.gradient)?;
-                for (sum, own) in sum.iter_mut().zip(own) {
-                    *sum = K::Real::from_f64(sum.to_f64() + own.to_f64());
-                }
-            }
-            self.write_activation_gradient(index, &sum);
-        }
-        let reached = self.reached(gradient.loss, gradient.activation.is_some(), self.online(self.ragged));
-        let zero = K::Real::from_f64(0.0);
-        for l in 0..=top {
-            let (units, shape) = (self.layers[l].units, self.plans[index].layers[l].shape);
-            let width = shape.row();
-            let lag = self.layers[l].model.emit_lag;
-            let widen = |given: &[(usize, Vec<K::Real>)], lag: usize| {
-                let mut rows: Option<Vec<K::Real>> = None;
-                for (_, values) in given.iter().filter(|(layer, _)| *layer == l) {
-                    let rows = rows.get_or_insert_with(|| vec![zero; shape.len(shape.steps)]);
-                    // O_t is S_{t-e}: the gradient of O_t belongs to row t − e; of O_0 with e = 1, to a constant.
-                    let values = values.chunks_exact(units).skip(lag * shape.batch);
-                    for (row, values) in rows.chunks_exact_mut(width).zip(values) {
-                        for (row, value) in row.iter_mut().zip(values) {
-                            *row = K::Real::from_f64(row.to_f64() + value.to_f64());
-                        }
-                    }
-                }
-                rows
-            };
-            let (spikes, potential) = (widen(&gradient.spikes, lag), widen(&gradient.potential, 0));
-            let training = self.plans[index].layers[l].training.as_mut().expect("a forward pass with a tape made it");
-            // What the losses of the readout add to starts at 0.
-            let (by_potential, by_spikes) = if l == top { reached } else { (false, false) };
-            let len = shape.len(shape.steps);
-            // Dropout masks what comes from above, but not what is given.
-            let masked = self.trained && self.layers[l].dropping.is_some();
-            if masked && spikes.is_some() && training.given.is_none() {
-                training.given = Some(self.kernels.values("given gradient of spikes", len)?);
-            }
-            match (spikes, if masked { &mut training.given } else { &mut training.gradient }) {
-                (Some(values), Some(into)) => self.kernels.write(into, 0, &values),
-                (None, Some(into)) if by_spikes => self.kernels.fill(into, 0..len, 0.0),
-                _ => {}
-            }
-            if (potential.is_some() || by_potential) && training.potential.is_none() {
-                training.potential = Some(self.kernels.values("gradient of potential", len)?);
-            }
-            match (potential, &mut training.potential) {
-                (Some(values), Some(into)) => self.kernels.write(into, 0, &values),
-                (None, Some(into)) if by_potential => self.kernels.fill(into, 0..len, 0.0),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// One step of `optimiser` on all parameters that are learned, from the gradients of the last backward pass. A step
-    /// whose loss or gradient is not finite changes nothing (see [`super::StepMetrics::finite`]).
-    ///
-    /// # Errors
-    /// [`Error::Memory`] where the optimiser's state does not fit.
-    pub fn step(&mut self, optimiser: &Optimiser) -> Result<()> {
-        self.allocate_optimiser(optimiser.rule)?;
-        self.step += 1;
-        let (base, slots) = (self.ring.base(), self.ring.slots);
-        let squares = base + slots.squares..base + slots.squares_end;
-        let kernels = &mut self.kernels;
-        kernels.control(&self.ring.values, squares, base + slots.loss, optimiser.max_norm, &mut self.control);
-        for layer in &mut self.layers {
-            let parts: Vec<&str> = layer.optimiser.iter().map(|(part, _, _)| *part).collect();
-            let updates: Vec<_> = parts.iter().map(|part| layer.updates(part, optimiser)).collect();
-            for ((part, state, len), updates) in layer.optimiser.iter_mut().zip(updates) {
-                let (parameters, gradient): (&mut K::Values, &K::Values) = match *part {
-                    "weight" => (&mut layer.weights, &layer.weight_gradient),
-                    "recurrent" => {
-                        let recurrent = layer.recurrent.as_mut().expect("a recurrent layer");
-                        (&mut recurrent.weights, &recurrent.gradient)
-                    }
-                    "norm" => {
-                        let own = layer.normal.as_mut().expect("a normalised layer");
-                        (&mut own.parameters, &own.gradient)
-                    }
-                    "neuron" => (&mut layer.parameters, &layer.parameter_gradient),
-                    name => {
-                        let own = layer.own.iter_mut().find(|own| own.name == name).expect("an own tensor");
-                        (&mut own.values, &own.gradient)
-                    }
-                };
-                for Step { rule, penalty, scale, modes } in updates {
-                    kernels.update(Update {
-                        rule,
-                        rate: optimiser.rate * scale,
-                        penalty,
-                        step: self.step,
-                        row: *len / modes.len(),
-                        modes: &modes,
-                        parameters,
-                        gradient,
-                        state,
-                        control: &self.control,
-                    });
-                }
-            }
-            let width = pad(layer.units);
-            for &(row, low, high) in &layer.bounds {
-                kernels.clamp(&mut layer.parameters, row * width..row * width + layer.units, low, high);
-            }
-            layer.hold(kernels, false);
-        }
-        self.refresh();
-        self.kernels.submit();
-        Ok(())
     }
 
     /// dL/d input of the last backward pass, `[T, B, inputs]`.
@@ -514,69 +523,53 @@ impl<K: Kernels> Core<K> {
         let rows = state.weight_rows();
         let mut prepared = self.kernels.prepared("weights, transposed", rows, columns)?;
         self.kernels.prepare(&state.weights, rows, columns, &mut prepared);
-        let training = self.plans[index].layers[0].training.as_ref();
-        let Some(training) = training else {
+        let plan = &self.plans[index];
+        let Some(training) = plan.layers[0].training.as_ref() else {
             return Err(Error::Input("there is no backward pass".into()));
         };
+        if !plan.is_whole() {
+            return Err(Error::Input(format!(
+                "the gradient of the input needs the adjoint of all steps and samples at once, but the plan cuts them to fit into memory: raise the memory\n{}",
+                self.plan_text()
+            )));
+        }
         self.kernels.drive_backward(DriveBackward {
             projection: state.projection,
             inputs,
             shape: state.drive_shape(self.plans[index].layers[0].shape),
             lag: state.lag,
             weights: (&state.weights, &prepared),
-            chi: training.chi(),
+            chi: training.normal.as_ref().map_or(&plan.work.chi[0], |normal| &normal.chi),
             accumulate: false,
             out: &mut out,
         });
         let values = self.kernels.read(&out, 0..shape.len(steps))?;
         Trace::new(steps, batch, inputs, super::parameters::narrow(&values, inputs))
     }
+}
 
-    /// Where numbers stopped being finite: the first parameter, potential or gradient that is not, from the input up.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where the device was lost.
-    pub fn diagnose(&mut self) -> Result<String> {
-        let bad = |tensor: &Tensor<K::Real>| tensor.values.iter().any(|value| !value.to_f64().is_finite());
-        if let Some((name, _)) = self.parameters()?.iter().find(|(_, tensor)| bad(tensor)) {
-            return Ok(format!("parameter {name} is not finite"));
-        }
-        if let Ok(index) = self.last_plan() {
-            for l in 0..self.layers.len() {
-                let values = self.read_plane(index, l, plane::POTENTIAL)?;
-                if values.iter().any(|value| !value.to_f64().is_finite()) {
-                    return Ok(format!("the potential of layer {l} is not finite"));
-                }
-            }
-        }
-        let gradients = self.gradients()?;
-        let found = gradients.iter().rev().find(|(_, tensor)| bad(tensor));
-        Ok(match found {
-            Some((name, _)) => format!("the gradient of {name} is not finite"),
-            None => "the loss is not finite, but every parameter, potential and gradient is".into(),
-        })
+/// A weight tensor whose gradient is summed.
+struct Summed<'a, K: Kernels> {
+    projection: Projection,
+    inputs: usize,
+    source: &'a K::Activity,
+    lag: usize,
+    chi: &'a K::Values,
+    len: usize,
+    sums: &'a mut Vec<K::Values>,
+    out: &'a mut K::Values,
+}
+
+impl<K: Kernels> LayerState<K> {
+    /// Whether the adjoint of the last step of a segment reads I of the step after.
+    pub(super) fn reads_current_after(&self) -> bool {
+        let Model { reset, detach, lag, snippet, .. } = self.model;
+        reset == Reset::ZeroAfter && !detach && lag == 0 && snippet.is_none()
     }
 
-    /// Whether all parameters are numbers.
-    ///
-    /// # Errors
-    /// [`Error::Diverged`] with the name of the first that is not.
-    pub fn check_finite(&mut self) -> Result<()> {
-        for (name, tensor) in self.parameters()? {
-            if tensor.values.iter().any(|value| !value.to_f64().is_finite()) {
-                return Err(Error::Diverged(format!("parameter {name} is not finite")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Forward and backward of the built-in loss and one step: the body of a training loop.
-    ///
-    /// # Errors
-    /// As [`Core::forward`] and [`Core::backward`].
-    pub fn train(&mut self, batch: &Batch<K::Real>, optimiser: &Optimiser) -> Result<()> {
-        self.forward(batch)?;
-        self.backward(&Gradient::loss())?;
-        self.step(optimiser)
+    /// I in the planes of some samples.
+    fn current_plane(&self, at: &Samples) -> Stretch {
+        let row = at.whole.row();
+        Stretch { first: (at.samples.start * plane::PLANES + plane::CURRENT) * row, stride: plane::PLANES * row }
     }
 }

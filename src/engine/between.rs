@@ -87,17 +87,17 @@ impl<K: Kernels> Normal<K> {
 }
 
 /// What a normalised layer keeps for its adjoint.
-pub(super) struct NormalTape<K: Kernels> {
+pub(super) struct NormalTape<M: Memory> {
     /// The normalised drive `[T][B][np]`.
-    pub normal: K::Values,
+    pub normal: M::Values,
     /// 1/√(σ² + ε) of the batch `[np]`.
-    pub deviation: K::Values,
+    pub deviation: M::Values,
     /// dL/dX before the normalisation, `[T + FUTURE][B][np]`.
-    pub chi: K::Values,
+    pub chi: M::Values,
 }
 
-impl<K: Kernels> NormalTape<K> {
-    pub fn new(kernels: &mut K, shape: Shape) -> Result<Self> {
+impl<M: Memory> NormalTape<M> {
+    pub fn new(kernels: &mut M, shape: Shape) -> Result<Self> {
         Ok(NormalTape {
             normal: kernels.values("normalised drive", shape.len(shape.steps))?,
             deviation: kernels.values("deviation of the drive", shape.row())?,

@@ -1,5 +1,6 @@
 //! The engine over any backend: parameters and their gradients on the device, and the buffers of the current plan.
 
+use super::batch::Input;
 use super::between::{Dropping, Normal, Scaled};
 use super::constraint::Constraint;
 use super::device::Budget;
@@ -8,6 +9,7 @@ use super::initialise::initialise;
 use super::metrics::Ring;
 use super::parameters::{Tensor, widen};
 use super::plan::{Plan, Sequence};
+use super::planner::Wish;
 use super::readout::{Objectives, Supplied};
 use crate::error::Result;
 use crate::kernels::*;
@@ -125,6 +127,18 @@ pub struct Core<K: Kernels> {
     pub(super) carried: Option<super::state::State<K::Real>>,
     /// Where values are padded before they go to the device.
     pub(super) staging: Vec<K::Real>,
+    /// Where words are put side by side before they go to the device.
+    pub(super) staged: Vec<u32>,
+    /// What is asked of plans.
+    pub(super) wish: Wish,
+    /// Bytes that everything may take, learned from a refusal of the device.
+    pub(super) ceiling: Option<u64>,
+    /// What was done about memory.
+    pub(super) notices: Vec<String>,
+    /// The micro-batch that stands in the arrays.
+    pub(super) held: Option<usize>,
+    /// The input of the last batch, where the plan reads it again.
+    pub(super) input: Option<Input<K::Real>>,
 }
 
 /// The switches of a layer for the kernels.
@@ -236,6 +250,12 @@ impl<K: Kernels> Core<K> {
             taped: false,
             carried: None,
             staging: Vec::new(),
+            staged: Vec::new(),
+            wish: Wish::default(),
+            ceiling: None,
+            notices: Vec::new(),
+            held: None,
+            input: None,
         };
         core.initialise(0)?;
         Ok(core)

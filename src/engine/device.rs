@@ -46,8 +46,11 @@ impl fmt::Display for Device {
 /// How much memory the buffers of a run may take on its device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Budget {
-    /// As much as the device gives.
+    /// Half of the memory that is free on the CPU, 2 GiB on a GPU (which cannot be asked); more where even the smallest plan
+    /// needs more.
     #[default]
+    Auto,
+    /// As much as the device gives.
     Unbounded,
     /// At most this many bytes.
     Bytes(u64),

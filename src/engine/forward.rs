@@ -1,141 +1,15 @@
-//! The forward pass over the layers, and what can be read after it.
+//! The forward pass: micro-batch after micro-batch, segment after segment, layer after layer.
 
+use super::batch::{Batch, Input};
 use super::core::{Core, LayerState, Walk};
 use super::metrics::{Pass, TALLIES};
-use super::parameters::narrow;
-use super::plan::Sequence;
-use super::readout::Supplied;
+use super::outputs::Outputs;
+use super::plan::{LayerPlan, Sequence, Tape, TapeKind, Work};
 use crate::error::{Error, Result};
 use crate::kernels::*;
-use crate::network::Connection;
-use crate::spikes::encode::{Rates, WHOLE};
-use crate::spikes::{Raster, Trace, pad};
-use rayon::prelude::*;
-
-/// Input of a batch.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input<F = f32> {
-    /// Spikes `[T, B, inputs]`.
-    Spikes(Raster),
-    /// Analogue values `[T, B, inputs]`.
-    Values(Trace<F>),
-    /// Rate-coded spikes `[T, B, inputs]` that the device draws.
-    Rates(Rates),
-}
-
-/// Input and, for the built-in loss, what the answers should be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch<F = f32> {
-    /// Input.
-    pub input: Input<F>,
-    /// Class of each sample, `[B]`.
-    pub labels: Option<Vec<u32>>,
-    /// Class of each step, `[T, B]`, for losses on every step.
-    pub step_labels: Option<Vec<u32>>,
-    /// Which steps count, `[T, B]`, for labels or targets of steps.
-    pub mask: Option<Vec<bool>>,
-    /// Targets of a squared error: `[B, classes]`, or `[T, B, classes]` for losses on every step.
-    pub targets: Option<Vec<F>>,
-    /// Steps of each sample, `[B]`, 1 to T. The network runs on to T, but no reduction, loss, regulariser or count sees a
-    /// step at or past a sample's length, and so no gradient does.
-    pub lengths: Option<Vec<u32>>,
-}
-
-impl<F: Real> Batch<F> {
-    /// Input without labels.
-    pub fn new(input: Input<F>) -> Self {
-        Batch { input, labels: None, step_labels: None, mask: None, targets: None, lengths: None }
-    }
-
-    /// Spikes without labels.
-    pub fn spikes(raster: Raster) -> Self {
-        Batch::new(Input::Spikes(raster))
-    }
-
-    /// Analogue input without labels.
-    pub fn values(trace: Trace<F>) -> Self {
-        Batch::new(Input::Values(trace))
-    }
-
-    /// The same with a label for each sample.
-    pub fn with_labels(mut self, labels: Vec<u32>) -> Self {
-        self.labels = Some(labels);
-        self
-    }
-
-    /// The same with a label for each step, `[T, B]`.
-    pub fn with_step_labels(mut self, labels: Vec<u32>) -> Self {
-        self.step_labels = Some(labels);
-        self
-    }
-
-    /// The same where only some steps count, `[T, B]`.
-    pub fn with_mask(mut self, mask: Vec<bool>) -> Self {
-        self.mask = Some(mask);
-        self
-    }
-
-    /// The same with targets, `[B, classes]` or `[T, B, classes]`.
-    pub fn with_targets(mut self, targets: Vec<F>) -> Self {
-        self.targets = Some(targets);
-        self
-    }
-
-    /// The same with the steps of each sample, `[B]`.
-    pub fn with_lengths(mut self, lengths: Vec<u32>) -> Self {
-        self.lengths = Some(lengths);
-        self
-    }
-
-    /// Steps of all samples up to their lengths, and what comes in at them: spikes (of rates: as many as are expected), or
-    /// values (whatever they are).
-    fn seen(&self) -> (f64, f64) {
-        let (Sequence { steps, batch, .. }, channels) = self.sequence();
-        let length = |b: usize| self.lengths.as_ref().map_or(steps, |lengths| lengths[b] as usize);
-        let all: usize = (0..batch).map(length).sum();
-        let input = match &self.input {
-            Input::Values(_) => all * channels,
-            Input::Spikes(raster) => {
-                let width = crate::spikes::words(channels);
-                let ones = |words: &[u32]| words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
-                let step = |(t, rows): (usize, &[u32])| -> usize {
-                    if self.lengths.is_none() {
-                        return ones(rows);
-                    }
-                    rows.chunks_exact(width).enumerate().filter(|(b, _)| t < length(*b)).map(|(_, row)| ones(row)).sum()
-                };
-                raster.words().par_chunks_exact(batch * width).enumerate().map(step).sum()
-            }
-            Input::Rates(rates) => {
-                // Drawn on the device: what is expected.
-                let samples = rates.chances.chunks_exact(channels.max(1)).enumerate();
-                let expected = samples.map(|(b, row)| {
-                    length(b) as f64 * row.iter().map(|&chance| f64::from(chance)).sum::<f64>() / f64::from(WHOLE)
-                });
-                return (all as f64, expected.sum());
-            }
-        };
-        (all as f64, input as f64)
-    }
-
-    /// Steps, samples, channels and kind of the input.
-    pub fn sequence(&self) -> (Sequence, usize) {
-        match &self.input {
-            Input::Spikes(raster) => {
-                let (steps, batch) = (raster.steps(), raster.batch());
-                (Sequence { steps, batch, input: ActivityKind::Raster }, raster.units())
-            }
-            Input::Values(trace) => {
-                let (steps, batch) = (trace.steps, trace.batch);
-                (Sequence { steps, batch, input: ActivityKind::Values }, trace.units)
-            }
-            Input::Rates(rates) => {
-                let (steps, batch) = (rates.steps, rates.batch);
-                (Sequence { steps, batch, input: ActivityKind::Raster }, rates.units)
-            }
-        }
-    }
-}
+use crate::network::{Connection, Reduce};
+use crate::spikes::encode::WHOLE;
+use std::ops::Range;
 
 /// How a forward pass treats time and memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +43,7 @@ impl<K: Kernels> Core<K> {
             }
         }
         match &batch.input {
-            Input::Spikes(_) | Input::Rates(_) => {
+            Input::Spikes(_) | Input::Rates(_) | Input::Source(_) => {
                 if self.network.layers[0].connection == Connection::Current {
                     return Err(Error::Input(
                         "layer[0] takes a current (connection = \"current\"): give values, not spikes".into(),
@@ -236,13 +110,9 @@ impl<K: Kernels> Core<K> {
         let ragged = batch.lengths.as_ref().is_some_and(|all| all.iter().any(|&own| own as usize != sequence.steps));
         let online = self.online(ragged);
         let carried = if mode == Mode::Stream { self.take_state(sequence)? } else { None };
-        let index = self.plan(sequence, mode != Mode::Infer)?;
-        let top = self.layers.len() - 1;
+        let index = self.plan(sequence, mode != Mode::Infer, mode == Mode::Stream)?;
         // The readout reads the trace: it is kept even where nothing else is.
         let traced = self.objectives.reads_potential(online);
-        if traced && mode == Mode::Infer {
-            self.allocate_training(index, top)?;
-        }
         match carried {
             Some(state) => self.write_state(index, &state),
             None if mode != Mode::Stream || self.last != Some(sequence) => self.reset(index),
@@ -250,13 +120,11 @@ impl<K: Kernels> Core<K> {
         }
         self.upload(index, batch, supplied, online)?;
         let answers = self.questions(batch, sequence, supplied);
-        let (steps, input) = batch.seen();
+        let (steps, input) = batch.seen()?;
         self.ring.start(
             &mut self.kernels,
             Pass { samples: sequence.batch, steps, answers, input, analogue: sequence.input == ActivityKind::Values },
         )?;
-        let base = self.ring.base();
-        let slots = self.ring.slots;
         let trained = mode == Mode::Train;
         if trained {
             let masks = self.layers.iter().enumerate();
@@ -264,333 +132,305 @@ impl<K: Kernels> Core<K> {
             self.masks = masks.map(mask).collect();
             self.pass += 1;
         }
-        let (kernels, plan) = (&mut self.kernels, &mut self.plans[index]);
+        (self.supplied, self.ragged) = (supplied, ragged);
+        self.taped = mode != Mode::Infer;
+        self.trained = trained;
+        let plan = &mut self.plans[index];
         plan.streamed |= mode == Mode::Stream;
-        let mut spiking = 0;
-        for l in 0..=top {
-            let (below, rest) = plan.layers.split_at_mut(l);
-            let (state, layer) = (&mut self.layers[l], &mut rest[0]);
-            let (source, weights) = match (below.last(), &state.scaled) {
-                (None, _) => (&plan.input, &state.weights),
-                (Some(below), Some(scaled)) if trained => {
-                    let training = below.training.as_ref().expect("made for a pass of training");
-                    (training.dropped.as_ref().expect("made with it"), &scaled.weights)
-                }
-                (Some(below), _) => {
-                    (below.spikes.as_ref().expect("only the last layer does not spike"), &state.weights)
-                }
-            };
-            let shape = layer.shape;
-            kernels.copy_plane(shape, &mut layer.planes, plane::POTENTIAL, plane::START_POTENTIAL);
-            kernels.copy_plane(shape, &mut layer.planes, plane::CURRENT, plane::START_CURRENT);
-            let (mut tape, mut hidden, mut normal) = (None, None, None);
-            if let Some(own) = &mut layer.training
-                && (mode != Mode::Infer || (l == top && traced))
-            {
-                (tape, hidden, normal) = (Some(&mut own.tape), own.hidden.as_mut(), own.normal.as_mut());
+        let whole = plan.batches().len() == 1;
+        // What has to be read again is held.
+        self.input = (!whole || !plan.cut.keeps_input).then(|| batch.input.clone());
+        for (micro, samples) in self.plans[index].batches().enumerate() {
+            if micro > 0 {
+                self.restart(index);
             }
-            // Gates take the place of their drive. Over time X is kept for the adjoint; without one V goes where X would.
-            let (x, mut potential) = match (state.walk, &mut layer.own) {
-                (Walk::Lstm, Some(own)) => (own, None),
-                (Walk::Time { .. }, Some(own)) => match tape.take() {
-                    Some(tape) => (own, Some(tape)),
-                    None => (&mut plan.drive, Some(own)),
-                },
-                _ => (&mut plan.drive, None),
-            };
-            let drive = Drive {
-                projection: state.projection,
-                inputs: state.inputs,
-                shape: Shape { units: state.columns, ..shape },
-                range: 0..sequence.steps,
-                source,
-                lag: state.lag,
-                weights,
-                constants: if state.walk == Walk::Lstm { &state.own[0].values } else { &state.constants },
-                out: &mut *x,
-            };
-            // A normalised drive has to be there for all steps first.
-            let drive = match &mut state.normal {
-                None => Some(drive),
-                Some(own) => {
-                    kernels.drive(drive);
-                    kernels.normalise(Normalise {
-                        shape,
-                        epsilon: own.epsilon,
-                        parameters: &own.parameters,
-                        running: &mut own.running,
-                        drive: &mut *x,
-                        training: normal.take().filter(|_| trained).map(|tape| NormaliseTraining {
-                            momentum: own.momentum,
-                            normal: &mut tape.normal,
-                            deviation: &mut tape.deviation,
-                        }),
-                    });
-                    None
-                }
-            };
-            let forward = Forward {
-                model: state.model,
-                shape,
-                range: 0..sequence.steps,
-                form: layer.forward,
-                constants: &state.constants,
-                recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
-                spikes: layer.spikes.as_mut(),
-                tape,
-                planes: &mut layer.planes,
-                reduce: if l == top && online { self.network.readout.losses[0].reduce.online() } else { None },
-            };
-            match (state.walk, drive) {
-                (Walk::Steps, Some(drive)) => kernels.layer_forward(drive, forward),
-                (Walk::Steps, None) => kernels.forward(x, forward),
-                (walk, drive) => {
-                    if let Some(drive) = drive {
-                        kernels.drive(drive);
-                    }
-                    let Forward { model, constants, recurrent, spikes, tape, planes, .. } = forward;
-                    let spikes = spikes.expect("such a layer spikes");
-                    if walk == Walk::Lstm {
-                        kernels.lstm_forward(LstmForward {
-                            model,
-                            shape,
-                            constants,
-                            recurrent: recurrent.expect("such a layer is recurrent").0,
-                            gates: x,
-                            spikes,
-                            tape: tape.zip(hidden.take()),
-                            planes,
-                        });
-                    } else {
-                        let (weights, potential) = (state.over_time(), potential.take());
-                        let potential = potential.expect("chosen above");
-                        let drive = &*x;
-                        let call = TimeForward { model, shape, constants, weights, drive, spikes, potential, planes };
-                        kernels.time_forward(call);
-                    }
-                }
+            for (segment, steps) in self.plans[index].segments().enumerate() {
+                let at = At { index, micro, segment, steps, samples: samples.clone() };
+                self.load_input(&at, &batch.input)?;
+                self.run_segment(&at, Some(Reading { online, traced }))?;
+                // Not too much at once in a queue.
+                self.kernels.submit();
             }
-            if let (true, Some(mask), Some(spikes)) = (trained, self.masks.get(l).copied().flatten(), &layer.spikes) {
-                let training = layer.training.as_mut().expect("made for a pass of training");
-                let out = training.dropped.as_mut().expect("made with it");
-                kernels.dropout(Dropout { shape, mask, spikes, out });
-            }
-            if let Some(spikes) = &layer.spikes {
-                kernels.count(shape, state.model.emit_lag, spikes, &plan.readout.lengths, &mut layer.planes);
-                kernels.tally(Tally {
-                    shape,
-                    planes: &layer.planes,
-                    lengths: &plan.readout.lengths,
-                    totals: state.totals.as_mut().expect("a spiking layer"),
-                    metrics: &mut self.ring.values,
-                    slot: base + slots.spikes + TALLIES * spiking,
-                });
-                spiking += 1;
-            }
+            self.keep_end(index, &samples);
+            self.held = Some(micro);
+        }
+        let (base, slots) = (self.ring.base(), self.ring.slots);
+        let (kernels, plan) = (&mut self.kernels, &mut self.plans[index]);
+        for (spiking, (state, layer)) in
+            self.layers.iter_mut().zip(&plan.layers).filter(|(state, _)| state.model.spiking).enumerate()
+        {
+            kernels.tally(Tally {
+                shape: layer.shape,
+                planes: &layer.planes,
+                lengths: &plan.readout.lengths,
+                totals: state.totals.as_mut().expect("a spiking layer"),
+                metrics: &mut self.ring.values,
+                slot: base + slots.spikes + TALLIES * spiking,
+            });
         }
         self.read_out(index, supplied, online);
         self.kernels.submit();
         self.last = Some(sequence);
-        (self.supplied, self.ragged) = (supplied, ragged);
-        self.taped = mode != Mode::Infer;
-        self.trained = trained;
-        Ok(Outputs { core: self, index })
+        Ok(Outputs::new(self, index))
     }
 
-    /// What the last forward pass left.
-    ///
-    /// # Errors
-    /// [`Error::Input`] before the first one.
-    pub fn outputs(&mut self) -> Result<Outputs<'_, K>> {
-        let index = self.last_plan()?;
-        Ok(Outputs { core: self, index })
+    /// All layers over one segment. Without a reading it is a repetition: only spikes, tapes and states are made again.
+    pub(super) fn run_segment(&mut self, at: &At, reading: Option<Reading>) -> Result<()> {
+        let top = self.layers.len() - 1;
+        let (kept, trained) = (self.taped, self.trained);
+        for l in 0..=top {
+            let traced = l == top && reading.is_some_and(|reading| reading.traced);
+            if (traced || (kept && self.plans[at.index].cut.tape == TapeKind::Half)) && !self.tapes_are_kept(at.index) {
+                self.ensure_tape(at.index, l)?;
+            }
+            let reduce = match reading {
+                Some(Reading { online: true, .. }) if l == top => self.network.readout.losses[0].reduce.online(),
+                _ => None,
+            };
+            self.run_layer(at, l, Taped { kept, traced, replayed: false }, reduce);
+            let mask = self.masks.get(l).copied().flatten().filter(|_| trained);
+            if let Some(mask) = mask {
+                self.drop_spikes(at, l, mask);
+            }
+            let (kernels, plan) = (&mut self.kernels, &mut self.plans[at.index]);
+            let window = plan.window(&at.steps, &at.samples);
+            let LayerPlan { spikes, planes, .. } = &mut plan.layers[l];
+            if let (Some(_), Some(spikes)) = (reading, spikes.get(at.segment)) {
+                kernels.count(Count {
+                    shape: at.shape(self.layers[l].units),
+                    window,
+                    emit_lag: self.layers[l].model.emit_lag,
+                    spikes,
+                    lengths: &plan.readout.lengths,
+                    planes,
+                });
+            }
+        }
+        if let Some(reading) = reading {
+            self.read_segment(at, reading.online);
+        }
+        Ok(())
     }
 
-    fn upload(&mut self, index: usize, batch: &Batch<K::Real>, supplied: Supplied, online: bool) -> Result<()> {
+    /// Whether the plan has a tape of numbers for each segment.
+    pub(super) fn tapes_are_kept(&self, index: usize) -> bool {
+        self.plans[index].training && self.plans[index].cut.tape == TapeKind::Whole
+    }
+
+    /// Makes room for the tape of one segment of layer `l`.
+    pub(super) fn ensure_tape(&mut self, index: usize, l: usize) -> Result<()> {
         let plan = &mut self.plans[index];
-        match &batch.input {
-            Input::Spikes(raster) => {
-                self.kernels.write_activity(&mut plan.input, ActivityData::Raster(raster.words()));
-            }
-            Input::Values(trace) => {
-                let width = pad(trace.units);
-                if width == trace.units {
-                    self.kernels.write_activity(&mut plan.input, ActivityData::Values(&trace.values));
-                } else {
-                    let rows = trace.steps * trace.batch;
-                    let staging = &mut self.staging;
-                    staging.clear();
-                    staging.resize(rows * width, K::Real::from_f64(0.0));
-                    for (row, values) in staging.chunks_exact_mut(width).zip(trace.values.chunks_exact(trace.units)) {
-                        row[..trace.units].copy_from_slice(values);
-                    }
-                    self.kernels.write_activity(&mut plan.input, ActivityData::Values(staging));
-                }
-            }
-            Input::Rates(rates) => {
-                let width = pad(rates.units);
-                let mut padded = vec![0; rates.batch * width];
-                for (row, chances) in padded.chunks_exact_mut(width).zip(rates.chances.chunks_exact(rates.units)) {
-                    row[..rates.units].copy_from_slice(chances);
-                }
-                if plan.chances.is_none() {
-                    plan.chances = Some(self.kernels.words("spike probabilities", padded.len())?);
-                }
-                let chances = plan.chances.as_mut().expect("made above");
-                self.kernels.write_words(chances, &padded);
-                let shape = Shape { steps: rates.steps, batch: rates.batch, units: rates.units };
-                let (first, key) = (rates.first, rates.key);
-                self.kernels.encode_rate(EncodeRate { shape, first, key, chances, out: &mut plan.input });
-            }
+        if plan.work.tape.is_none() {
+            let steps = plan.cut.steps.min(plan.sequence.steps);
+            let shape = Shape { steps, batch: plan.cut.samples.min(plan.sequence.batch), units: self.layers[l].units };
+            plan.work.tape = Some(self.kernels.values("tape", self.layers[l].tapes() * shape.len(steps))?);
         }
-        if !online {
-            let shape = plan.layers[self.layers.len() - 1].shape;
-            plan.readout.allocate(&mut self.kernels, &self.objectives, shape)?;
-        }
-        plan.readout.upload(&mut self.kernels, &self.objectives, plan.sequence, batch, supplied)
-    }
-}
-
-/// What a forward pass left on the device. Reading waits for it.
-pub struct Outputs<'a, K: Kernels> {
-    core: &'a mut Core<K>,
-    index: usize,
-}
-
-impl<K: Kernels> Outputs<'_, K> {
-    fn plane(&mut self, layer: usize, plane: usize) -> Result<Vec<K::Real>> {
-        self.core.read_plane(self.index, layer, plane)
+        Ok(())
     }
 
-    /// Activations of the readout's first loss (its recording reduced over time), `[B, units]`.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where that loss stands on every step, [`Error::Device`] where the device was lost.
-    pub fn activation(&mut self) -> Result<Vec<K::Real>> {
-        self.core.read_activation(self.index, plane::ACTIVATION, Place::OWN.activation)
+    /// The spikes of a segment that dropout keeps.
+    pub(super) fn drop_spikes(&mut self, at: &At, l: usize, mask: DropoutMask) {
+        let plan = &mut self.plans[at.index];
+        let window = plan.window(&at.steps, &at.samples);
+        let LayerPlan { spikes, training, .. } = &mut plan.layers[l];
+        let training = training.as_mut().expect("made for a pass of training");
+        let out = training.dropped.as_mut().expect("made with it");
+        let shape = at.shape(self.layers[l].units);
+        self.kernels.dropout(Dropout { shape, window, mask, spikes: &spikes[at.segment], out });
     }
 
-    /// The class that each sample is taken for, `[B]`.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where the device was lost.
-    pub fn answers(&mut self) -> Result<Vec<u32>> {
-        self.core.answers(self.index)
-    }
-
-    /// Emitted spikes of each unit summed over the steps, `[B, units]`.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where the layer does not spike.
-    pub fn counts(&mut self, layer: usize) -> Result<Vec<K::Real>> {
-        self.core.spiking(layer)?;
-        self.plane(layer, plane::COUNT)
-    }
-
-    /// Loss, mean over the batch.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where the batch had no labels.
-    pub fn loss(&mut self) -> Result<f64> {
-        self.core.needs_labels()?;
-        let samples = self.core.plans[self.index].sequence.batch as f64;
-        let slot = self.core.ring.slots.loss;
-        Ok(self.core.ring.current(&mut self.core.kernels, slot)? / samples)
-    }
-
-    /// Right answers.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where the batch had no labels.
-    pub fn correct(&mut self) -> Result<u64> {
-        self.core.needs_labels()?;
-        let slot = self.core.ring.slots.loss + 1;
-        Ok(self.core.ring.current(&mut self.core.kernels, slot)? as u64)
-    }
-
-    /// Emitted spikes O of a layer as numbers, `[T, B, units]`.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where the layer does not spike.
-    pub fn spike_values(&mut self, layer: usize) -> Result<Trace<K::Real>> {
-        self.core.spiking(layer)?;
-        let plan = &self.core.plans[self.index];
-        let (shape, from) = (plan.layers[layer].shape, HISTORY - self.core.layers[layer].model.emit_lag);
-        let activity = plan.layers[layer].spikes.as_ref().expect("a spiking layer");
-        let values = self.core.kernels.read_activity(activity, from..from + shape.steps)?;
-        Trace::new(shape.steps, shape.batch, shape.units, narrow(&values, shape.units))
-    }
-
-    /// Emitted spikes O of a layer, `[T, B, units]`.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where the layer does not spike.
-    pub fn spikes(&mut self, layer: usize) -> Result<Raster> {
-        let trace = self.spike_values(layer)?;
-        let bytes: Vec<u8> = trace.values.iter().map(|value| u8::from(value.to_f64() != 0.0)).collect();
-        Raster::from_bytes(trace.steps, trace.batch, trace.units, &bytes)
-    }
-
-    /// Membrane potential V of a layer before reset, `[T, B, units]`; of the last layer: the readout's trace.
-    ///
-    /// # Errors
-    /// [`Error::Input`] after [`Core::infer`], which keeps none.
-    pub fn potential(&mut self, layer: usize) -> Result<Trace<K::Real>> {
-        self.core.exists(layer)?;
-        let plan = &self.core.plans[self.index];
-        let shape = plan.layers[layer].shape;
-        let tape = plan.layers[layer].training.as_ref().filter(|_| self.core.taped);
-        let Some(training) = tape else {
-            return Err(Error::Input("infer keeps no potentials: use forward".into()));
+    /// One layer over one segment, from the state in its planes.
+    pub(super) fn run_layer(&mut self, at: &At, l: usize, taped: Taped, reduce: Option<Reduce>) {
+        let trained = self.trained;
+        let kernels = &mut self.kernels;
+        let plan = &mut self.plans[at.index];
+        let window = plan.window(&at.steps, &at.samples);
+        let tape_kind = plan.cut.tape;
+        let input = &plan.input[at.segment.min(plan.input.len() - 1)];
+        let (below, rest) = plan.layers.split_at_mut(l);
+        let state = &mut self.layers[l];
+        let (source, weights) = match (below.last(), &state.scaled) {
+            (None, _) => (input, &state.weights),
+            (Some(below), Some(scaled)) if trained => {
+                let training = below.training.as_ref().expect("made for a pass of training");
+                (training.dropped.as_ref().expect("made with it"), &scaled.weights)
+            }
+            (Some(below), _) => (&below.spikes[at.segment], &state.weights),
         };
-        let values = self.core.kernels.read(&training.tape, 0..shape.len(shape.steps))?;
-        Trace::new(shape.steps, shape.batch, shape.units, narrow(&values, shape.units))
+        let (shape, whole) = (at.shape(state.units), rest[0].shape);
+        let LayerPlan { forward, planes, spikes, own, training, .. } = &mut rest[0];
+        let Work { drive, tape: scratch, .. } = &mut plan.work;
+        // The last two spikes of the segment before are the history of this one.
+        let (before, from) = spikes.split_at_mut(at.segment);
+        let mut spikes = from.first_mut();
+        if let (Some(before), Some(spikes)) = (before.last(), &mut spikes) {
+            kernels.carry(before, spikes);
+        }
+        kernels.copy_plane(whole, planes, plane::POTENTIAL, plane::START_POTENTIAL);
+        kernels.copy_plane(whole, planes, plane::CURRENT, plane::START_CURRENT);
+        let (mut tape, mut hidden, mut normal, mut states, mut half) = (None, None, None, None, None);
+        if let Some(own) = training.as_mut().filter(|_| taped.kept) {
+            states = own.states.as_mut();
+            match own.tapes.get_mut(at.segment) {
+                Some(Tape::Whole(own)) => tape = Some(own),
+                Some(Tape::Half(own)) => half = Some(own),
+                None => {}
+            }
+            (hidden, normal) = (own.hidden.as_mut(), own.normal.as_mut());
+        }
+        let kept = taped.kept && tape_kind == TapeKind::Half;
+        if tape.is_none() && (taped.traced || taped.replayed || kept) {
+            tape = scratch.as_mut();
+        }
+        if let (Some(states), false) = (states, taped.replayed) {
+            state.copy_states(kernels, planes, states, &at.place(whole), at.segment, true);
+        }
+        // Gates take the place of their drive. Over time X is kept for the adjoint; without one V goes where X would.
+        let (x, mut potential) = match (state.walk, own) {
+            (Walk::Lstm, Some(own)) => (own, None),
+            (Walk::Time { .. }, Some(own)) => match tape.take() {
+                Some(tape) => (own, Some(tape)),
+                None => (drive, Some(own)),
+            },
+            _ => (drive, None),
+        };
+        let drive = Drive {
+            projection: state.projection,
+            inputs: state.inputs,
+            shape: Shape { units: state.columns, ..shape },
+            range: 0..shape.steps,
+            source,
+            lag: state.lag,
+            weights,
+            constants: if state.walk == Walk::Lstm { &state.own[0].values } else { &state.constants },
+            out: &mut *x,
+        };
+        // A normalised drive has to be there for all steps first.
+        let drive = match &mut state.normal {
+            None => Some(drive),
+            Some(own) => {
+                kernels.drive(drive);
+                kernels.normalise(Normalise {
+                    shape,
+                    epsilon: own.epsilon,
+                    parameters: &own.parameters,
+                    running: &mut own.running,
+                    drive: &mut *x,
+                    training: normal.take().filter(|_| trained).map(|tape| NormaliseTraining {
+                        momentum: own.momentum,
+                        normal: &mut tape.normal,
+                        deviation: &mut tape.deviation,
+                    }),
+                });
+                None
+            }
+        };
+        let taped_half = half.is_some();
+        let forward = Forward {
+            model: state.model,
+            shape,
+            window,
+            range: 0..shape.steps,
+            form: *forward,
+            constants: &state.constants,
+            recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
+            spikes,
+            tape,
+            planes,
+            reduce,
+        };
+        match (state.walk, drive) {
+            (Walk::Steps, Some(drive)) => kernels.layer_forward(drive, forward),
+            (Walk::Steps, None) => kernels.forward(x, forward),
+            (walk, drive) => {
+                if let Some(drive) = drive {
+                    kernels.drive(drive);
+                }
+                let Forward { model, constants, recurrent, spikes, tape, planes, .. } = forward;
+                let spikes = spikes.expect("such a layer spikes");
+                if walk == Walk::Lstm {
+                    kernels.lstm_forward(LstmForward {
+                        model,
+                        shape,
+                        constants,
+                        recurrent: recurrent.expect("such a layer is recurrent").0,
+                        gates: x,
+                        spikes,
+                        tape: tape.zip(hidden.take()),
+                        planes,
+                    });
+                } else {
+                    let (weights, potential) = (state.over_time(), potential.take());
+                    let potential = potential.expect("chosen above");
+                    let drive = &*x;
+                    let call = TimeForward { model, shape, constants, weights, drive, spikes, potential, planes };
+                    kernels.time_forward(call);
+                }
+            }
+        }
+        if let (Some(half), true, Some(tape)) = (half, taped_half, scratch) {
+            kernels.halve(tape, state.tapes() * shape.len(shape.steps), half);
+        }
+    }
+
+    /// The state after the last segment of a micro-batch, where more than one is kept.
+    fn keep_end(&mut self, index: usize, samples: &Range<usize>) {
+        if !self.taped {
+            return;
+        }
+        let segments = self.plans[index].segments().len();
+        for (state, layer) in self.layers.iter().zip(&mut self.plans[index].layers) {
+            if let Some(states) = layer.training.as_mut().and_then(|training| training.states.as_mut()) {
+                let place = Samples { samples: samples.clone(), whole: layer.shape };
+                state.copy_states(&mut self.kernels, &mut layer.planes, states, &place, segments, true);
+            }
+        }
     }
 }
 
-impl<K: Kernels> Core<K> {
-    pub(super) fn exists(&self, layer: usize) -> Result<()> {
-        if layer < self.layers.len() {
-            Ok(())
-        } else {
-            Err(Error::Input(format!("there is no layer {layer}: the network has {}", self.layers.len())))
-        }
+/// A segment of a micro-batch of a plan.
+#[derive(Clone, Debug)]
+pub(super) struct At {
+    pub index: usize,
+    pub micro: usize,
+    pub segment: usize,
+    pub steps: Range<usize>,
+    pub samples: Range<usize>,
+}
+
+/// What the readout does while a segment runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// Whether the trace is reduced step by step.
+    pub online: bool,
+    /// Whether the trace is read after the segment.
+    pub traced: bool,
+}
+
+/// Where V goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taped {
+    /// To the tape of the plan.
+    pub kept: bool,
+    /// To where the readout reads it.
+    pub traced: bool,
+    /// To where the backward pass reads it.
+    pub replayed: bool,
+}
+
+/// Samples of a layer's planes.
+pub(super) struct Samples {
+    pub samples: Range<usize>,
+    pub whole: Shape,
+}
+
+impl At {
+    /// The shape of the arrays of a layer of so many units.
+    pub fn shape(&self, units: usize) -> Shape {
+        Shape { steps: self.steps.len(), batch: self.samples.len(), units }
     }
 
-    pub(super) fn spiking(&self, layer: usize) -> Result<()> {
-        self.exists(layer)?;
-        if self.layers[layer].model.spiking {
-            Ok(())
-        } else {
-            Err(Error::Input(format!("layer {layer} does not spike")))
-        }
-    }
-
-    pub(super) fn needs_labels(&self) -> Result<()> {
-        if self.supplied.any() {
-            Ok(())
-        } else {
-            Err(Error::Input("the built-in loss needs labels (or targets) in the batch".into()))
-        }
-    }
-
-    /// A plane of a layer without padding, `[B, units]`.
-    pub(super) fn read_plane(&mut self, index: usize, layer: usize, plane: usize) -> Result<Vec<K::Real>> {
-        let layer = &self.plans[index].layers[layer];
-        let (batch, width, units) = (layer.shape.batch, layer.shape.row(), layer.shape.units);
-        let all = self.kernels.read(&layer.planes, 0..batch * plane::PLANES * width)?;
-        let rows = all.chunks_exact(plane::PLANES * width);
-        Ok(rows.flat_map(|planes| &planes[plane * width..][..units]).copied().collect())
-    }
-
-    /// Writes a plane of a layer from `[B, units]`.
-    pub(super) fn write_plane(&mut self, index: usize, layer: usize, plane: usize, values: &[K::Real]) {
-        let layer = &mut self.plans[index].layers[layer];
-        let (width, units) = (layer.shape.row(), layer.shape.units);
-        let mut row = vec![K::Real::from_f64(0.0); width];
-        for (b, values) in values.chunks_exact(units).enumerate() {
-            row[..units].copy_from_slice(values);
-            self.kernels.write(&mut layer.planes, (b * plane::PLANES + plane) * width, &row);
-        }
+    pub fn place(&self, whole: Shape) -> Samples {
+        Samples { samples: self.samples.clone(), whole }
     }
 }

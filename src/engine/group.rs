@@ -1,8 +1,8 @@
 //! Parameter groups: learning rate, weight decay and freezing by the names of parameters.
 
-use super::backward::Optimiser;
 use super::core::{Core, LayerState};
 use super::parameters::{neuron_row, split};
+use super::update::Optimiser;
 use crate::error::{Error, Result};
 use crate::kernels::{Kernels, Mode, Modes, Penalty, Rule, row};
 

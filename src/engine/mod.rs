@@ -3,29 +3,37 @@
 //! [`Engine`] is the library's face: f32 on the device of choice. [`Core`] is the same over any backend.
 
 mod backward;
+mod batch;
 mod between;
 mod constraint;
 mod core;
 mod device;
 mod forward;
+mod gradient;
 mod group;
 mod initialise;
+mod input;
 mod metrics;
+mod outputs;
 mod parameters;
 mod plan;
+mod planner;
 mod readout;
 mod state;
+mod update;
 
-pub use backward::{Gradient, Optimiser};
+pub use batch::{Batch, Input};
 pub use core::{Core, model};
 pub use device::{Budget, Device};
-pub use forward::{Batch, Input};
+pub use gradient::Gradient;
 pub use group::{Group, matches};
 pub use initialise::initialise;
 pub use metrics::{LayerActivity, StepMetrics};
 pub use parameters::{OptimiserState, Parameters, Tensor, shapes};
-pub use plan::Sequence;
+pub use plan::{Cut, Sequence, TapeKind};
+pub use planner::{Wish, mebibytes};
 pub use state::{NeuronState, State};
+pub use update::Optimiser;
 
 use crate::cpu::Cpu;
 use crate::error::Result;

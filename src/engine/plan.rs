@@ -1,12 +1,18 @@
-//! The plan: for one size of sequence, the buffers of each layer and the form of each kernel.
+//! The plan: for one size of sequence, how it is cut, the buffers of each layer and the form of each kernel.
+//!
+//! Time is cut into segments and the batch into micro-batches. What the forward pass must leave to the backward pass is kept
+//! for every segment of the micro-batch: the spikes, the state before each segment, and, where the tape is not replayed, V.
+//! Everything else is worked out segment by segment in arrays that all layers share.
 
 use super::between::NormalTape;
-use super::core::{Core, LayerState, Walk};
-use super::device::Budget;
-use super::readout::ReadoutPlan;
-use crate::error::{Error, Result};
+use super::core::{LayerState, Walk};
+use super::readout::{Objectives, ReadoutPlan};
+use crate::error::Result;
 use crate::kernels::*;
-use crate::spikes::{pad, words};
+use crate::network::Network;
+use crate::spikes::pad;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// The size of a batch, and what its input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,240 +25,434 @@ pub struct Sequence {
     pub input: ActivityKind,
 }
 
-/// The buffers of one layer.
-pub(super) struct LayerPlan<K: Kernels> {
-    pub shape: Shape,
-    pub forward: Form,
-    pub backward: Form,
-    pub planes: K::Values,
-    pub spikes: Option<K::Activity>,
-    /// Over time: X, kept for the backward pass (`[T][B][np]`); without one, V. Of LSTM cells: the gates, `[T][B][4 np]`.
-    pub own: Option<K::Values>,
-    pub training: Option<Training<K>>,
+/// What is kept of the potentials between the forward and the backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TapeKind {
+    /// All, as they are.
+    Whole,
+    /// All, as 16-bit floats: half the memory, and gradients that differ in the fourth digit.
+    Half,
+    /// None: they are computed again from the spikes and the state before each segment, to the same bits.
+    Replay,
 }
 
-/// What only training needs.
-pub(super) struct Training<K: Kernels> {
-    pub tape: K::Values,
-    pub chi: K::Values,
-    /// h of LSTM cells, as the source of their recurrent weights.
-    pub hidden: Option<K::Activity>,
-    /// Gradient of the spikes; None for a readout.
-    pub gradient: Option<K::Values>,
-    /// Gradient of the potential, made when somebody gives one.
-    pub potential: Option<K::Values>,
-    /// The spikes that dropout keeps.
-    pub dropped: Option<K::Activity>,
-    /// With dropout: the gradient of all spikes that somebody gives, made when it is.
-    pub given: Option<K::Values>,
-    pub normal: Option<NormalTape<K>>,
+impl TapeKind {
+    /// All kinds.
+    pub const ALL: [TapeKind; 3] = [TapeKind::Whole, TapeKind::Half, TapeKind::Replay];
 }
 
-impl<K: Kernels> Training<K> {
-    /// dL/dX of the layer's projection.
-    pub fn chi(&self) -> &K::Values {
-        self.normal.as_ref().map_or(&self.chi, |normal| &normal.chi)
+/// How a sequence is cut to fit into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Steps of a segment.
+    pub steps: usize,
+    /// Samples of a micro-batch.
+    pub samples: usize,
+    /// Tape.
+    pub tape: TapeKind,
+    /// Whether the input of all steps stays on the device; else it is read again for each segment.
+    pub keeps_input: bool,
+}
+
+impl Cut {
+    /// One piece.
+    pub fn whole(sequence: Sequence) -> Self {
+        Cut { steps: sequence.steps, samples: sequence.batch, tape: TapeKind::Whole, keeps_input: true }
     }
 }
 
+/// Pieces of `len` of `0..total`; the last may be shorter.
+pub(super) fn pieces(total: usize, len: usize) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
+    (0..total.div_ceil(len)).map(move |index| index * len..((index + 1) * len).min(total))
+}
+
+/// Samples of a chunk of the sums over a batch of so many: at most four chunks, of 32 at least. The gradient of a weight is
+/// the sum over each chunk, the last one first.
+pub(super) fn chunk(batch: usize) -> usize {
+    batch.div_ceil(4).next_multiple_of(32)
+}
+
+/// The buffers of one layer.
+pub(super) struct LayerPlan<M: Memory> {
+    /// The whole sequence's.
+    pub shape: Shape,
+    pub forward: Form,
+    pub backward: Form,
+    pub planes: M::Values,
+    /// One for each segment; none of a readout.
+    pub spikes: Vec<M::Activity>,
+    /// Over time: X, kept for the backward pass (`[T][B][np]`); without one, V. Of LSTM cells: the gates, `[T][B][4 np]`.
+    pub own: Option<M::Values>,
+    pub training: Option<Training<M>>,
+}
+
+/// V (and what else a tape holds) of one segment.
+pub(super) enum Tape<M: Memory> {
+    Whole(M::Values),
+    Half(M::Words),
+}
+
+/// What only training needs.
+pub(super) struct Training<M: Memory> {
+    /// One for each segment; none where they are replayed.
+    pub tapes: Vec<Tape<M>>,
+    /// The state before each segment and after the last, `[segments + 1][states][B][np]`; None where there is one segment.
+    pub states: Option<M::Values>,
+    /// χ of the first steps of the segment after, `[FUTURE][B][np]`; likewise.
+    pub future: Option<M::Values>,
+    /// I of the first step of the segment after, `[B][np]`, where the adjoint of a reset reads it; likewise.
+    pub after: Option<M::Values>,
+    /// h of LSTM cells, as the source of their recurrent weights.
+    pub hidden: Option<M::Activity>,
+    /// The spikes that dropout keeps, of one segment.
+    pub dropped: Option<M::Activity>,
+    pub normal: Option<NormalTape<M>>,
+    /// Sums over chunks of the batch: of the weights' gradient, and of the recurrent weights'.
+    pub sums: Vec<M::Values>,
+    pub recurrent_sums: Vec<M::Values>,
+}
+
+/// Arrays of one segment, one layer after the other.
+pub(super) struct Work<M: Memory> {
+    /// X.
+    pub drive: M::Values,
+    /// The tape where none is kept; made when it is needed.
+    pub tape: Option<M::Values>,
+    /// χ of this layer and of the one above, in turn.
+    pub chi: Vec<M::Values>,
+    /// Gradient of the spikes; made longer when somebody gives one.
+    pub gradient: M::Values,
+    pub gradient_len: usize,
+    /// Gradient of the potential, likewise.
+    pub potential: Option<M::Values>,
+    pub potential_len: usize,
+    /// With dropout: the gradient of all spikes that somebody gives, made when it is.
+    pub given: Option<M::Values>,
+    /// The sum over a chunk of the batch, of any weights.
+    pub partial: Option<M::Values>,
+}
+
 /// See the module.
-pub(super) struct Plan<K: Kernels> {
+pub(super) struct Plan<M: Memory> {
     pub sequence: Sequence,
-    pub input: K::Activity,
-    pub readout: ReadoutPlan<K>,
+    pub cut: Cut,
+    /// Whether it has the buffers of training.
+    pub training: bool,
+    /// One for each segment, or one for all in turn.
+    pub input: Vec<M::Activity>,
+    /// The segment and micro-batch that stand in `input` where it is one for all.
+    pub loaded: Option<(usize, usize)>,
+    pub readout: ReadoutPlan<M>,
     /// Probabilities of rate-coded input, made when somebody gives some.
-    pub chances: Option<K::Words>,
-    /// X of one layer at a time.
-    pub drive: K::Values,
-    pub layers: Vec<LayerPlan<K>>,
+    pub chances: Option<M::Words>,
+    pub work: Work<M>,
+    pub layers: Vec<LayerPlan<M>>,
     /// Whether the history of the rasters is not 0 (a stream went through).
     pub streamed: bool,
     /// When it was used last.
     pub used: u64,
 }
 
-/// Plans that are kept at once: the batches of training, and the smaller last one.
-const KEPT: usize = 3;
+impl<M: Memory> Plan<M> {
+    /// The segments.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator + use<M> {
+        pieces(self.sequence.steps, self.cut.steps)
+    }
 
-/// Bytes of one layer: what inference needs and what training adds.
-fn layer_bytes<K: Kernels>(layer: &LayerState<K>, sequence: Sequence) -> (u64, u64) {
-    let real = size_of::<K::Real>();
-    let (steps, batch, width) = (sequence.steps, sequence.batch, pad(layer.units));
-    let row = batch * width * real;
-    let spikes = match (layer.model.spiking, layer.model.activity()) {
-        (false, _) => 0,
-        (true, ActivityKind::Bytes) => (steps + HISTORY) * batch * width,
-        (true, _) => (steps + HISTORY) * batch * words(layer.units) * 4,
-    };
-    let tape = steps * row * layer.tapes();
-    let gradient = if layer.model.spiking { steps * row } else { 0 };
-    let drives = batch * pad(layer.columns) * real;
-    let own = if layer.walk == Walk::Steps { 0 } else { steps * drives };
-    let hidden = if layer.walk == Walk::Lstm { (steps + HISTORY) * row } else { 0 };
-    let planes = (plane::PLANES + layer.model.tail().map_or(0, |tail| tail.len())) * row;
-    let dropped = if layer.dropping.is_some() { spikes } else { 0 };
-    let normal = if layer.normal.is_some() { (2 * steps + FUTURE) * row } else { 0 };
-    let more = tape + hidden + (steps + FUTURE) * drives + gradient + dropped + normal;
-    ((spikes + planes + own) as u64, more as u64)
+    /// The micro-batches.
+    pub fn batches(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator + use<M> {
+        pieces(self.sequence.batch, self.cut.samples)
+    }
+
+    /// Whether all of it is one piece.
+    pub fn is_whole(&self) -> bool {
+        self.segments().len() == 1 && self.batches().len() == 1
+    }
+
+    /// The window of a segment and a micro-batch.
+    pub fn window(&self, steps: &Range<usize>, samples: &Range<usize>) -> Window {
+        let Sequence { steps: all, batch, .. } = self.sequence;
+        Window { step: steps.start, steps: all, sample: samples.start, samples: batch }
+    }
+
+    /// The input of a segment.
+    pub fn input_of(&self, segment: usize) -> &M::Activity {
+        &self.input[segment.min(self.input.len() - 1)]
+    }
 }
 
-impl<K: Kernels> Core<K> {
-    /// Bytes that a plan for `sequence` takes on the device besides the parameters.
-    pub fn plan_bytes(&self, sequence: Sequence, training: bool) -> u64 {
-        let real = size_of::<K::Real>() as u64;
-        let (steps, batch, inputs) = (sequence.steps as u64, sequence.batch as u64, self.network.inputs);
-        let input = match sequence.input {
-            ActivityKind::Raster => words(inputs) as u64 * 4,
-            ActivityKind::Values => pad(inputs) as u64 * real,
-            ActivityKind::Bytes => pad(inputs) as u64,
-        };
-        let widest = self.layers.iter().map(|layer| pad(layer.units)).max().unwrap_or(0) as u64;
-        let layers: u64 = self
-            .layers
-            .iter()
-            .map(|layer| layer_bytes(layer, sequence))
-            .map(|(always, more)| always + if training { more } else { 0 })
-            .sum();
-        let (once, each_step) = self.objectives.entries(training);
-        let outputs = pad(self.network.outputs()) as u64;
-        let readout = (once as u64 + steps * each_step as u64) * batch * outputs * real;
-        (steps + HISTORY as u64) * batch * input + steps * batch * widest * real + batch * 4 + layers + readout
+/// Counts the bytes of arrays instead of making them.
+pub(super) struct Counter<R> {
+    pub bytes: u64,
+    /// Bytes of the largest one.
+    pub largest: u64,
+    number: std::marker::PhantomData<R>,
+}
+
+impl<R> Counter<R> {
+    pub fn new() -> Self {
+        Counter { bytes: 0, largest: 0, number: std::marker::PhantomData }
     }
 
-    /// Index of the plan for `sequence`, with the buffers of training where asked for.
-    pub(super) fn plan(&mut self, sequence: Sequence, training: bool) -> Result<usize> {
-        if let Budget::Bytes(budget) = self.budget {
-            let needed = self.plan_bytes(sequence, training);
-            if needed > budget {
-                let Sequence { steps, batch, .. } = sequence;
-                let remedy = format!("the budget is {budget} bytes: use a smaller batch or fewer steps");
-                return Err(Error::Memory { what: format!("{steps} steps × {batch} samples"), needed, remedy });
-            }
-        }
-        let clock = self.plans.iter().map(|plan| plan.used).max().unwrap_or(0) + 1;
-        let found = self.plans.iter().position(|plan| plan.sequence == sequence);
-        let index = match found {
-            Some(index) => index,
-            None => {
-                if self.plans.len() == KEPT {
-                    let oldest = (0..KEPT).min_by_key(|&index| self.plans[index].used).unwrap_or(0);
-                    self.plans.swap_remove(oldest);
-                }
-                let plan = self.allocate(sequence)?;
-                self.plans.push(plan);
-                self.plans.len() - 1
-            }
-        };
-        self.plans[index].used = clock;
-        if training {
-            self.allocate_training(index, 0)?;
-        }
-        Ok(index)
+    fn count(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+        self.largest = self.largest.max(bytes as u64);
+    }
+}
+
+impl<R: Real> Memory for Counter<R> {
+    type Real = R;
+    type Values = ();
+    type Words = ();
+    type Activity = ();
+
+    fn values(&mut self, _role: &str, len: usize) -> Result<()> {
+        self.count(len * size_of::<R>());
+        Ok(())
     }
 
-    fn allocate(&mut self, sequence: Sequence) -> Result<Plan<K>> {
+    fn words(&mut self, _role: &str, len: usize) -> Result<()> {
+        self.count(len * 4);
+        Ok(())
+    }
+
+    fn activity(&mut self, _role: &str, kind: ActivityKind, shape: Shape) -> Result<()> {
+        let row = match kind {
+            ActivityKind::Raster => crate::spikes::words(shape.units) * 4,
+            ActivityKind::Values => shape.row() * size_of::<R>(),
+            ActivityKind::Bytes => shape.row(),
+        };
+        self.count((HISTORY + shape.steps) * shape.batch * row);
+        Ok(())
+    }
+}
+
+impl<K: Kernels> LayerState<K> {
+    /// Rows of its state: V, I where it is one, and a snippet's others.
+    pub fn states(&self) -> usize {
+        1 + usize::from(self.carries_current()) + self.model.tail().map_or(0, |tail| tail.states - 1)
+    }
+
+    /// Whether I is a state of its own: without a synapse it is X, which only a lag carries to the next step.
+    pub fn carries_current(&self) -> bool {
+        self.model.synapse || self.model.lag == 1
+    }
+
+    /// Whether its steps can be run in several pieces.
+    pub fn can_be_cut(&self) -> bool {
+        self.walk == Walk::Steps && self.normal.is_none()
+    }
+}
+
+/// What arrays a batch needs of a network on a backend.
+pub(super) struct Draft<'a, K: Kernels> {
+    network: &'a Network,
+    layers: &'a [LayerState<K>],
+    objectives: &'a Objectives,
+    sequence: Sequence,
+    training: bool,
+    /// Of each layer.
+    forms: Vec<(Form, Form)>,
+    /// The longest row of a drive that is not fused away.
+    driven: usize,
+    /// Whether the gradient of the spikes is fused away.
+    fused: bool,
+}
+
+impl<'a, K: Kernels> Draft<'a, K> {
+    pub fn new(
+        kernels: &K,
+        network: &'a Network,
+        layers: &'a [LayerState<K>],
+        objectives: &'a Objectives,
+        (sequence, training): (Sequence, bool),
+        forced: Option<Form>,
+    ) -> Self {
         let Sequence { steps, batch, input } = sequence;
-        let kernels = &mut self.kernels;
-        let mut layers = Vec::new();
-        for layer in &self.layers {
+        let form = |layer: &LayerState<K>| {
             let shape = Shape { steps, batch, units: layer.units };
-            let (mut forward, mut backward) = kernels.form(shape, layer.recurrent.is_some());
-            if let (Some(form), true) = (self.forced, layer.recurrent.is_some()) {
-                (forward, backward) = (form, form);
+            match (forced, layer.recurrent.is_some()) {
+                (Some(form), true) => (form, form),
+                (_, recurrent) => kernels.form(shape, recurrent),
             }
-            layers.push(LayerPlan {
-                shape,
-                forward,
-                backward,
-                planes: kernels.values("sample planes", layer.model.planes_len(shape))?,
-                spikes: if layer.model.spiking {
-                    Some(kernels.activity("spikes", layer.model.activity(), shape)?)
-                } else {
-                    None
-                },
-                own: match layer.walk {
-                    Walk::Steps => None,
-                    Walk::Time { .. } => Some(kernels.values("drive over time", shape.len(steps))?),
-                    Walk::Lstm => Some(kernels.values("gates", layer.drive_shape(shape).len(steps))?),
-                },
-                training: None,
-            });
+        };
+        let driven = layers.iter().enumerate().map(|(l, layer)| {
+            let kind = match l.checked_sub(1) {
+                None => input,
+                Some(below) => layers[below].model.activity(),
+            };
+            let left = layer.can_be_cut() && kernels.leaves_drive(layer.projection, kind);
+            if left || layer.walk == Walk::Lstm { 0 } else { pad(layer.units) }
+        });
+        Draft {
+            network,
+            layers,
+            objectives,
+            sequence,
+            training,
+            forms: layers.iter().map(form).collect(),
+            driven: driven.max().unwrap_or(0),
+            fused: kernels.leaves_gradient(),
         }
-        let widest = self.layers.iter().map(|layer| pad(layer.units)).max().unwrap_or(0);
+    }
+
+    /// Makes the arrays of a plan; with [`Counter`] only their bytes.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`] where one does not fit.
+    pub fn arrays<M: Memory<Real = K::Real>>(&self, memory: &mut M, cut: Cut) -> Result<Plan<M>> {
+        let (sequence, training) = (self.sequence, self.training);
+        let Sequence { steps, batch, input } = sequence;
+        let segments: Vec<usize> = pieces(steps, cut.steps).map(|piece| piece.len()).collect();
+        let (longest, samples) = (cut.steps.min(steps), cut.samples.min(batch));
+        let smooth_input = Shape { steps: longest, batch: samples, units: self.network.inputs };
+        let several = segments.len() > 1 || samples < batch;
+        let chunks = samples.div_ceil(chunk(batch));
+        let mut layers = Vec::new();
+        for (layer, &(forward, backward)) in self.layers.iter().zip(&self.forms) {
+            let shape = Shape { steps, batch, units: layer.units };
+            let piece = |steps: usize| Shape { steps, batch: samples, units: layer.units };
+            let mut spikes = Vec::new();
+            if layer.model.spiking {
+                for &steps in &segments {
+                    spikes.push(memory.activity("spikes", layer.model.activity(), piece(steps))?);
+                }
+            }
+            let own = match layer.walk {
+                Walk::Steps => None,
+                Walk::Time { .. } => Some(memory.values("drive over time", shape.len(steps))?),
+                Walk::Lstm => Some(memory.values("gates", layer.drive_shape(shape).len(steps))?),
+            };
+            let training = if training {
+                let mut tapes = Vec::new();
+                for &steps in &segments {
+                    let len = layer.tapes() * piece(steps).len(steps);
+                    match cut.tape {
+                        TapeKind::Whole => tapes.push(Tape::Whole(memory.values("tape", len)?)),
+                        TapeKind::Half => tapes.push(Tape::Half(memory.words("tape", len / 2)?)),
+                        TapeKind::Replay => {}
+                    }
+                }
+                let one = piece(1);
+                let states = layer.states() * one.len(1);
+                // The first of all chunks is summed where the gradient goes.
+                let sums = match (segments.len(), samples < batch) {
+                    (1, _) => 0,
+                    (_, true) => chunks,
+                    (_, false) => chunks - 1,
+                };
+                let mut sums_of = |len: usize| -> Result<Vec<M::Values>> {
+                    (0..sums).map(|_| memory.values("sums of weight gradients", len)).collect()
+                };
+                let (own_sums, recurrent_sums) = (
+                    sums_of(layer.weights_len)?,
+                    match &layer.recurrent {
+                        Some(_) => sums_of(layer.units * pad(layer.columns))?,
+                        None => Vec::new(),
+                    },
+                );
+                let kept = |memory: &mut M, role: &str, len: usize| -> Result<Option<M::Values>> {
+                    Ok(if several { Some(memory.values(role, len)?) } else { None })
+                };
+                Some(Training {
+                    tapes,
+                    states: kept(memory, "states between segments", (segments.len() + 1) * states)?,
+                    future: kept(memory, "adjoint of later segments", layer.drive_shape(one).len(FUTURE))?,
+                    after: if several && layer.reads_current_after() {
+                        Some(memory.values("current of later segments", one.len(1))?)
+                    } else {
+                        None
+                    },
+                    hidden: match layer.walk {
+                        Walk::Lstm => Some(memory.activity("hidden state", ActivityKind::Values, shape)?),
+                        _ => None,
+                    },
+                    dropped: if layer.dropping.is_some() {
+                        Some(memory.activity("spikes that are kept", layer.model.activity(), piece(longest))?)
+                    } else {
+                        None
+                    },
+                    normal: if layer.normal.is_some() { Some(NormalTape::new(memory, shape)?) } else { None },
+                    sums: own_sums,
+                    recurrent_sums,
+                })
+            } else {
+                None
+            };
+            let planes = memory.values("sample planes", layer.model.planes_len(shape))?;
+            layers.push(LayerPlan { shape, forward, backward, planes, spikes, own, training });
+        }
+        let mut inputs = Vec::new();
+        for &steps in if cut.keeps_input { &segments[..] } else { &segments[..1] } {
+            inputs.push(memory.activity("input", input, Shape { steps, ..smooth_input })?);
+        }
         Ok(Plan {
             sequence,
-            input: kernels.activity("input", input, Shape { steps, batch, units: self.network.inputs })?,
-            readout: ReadoutPlan::new(kernels, &self.objectives, sequence)?,
+            cut,
+            training,
+            input: inputs,
+            loaded: None,
+            readout: ReadoutPlan::new(memory, self.objectives, sequence)?,
             chances: None,
-            drive: kernels.values("drive", steps * batch * widest)?,
+            work: self.work(memory, cut)?,
             layers,
             streamed: false,
             used: 0,
         })
     }
 
-    /// The buffers of training, of the layers from `first` on.
-    pub(super) fn allocate_training(&mut self, index: usize, first: usize) -> Result<()> {
-        for (plan, layer) in self.plans[index].layers.iter_mut().zip(&self.layers).skip(first) {
-            if plan.training.is_some() {
-                continue;
+    fn work<M: Memory>(&self, memory: &mut M, cut: Cut) -> Result<Work<M>> {
+        let (sequence, training) = (self.sequence, self.training);
+        let (steps, samples) = (cut.steps.min(sequence.steps), cut.samples.min(sequence.batch));
+        let rows = |steps: usize, width: usize| steps * samples * width;
+        let widest = |wanted: &dyn Fn(usize, &LayerState<K>) -> usize| {
+            self.layers.iter().enumerate().map(|(l, layer)| wanted(l, layer)).max().unwrap_or(0)
+        };
+        let top = self.layers.len() - 1;
+        let graded = widest(&|l, layer| {
+            let fused = self.fused && layer.walk == Walk::Steps && layer.dropping.is_none();
+            let needed = match (l == top, self.objectives.reads_spikes()) {
+                (true, reads) => reads,
+                (false, _) => !fused || !self.network.layers[l].regularise.is_empty(),
+            };
+            if needed && layer.model.spiking { pad(layer.units) } else { 0 }
+        });
+        let graded = if training { rows(steps, graded) } else { 0 };
+        let tapes = widest(&|_, layer| layer.tapes() * pad(layer.units));
+        let reads = self.objectives.reads_potential(false);
+        let tape = match (training, cut.tape) {
+            (true, TapeKind::Half | TapeKind::Replay) => Some(tapes),
+            (false, _) if reads => Some(self.layers[top].tapes() * pad(self.layers[top].units)),
+            _ => None,
+        };
+        let traced = if training && reads { rows(steps, pad(self.layers[top].units)) } else { 0 };
+        let columns = widest(&|_, layer| pad(layer.columns));
+        let mut chi = Vec::new();
+        if training {
+            for _ in 0..self.layers.len().min(2) {
+                chi.push(memory.values("adjoint", rows(steps + FUTURE, columns))?);
             }
-            let (shape, steps) = (plan.shape, plan.shape.steps);
-            plan.training = Some(Training {
-                tape: self.kernels.values("tape", layer.tapes() * shape.len(steps))?,
-                chi: self.kernels.values("adjoint", layer.drive_shape(shape).len(steps + FUTURE))?,
-                hidden: match layer.walk {
-                    Walk::Lstm => Some(self.kernels.activity("hidden state", ActivityKind::Values, shape)?),
-                    _ => None,
-                },
-                gradient: if layer.model.spiking {
-                    Some(self.kernels.values("gradient of spikes", shape.len(steps))?)
-                } else {
-                    None
-                },
-                potential: None,
-                dropped: if layer.dropping.is_some() {
-                    Some(self.kernels.activity("spikes that are kept", layer.model.activity(), shape)?)
-                } else {
-                    None
-                },
-                given: None,
-                normal: if layer.normal.is_some() { Some(NormalTape::new(&mut self.kernels, shape)?) } else { None },
-            });
         }
-        Ok(())
-    }
-
-    /// The plan of the last forward pass as text: a line for each layer.
-    pub fn plan_text(&self) -> String {
-        let Some(sequence) = self.last else { return "no plan yet: it is made by the first batch\n".into() };
-        let Some(plan) = self.plans.iter().find(|plan| plan.sequence == sequence) else { return String::new() };
-        let Sequence { steps, batch, .. } = sequence;
-        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-        let training = plan.layers.iter().any(|layer| layer.training.is_some());
-        let mut text = format!(
-            "{steps} steps × {batch} samples, {:.1} MiB besides the parameters\n",
-            mib(self.plan_bytes(sequence, training))
-        );
-        for (index, (layer, state)) in plan.layers.iter().zip(&self.layers).enumerate() {
-            let (always, more) = layer_bytes(state, sequence);
-            text += &format!(
-                "layer {index}: {} units, forward {}, backward {}, {:.1} MiB\n",
-                state.units,
-                name(layer.forward),
-                name(layer.backward),
-                mib(always + if layer.training.is_some() { more } else { 0 })
-            );
-        }
-        text
-    }
-}
-
-fn name(form: Form) -> String {
-    match form {
-        Form::Scan => "scan".into(),
-        Form::Resident { tile, quantum: usize::MAX } => format!("resident (tile {tile})"),
-        Form::Resident { tile, quantum } => format!("resident (tile {tile}, {quantum} steps a dispatch)"),
-        Form::Stepwise => "stepwise".into(),
+        let weights = widest(&|_, layer| {
+            let recurrent = if layer.recurrent.is_some() { layer.units * pad(layer.columns) } else { 0 };
+            layer.weights_len.max(recurrent)
+        });
+        let one_segment = pieces(sequence.steps, cut.steps).len() == 1;
+        let chunked = training && one_segment && sequence.batch > chunk(sequence.batch);
+        Ok(Work {
+            drive: memory.values("drive", rows(steps, self.driven))?,
+            tape: match tape {
+                Some(width) => Some(memory.values("tape", rows(steps, width))?),
+                None => None,
+            },
+            chi,
+            gradient: memory.values("gradient of spikes", graded)?,
+            gradient_len: graded,
+            potential: if traced > 0 { Some(memory.values("gradient of potential", traced)?) } else { None },
+            potential_len: traced,
+            given: None,
+            partial: if chunked { Some(memory.values("partial weight gradients", weights)?) } else { None },
+        })
     }
 }

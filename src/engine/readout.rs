@@ -1,11 +1,13 @@
 //! The readout on the device: the losses of a network, forward and backward.
 
+use super::batch::Batch;
 use super::core::Core;
-use super::forward::Batch;
-use super::plan::{LayerPlan, Sequence};
+use super::forward::At;
+use super::plan::{LayerPlan, Sequence, Tape, Work};
 use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::network::{Average, Inverse, Loss as Described, Network, Of, Reduction, Term};
+use crate::spikes::pad;
 
 /// One loss, or (without a term) what the answers are counted by.
 #[derive(Clone, Debug)]
@@ -103,6 +105,11 @@ impl Objectives {
         Objectives { terms, answers, units, classes: network.classes(), online }
     }
 
+    /// Whether any loss stands on the spikes of the last layer.
+    pub fn reads_spikes(&self) -> bool {
+        self.terms.iter().any(|objective| objective.of == Of::Spikes)
+    }
+
     /// Whether the trace of the potential is read after the layer has run.
     pub fn reads_potential(&self, online: bool) -> bool {
         !online && self.all().any(|objective| objective.of == Of::Potential)
@@ -110,15 +117,6 @@ impl Objectives {
 
     fn all(&self) -> impl Iterator<Item = &Objective> {
         self.terms.iter().chain(&self.answers)
-    }
-
-    /// Numbers for each unit and sample, and for each step besides, that the readout takes besides the layers' own.
-    pub fn entries(&self, training: bool) -> (usize, usize) {
-        if self.online {
-            return (0, 0);
-        }
-        let potential = self.reads_potential(false);
-        (3 * self.all().count(), usize::from(training && potential))
     }
 }
 
@@ -143,7 +141,7 @@ impl Supplied {
 }
 
 /// The readout's arrays for one size of batch.
-pub(super) struct ReadoutPlan<K: Kernels> {
+pub(super) struct ReadoutPlan<K: Memory> {
     /// Lengths `[B]`.
     pub lengths: K::Words,
     /// What stands in `lengths`.
@@ -156,7 +154,7 @@ pub(super) struct ReadoutPlan<K: Kernels> {
 }
 
 /// The arrays of one objective.
-struct Part<K: Kernels> {
+struct Part<K: Memory> {
     /// Activation, step, gradient, `[B][3][np]`.
     own: Option<K::Values>,
     coefficients: K::Values,
@@ -165,30 +163,42 @@ struct Part<K: Kernels> {
     table: K::Values,
 }
 
-impl<K: Kernels> ReadoutPlan<K> {
-    pub fn new(kernels: &mut K, objectives: &Objectives, sequence: Sequence) -> Result<Self> {
+impl<M: Memory> ReadoutPlan<M> {
+    /// The arrays; [`ReadoutPlan::begin`] fills them.
+    pub fn new(memory: &mut M, objectives: &Objectives, sequence: Sequence) -> Result<Self> {
         let Sequence { steps, batch, .. } = sequence;
-        let mut lengths = kernels.words("lengths", batch)?;
-        let sent = vec![steps as u32; batch];
-        kernels.write_words(&mut lengths, &sent);
         let mut parts = Vec::new();
         for objective in objectives.all() {
-            let mut table = kernels.values("class weights", objectives.classes)?;
-            let weights = objective.term.as_ref().map_or(&[][..], |term| term.loss.class_weights());
-            let one = vec![K::Real::from_f64(1.0); objectives.classes];
-            let weights: Vec<K::Real> = weights.iter().map(|&weight| K::Real::from_f64(weight)).collect();
-            kernels.write(&mut table, 0, if weights.is_empty() { &one } else { &weights });
-            let coefficients = kernels.values("coefficients of the loss", batch * coefficient::COUNT)?;
-            parts.push(Part { own: None, coefficients, sent: Vec::new(), table });
+            let row = pad(objectives.units);
+            let own = match objective.pooling() {
+                Some(_) if !objectives.online => Some(memory.values("activations", Place::OWN.planes * batch * row)?),
+                _ => None,
+            };
+            let table = memory.values("class weights", objectives.classes)?;
+            let coefficients = memory.values("coefficients of the loss", batch * coefficient::COUNT)?;
+            parts.push(Part { own, coefficients, sent: Vec::new(), table });
         }
+        let stepwise = objectives.terms.iter().any(|objective| objective.reduce == Reduction::EveryStep);
         Ok(ReadoutPlan {
-            lengths,
-            sent,
-            labels: kernels.words("labels", batch)?,
-            step_labels: None,
+            lengths: memory.words("lengths", batch)?,
+            sent: Vec::new(),
+            labels: memory.words("labels", batch)?,
+            step_labels: if stepwise { Some(memory.words("labels of the steps", steps * batch)?) } else { None },
             targets: None,
             parts,
         })
+    }
+}
+
+impl<K: Kernels> ReadoutPlan<K> {
+    /// Writes what no batch changes.
+    pub fn begin(&mut self, kernels: &mut K, objectives: &Objectives) {
+        for (part, objective) in self.parts.iter_mut().zip(objectives.all()) {
+            let weights = objective.term.as_ref().map_or(&[][..], |term| term.loss.class_weights());
+            let one = vec![K::Real::from_f64(1.0); objectives.classes];
+            let weights: Vec<K::Real> = weights.iter().map(|&weight| K::Real::from_f64(weight)).collect();
+            kernels.write(&mut part.table, 0, if weights.is_empty() { &one } else { &weights });
+        }
     }
 
     /// Makes room for the activations of losses that are reduced after the layer has run.
@@ -326,11 +336,17 @@ fn coefficients<F>(
     out
 }
 
-/// What the readout sees of the last layer.
-fn recording<'a, K: Kernels>(layer: &'a LayerPlan<K>, of: Of, emit_lag: usize) -> Recording<'a, K> {
-    match of {
-        Of::Potential => Recording::Potential(&layer.training.as_ref().expect("made where the readout reads it").tape),
-        Of::Spikes => Recording::Spikes(layer.spikes.as_ref().expect("checked: the last layer spikes"), emit_lag),
+/// What the readout sees of a segment of the last layer: its spikes, or V of its tape or (where none is kept) of `scratch`.
+fn recording<'a, K: Kernels>(
+    (spikes, tapes, scratch): (&'a [K::Activity], &'a [Tape<K>], Option<&'a K::Values>),
+    segment: usize,
+    of: Of,
+    emit_lag: usize,
+) -> Recording<'a, K> {
+    match (of, tapes.get(segment)) {
+        (Of::Potential, Some(Tape::Whole(tape))) => Recording::Potential(tape),
+        (Of::Potential, _) => Recording::Potential(scratch.expect("made where the readout reads it")),
+        (Of::Spikes, _) => Recording::Spikes(&spikes[segment], emit_lag),
     }
 }
 
@@ -462,62 +478,105 @@ impl<K: Kernels> Core<K> {
         every_step && supplied.labelled_steps && (self.network.readout.accuracy_by.is_none() || !supplied.labels)
     }
 
-    /// Reduces what the last layer left, and measures the losses.
-    pub(super) fn read_out(&mut self, index: usize, supplied: Supplied, online: bool) {
+    /// Which objectives count the answers: they are counted once, by the objective for them or by the first loss.
+    fn counting(&self, supplied: Supplied) -> Vec<bool> {
         let by_step = self.answers_by_step(supplied);
+        let counts = |at: usize| match (by_step, &self.objectives.answers) {
+            (true, _) | (false, None) => at == 0,
+            (false, Some(_)) => at == self.objectives.terms.len(),
+        };
+        (0..self.objectives.all().count()).map(|at| counts(at) && (by_step || supplied.labels)).collect()
+    }
+
+    /// Reduces what the last layer left of a segment, and measures the losses on its steps.
+    pub(super) fn read_segment(&mut self, segment: &At, online: bool) {
+        let supplied = self.supplied;
         let slot = self.ring.base() + self.ring.slots.loss;
         let top = self.layers.len() - 1;
         let emit_lag = self.layers[top].model.emit_lag;
-        let plan = &mut self.plans[index];
-        let layer = &mut plan.layers[top];
-        let last = self.objectives.terms.len();
-        for (at, objective) in self.objectives.all().enumerate() {
+        let shape = segment.shape(self.layers[top].units);
+        let counting = self.counting(supplied);
+        let plan = &mut self.plans[segment.index];
+        let window = plan.window(&segment.steps, &segment.samples);
+        let LayerPlan { spikes, training, .. } = &plan.layers[top];
+        let tapes = training.as_ref().map_or(&[][..], |training| &training.tapes);
+        let left = (&spikes[..], tapes, plan.work.tape.as_ref());
+        for ((at, objective), counts) in self.objectives.all().enumerate().zip(counting) {
             let part = &mut plan.readout.parts[at];
             if let (Some(pooling), Some(own), false) = (objective.pooling(), &mut part.own, online) {
                 self.kernels.collapse(Collapse {
-                    shape: layer.shape,
-                    recording: recording(layer, objective.of, emit_lag),
+                    shape,
+                    window,
+                    recording: recording(left, segment.segment, objective.of, emit_lag),
                     pooling,
                     lengths: &plan.readout.lengths,
                     place: Place::OWN,
                     out: own,
                 });
             }
-            if !supplied.any() {
+            if objective.reduce != Reduction::EveryStep || !supplied.any() {
                 continue;
             }
-            // The answers are counted once: by the objective for them, or by the first loss.
-            let counts = match (by_step, &self.objectives.answers) {
-                (true, _) | (false, None) => at == 0,
-                (false, Some(_)) => at == last,
-            };
-            let answers = (counts && (by_step || supplied.labels)).then(|| objective.answer());
-            if at == last && answers.is_none() {
-                continue;
-            }
-            let every_step = objective.reduce == Reduction::EveryStep;
-            let stepwise = every_step && supplied.step_labels;
             let labels = match &plan.readout.step_labels {
-                Some(labels) if stepwise => labels,
+                Some(labels) if supplied.step_labels => labels,
                 _ => &plan.readout.labels,
             };
             let table = match &plan.readout.targets {
                 Some(targets) if objective.is_given() => targets,
                 _ => &part.table,
             };
+            self.kernels.loss(Loss {
+                shape,
+                window,
+                classes: self.objectives.classes,
+                criterion: objective.criterion(&supplied),
+                score: objective.score(),
+                scores: Scores::Steps(recording(left, segment.segment, objective.of, emit_lag), None),
+                labels,
+                stepwise: supplied.step_labels,
+                lengths: &plan.readout.lengths,
+                coefficients: &part.coefficients,
+                table,
+                metrics: Some((&mut self.ring.values, slot)),
+                answers: counts.then(|| objective.answer()),
+            });
+        }
+    }
+
+    /// Measures the losses on activations.
+    pub(super) fn read_out(&mut self, index: usize, supplied: Supplied, online: bool) {
+        if !supplied.any() {
+            return;
+        }
+        let slot = self.ring.base() + self.ring.slots.loss;
+        let top = self.layers.len() - 1;
+        let last = self.objectives.terms.len();
+        let counting = self.counting(supplied);
+        let plan = &mut self.plans[index];
+        let layer = &mut plan.layers[top];
+        for ((at, objective), counts) in self.objectives.all().enumerate().zip(counting) {
+            let answers = counts.then(|| objective.answer());
+            if objective.reduce == Reduction::EveryStep || (at == last && answers.is_none()) {
+                continue;
+            }
+            let part = &mut plan.readout.parts[at];
+            let table = match &plan.readout.targets {
+                Some(targets) if objective.is_given() => targets,
+                _ => &part.table,
+            };
             let scores = match &mut part.own {
-                _ if every_step => Scores::Steps(recording(layer, objective.of, emit_lag), None),
                 Some(own) if !online => Scores::Samples(Place::OWN, own),
                 _ => Scores::Samples(Place::LAYER, &mut layer.planes),
             };
             self.kernels.loss(Loss {
                 shape: layer.shape,
+                window: Window::whole(layer.shape),
                 classes: self.objectives.classes,
                 criterion: objective.criterion(&supplied),
                 score: objective.score(),
                 scores,
-                labels,
-                stepwise,
+                labels: &plan.readout.labels,
+                stepwise: false,
                 lengths: &plan.readout.lengths,
                 coefficients: &part.coefficients,
                 table,
@@ -537,26 +596,31 @@ impl<K: Kernels> Core<K> {
     }
 
     /// Adds the gradient of the losses (or, without `loss`, that of the first activation) to those of the last layer's
-    /// potential and spikes.
-    pub(super) fn spread_out(&mut self, index: usize, loss: bool, activation: bool) {
+    /// potential and spikes in a segment.
+    pub(super) fn spread_out(&mut self, segment: &At, loss: bool, activation: bool) {
         let supplied = self.supplied;
         let top = self.layers.len() - 1;
         let emit_lag = self.layers[top].model.emit_lag;
-        let plan = &mut self.plans[index];
-        let LayerPlan { shape, spikes, training, .. } = &mut plan.layers[top];
-        let training = training.as_mut().expect("a forward pass with a tape made it");
+        let shape = segment.shape(self.layers[top].units);
+        let plan = &mut self.plans[segment.index];
+        let window = plan.window(&segment.steps, &segment.samples);
+        let LayerPlan { spikes, training, .. } = &plan.layers[top];
+        let tapes = training.as_ref().map_or(&[][..], |training| &training.tapes);
+        let Work { tape, gradient, potential, .. } = &mut plan.work;
+        let left = (&spikes[..], tapes, tape.as_ref());
         for (at, objective) in self.objectives.terms.iter().enumerate() {
             if !(loss || (at == 0 && activation)) {
                 continue;
             }
             let part = &mut plan.readout.parts[at];
             let (out, lag) = match objective.of {
-                Of::Potential => (training.potential.as_mut().expect("made by the upload"), 0),
-                Of::Spikes => (training.gradient.as_mut().expect("the last layer spikes"), emit_lag),
+                Of::Potential => (potential.as_mut().expect("made before"), 0),
+                Of::Spikes => (&mut *gradient, emit_lag),
             };
             if let (Some(pooling), Some(own)) = (objective.pooling(), &part.own) {
                 self.kernels.spread(Spread {
-                    shape: *shape,
+                    shape,
+                    window,
                     pooling,
                     lengths: &plan.readout.lengths,
                     place: Place::OWN,
@@ -566,27 +630,23 @@ impl<K: Kernels> Core<K> {
                 });
                 continue;
             }
-            let stepwise = supplied.step_labels;
             let labels = match &plan.readout.step_labels {
-                Some(labels) if stepwise => labels,
+                Some(labels) if supplied.step_labels => labels,
                 _ => &plan.readout.labels,
             };
             let table = match &plan.readout.targets {
                 Some(targets) if objective.is_given() => targets,
                 _ => &part.table,
             };
-            let from = match objective.of {
-                Of::Potential => Recording::Potential(&training.tape),
-                Of::Spikes => Recording::Spikes(spikes.as_ref().expect("the last layer spikes"), emit_lag),
-            };
             self.kernels.loss(Loss {
-                shape: *shape,
+                shape,
+                window,
                 classes: self.objectives.classes,
                 criterion: objective.criterion(&supplied),
                 score: objective.score(),
-                scores: Scores::Steps(from, Some(out)),
+                scores: Scores::Steps(recording(left, segment.segment, objective.of, emit_lag), Some(out)),
                 labels,
-                stepwise,
+                stepwise: supplied.step_labels,
                 lengths: &plan.readout.lengths,
                 coefficients: &part.coefficients,
                 table,

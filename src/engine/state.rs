@@ -1,6 +1,7 @@
 //! Streaming: the state between two pieces of a sequence.
 
-use super::core::Core;
+use super::core::{Core, LayerState};
+use super::forward::{At, Samples};
 use super::parameters::widen;
 use super::plan::Sequence;
 use crate::error::{Error, Result};
@@ -40,15 +41,21 @@ impl<K: Kernels> Core<K> {
             return Ok(state.clone());
         }
         let index = self.last_plan()?;
-        let sequence = self.plans[index].sequence;
-        let (steps, batch) = (sequence.steps, sequence.batch);
-        let rows = steps..steps + HISTORY;
-        let input = self.kernels.read_activity(&self.plans[index].input, rows.clone())?;
+        let batch = self.plans[index].sequence.batch;
+        let Some(at) = self.last_segment(index) else {
+            return Err(Error::Input(
+                "the batch was run in micro-batches, which leave no state: raise the memory, or give fewer samples"
+                    .into(),
+            ));
+        };
+        self.reload_input(&at)?;
+        let rows = at.steps.len()..at.steps.len() + HISTORY;
+        let input = self.kernels.read_activity(self.plans[index].input_of(at.segment), rows.clone())?;
         let input = super::parameters::narrow(&input, self.network.inputs);
         let mut layers = Vec::new();
         for l in 0..self.layers.len() {
             let units = self.layers[l].units;
-            let spikes = match &self.plans[index].layers[l].spikes {
+            let spikes = match self.plans[index].layers[l].spikes.last() {
                 Some(spikes) => super::parameters::narrow(&self.kernels.read_activity(spikes, rows.clone())?, units),
                 None => Vec::new(),
             };
@@ -89,6 +96,16 @@ impl<K: Kernels> Core<K> {
         Ok(())
     }
 
+    /// The last segment of a plan of one micro-batch.
+    fn last_segment(&self, index: usize) -> Option<At> {
+        let plan = &self.plans[index];
+        if plan.batches().len() > 1 {
+            return None;
+        }
+        let (segment, steps) = plan.segments().enumerate().next_back()?;
+        Some(At { index, micro: 0, segment, steps, samples: 0..plan.sequence.batch })
+    }
+
     /// Entries of the planes with a snippet's states but V.
     fn own_states(&self, layer: usize, shape: Shape) -> Option<std::ops::Range<usize>> {
         let tail = self.layers[layer].model.tail().filter(|tail| tail.states > 1)?;
@@ -127,36 +144,47 @@ impl<K: Kernels> Core<K> {
 
     /// Start values of the network.
     pub(super) fn reset(&mut self, index: usize) {
+        self.restart(index);
+        let plan = &mut self.plans[index];
+        let zero = K::Real::from_f64(0.0);
+        if plan.streamed {
+            for layer in &mut plan.layers {
+                if let Some(spikes) = layer.spikes.first_mut() {
+                    self.kernels.write_history(spikes, &vec![zero; layer.shape.len(HISTORY)]);
+                }
+            }
+            let Sequence { steps, batch, .. } = plan.sequence;
+            let shape = Shape { steps, batch, units: self.network.inputs };
+            self.kernels.write_history(&mut plan.input[0], &vec![zero; shape.len(HISTORY)]);
+        }
+        plan.streamed = false;
+    }
+
+    /// Start values of the states, of all samples.
+    pub(super) fn restart(&mut self, index: usize) {
         for l in 0..self.layers.len() {
             if let Some(range) = self.own_states(l, self.plans[index].layers[l].shape) {
                 self.kernels.fill(&mut self.plans[index].layers[l].planes, range, 0.0);
             }
         }
         let plan = &mut self.plans[index];
-        let zero = K::Real::from_f64(0.0);
         for (layer, own) in plan.layers.iter_mut().zip(&self.network.layers) {
             let shape = layer.shape;
             let neuron = &own.neuron;
             self.kernels.fill_plane(shape, &mut layer.planes, plane::POTENTIAL, neuron.initial_potential);
             self.kernels.fill_plane(shape, &mut layer.planes, plane::CURRENT, neuron.initial_current);
-            if let (true, Some(spikes)) = (plan.streamed, &mut layer.spikes) {
-                self.kernels.write_history(spikes, &vec![zero; shape.len(HISTORY)]);
-            }
         }
-        if plan.streamed {
-            let Sequence { steps, batch, .. } = plan.sequence;
-            let shape = Shape { steps, batch, units: self.network.inputs };
-            self.kernels.write_history(&mut plan.input, &vec![zero; shape.len(HISTORY)]);
-        }
-        plan.streamed = false;
     }
 
     /// The last two steps become the history.
     pub(super) fn advance(&mut self, index: usize) {
-        self.kernels.advance(&mut self.plans[index].input);
-        for layer in &mut self.plans[index].layers {
-            if let Some(spikes) = &mut layer.spikes {
-                self.kernels.advance(spikes);
+        let plan = &mut self.plans[index];
+        let all = plan.layers.iter_mut().map(|layer| &mut layer.spikes[..]);
+        for segments in all.chain([&mut plan.input[..]]) {
+            match segments {
+                [] => {}
+                [only] => self.kernels.advance(only),
+                [first, .., last] => self.kernels.carry(last, first),
             }
         }
     }
@@ -170,11 +198,51 @@ impl<K: Kernels> Core<K> {
                 self.kernels.write(&mut self.plans[index].layers[l].planes, range.start, &rows);
             }
             let units = self.layers[l].units;
-            if let Some(spikes) = &mut self.plans[index].layers[l].spikes {
+            if let Some(spikes) = self.plans[index].layers[l].spikes.first_mut() {
                 self.kernels.write_history(spikes, &widen(&state.spikes, units));
             }
         }
         let rows = widen(&state.input, self.network.inputs);
-        self.kernels.write_history(&mut self.plans[index].input, &rows);
+        self.kernels.write_history(&mut self.plans[index].input[0], &rows);
+    }
+}
+
+impl<K: Kernels> LayerState<K> {
+    /// The state of some samples in the planes, into (`keep`) or from place `index` of `states`; from there also as the state
+    /// before a segment.
+    pub(super) fn copy_states(
+        &self,
+        kernels: &mut K,
+        planes: &mut K::Values,
+        states: &mut K::Values,
+        at: &Samples,
+        index: usize,
+        keep: bool,
+    ) {
+        let Samples { samples, whole } = at;
+        let row = whole.row();
+        let common = |plane: usize| {
+            let first = (samples.start * plane::PLANES + plane) * row;
+            Stretch { first, stride: plane::PLANES * row }
+        };
+        let of_tail =
+            |plane: usize| Stretch { first: Model::tail_range(*whole, plane).start + samples.start * row, stride: row };
+        let mut places = vec![(common(plane::POTENTIAL), common(plane::START_POTENTIAL))];
+        if self.carries_current() {
+            places.push((common(plane::CURRENT), common(plane::START_CURRENT)));
+        }
+        if let Some(tail) = self.model.tail() {
+            places.extend((1..tail.states).map(|state| (of_tail(tail.state(state)), of_tail(tail.start(state)))));
+        }
+        let len = samples.len() * row;
+        for (state, (now, start)) in places.into_iter().enumerate() {
+            let kept = Stretch { first: (index * self.states() + state) * len, stride: row };
+            if keep {
+                kernels.copy(planes, now, states, kept, samples.len(), row);
+            } else {
+                kernels.copy(states, kept, planes, now, samples.len(), row);
+                kernels.copy(states, kept, planes, start, samples.len(), row);
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 pub mod encode;
 mod random;
 mod raster;
+mod source;
 
 pub use random::Random;
 pub use raster::{Raster, Trace, pad, words};
+pub use source::Source;
