@@ -64,6 +64,9 @@ const FLAT: usize = 128;
 /// Invocations of a workgroup in kernels that sum in a tree.
 const TREE: usize = 256;
 
+/// Bytes that a run takes where nobody says how many: a GPU cannot be asked how many it has.
+const FAIR_SHARE: u64 = 2 << 30;
+
 /// A GPU as a backend.
 pub struct Gpu {
     recorder: Recorder,
@@ -320,6 +323,10 @@ impl Kernels for Gpu {
         scale::scale(self, from, factor, len, values);
     }
 
+    fn add(&mut self, from: &Values, len: usize, values: &mut Values) {
+        scale::add(self, from, len, values);
+    }
+
     fn dropout(&mut self, call: Dropout<Self>) {
         dropout::dropout(self, call);
     }
@@ -366,6 +373,10 @@ impl Kernels for Gpu {
 
     fn largest_array(&self) -> u64 {
         self.recorder.device.limits.largest_array
+    }
+
+    fn fair_share(&self) -> u64 {
+        FAIR_SHARE
     }
 
     fn leaves_drive(&self, _: Projection, _: ActivityKind) -> bool {

@@ -5,7 +5,8 @@ use super::layer::{constants, drawn, model};
 use crate::kernels::gpu;
 use spikegrad::cpu::Cpu;
 use spikegrad::kernels::*;
-use spikegrad::spikes::{Random, Raster};
+use spikegrad::spikes::{Random, Raster, pad};
+use std::ops::Range;
 
 const INPUTS: usize = 45;
 
@@ -168,6 +169,54 @@ fn a_long_analogue_sequence_equals_the_cpu() {
     let expected = analogue(&mut Cpu::<f32>::new(), shape);
     for (what, (got, expected)) in ["dense dW", "current dw", "ds"].iter().zip(got.iter().zip(&expected)) {
         assert_near(what, got, expected);
+    }
+}
+
+/// Weights so large that not all partial sums of a sequence find room at once, or none: the result is that of the CPU, and
+/// of the sequence in windows.
+#[test]
+fn large_weight_gradients_are_summed_a_few_blocks_at_a_time() {
+    fn sums<K: Kernels>(kernels: &mut K, (inputs, units): (usize, usize), windows: &[Range<usize>]) -> Vec<f32> {
+        let (steps, batch) = (144, 16);
+        assert_eq!(quantum(batch), 32);
+        let mut out = kernels.values("gradient", inputs * pad(units)).unwrap();
+        kernels.fill(&mut out, 0..inputs * pad(units), 0.5);
+        for window in windows.iter().rev() {
+            let shape = Shape { steps: window.len(), batch, units };
+            let mut raster = Raster::new(steps, batch, inputs);
+            let random = &mut Random::new(4, 4);
+            for at in 0..steps * batch {
+                (0..3).for_each(|_| raster.set(at / batch, at % batch, random.below(inputs)));
+            }
+            let mut source = kernels.activity("input", ActivityKind::Raster, Shape { units: inputs, ..shape }).unwrap();
+            let step = batch * spikegrad::spikes::words(inputs);
+            let spikes = &raster.words()[window.start * step..window.end * step];
+            kernels.write_activity(&mut source, HISTORY, ActivityData::Raster(spikes));
+            let all = drawn(kernels, 6, steps * batch, units, 1.0);
+            let mut chi = kernels.values("chi", shape.len(shape.steps + FUTURE)).unwrap();
+            let from = Stretch { first: window.start * shape.len(1), stride: 0 };
+            kernels.copy(&all, from, &mut chi, Stretch { first: 0, stride: 0 }, 1, shape.len(shape.steps));
+            kernels.weight_gradient(WeightGradient {
+                projection: Projection::Dense,
+                inputs,
+                shape,
+                window: Window { step: window.start, steps, sample: 0, samples: batch },
+                source: &source,
+                lag: 0,
+                chi: &chi,
+                samples: 0..batch,
+                accumulate: true,
+                out: &mut out,
+            });
+        }
+        single::<K>(kernels.read(&out, 0..inputs * pad(units)).unwrap())
+    }
+    let Some(mut gpu) = gpu() else { return };
+    for size in [(1100, 1000), (2100, 1024)] {
+        let whole = sums(&mut gpu, size, &[0..144]);
+        assert_eq!(whole, sums(&mut gpu, size, &[0..64, 64..96, 96..144]));
+        // Numbers on a grid: every order gives the same sums.
+        assert_eq!(whole, sums(&mut Cpu::<f32>::new(), size, &[0..144]));
     }
 }
 

@@ -158,6 +158,22 @@ fn check_copy<K: Kernels>(kernels: &mut K, case: &Case) {
 
 on_every_backend!(stretches, 20, draw, check_copy);
 
+fn check_sums<K: Kernels>(kernels: &mut K, case: &Case) {
+    let random = &mut Random::new(case.seed, 1);
+    let len = 1 + random.below(3000);
+    let mut drawn = || (0..len + 3).map(|_| normal(random)).collect::<Vec<f64>>();
+    let (from, before) = (drawn(), drawn());
+    let (values, mut out) = (array(kernels, &from), array(kernels, &before));
+    kernels.add(&values, len, &mut out);
+    let got = read(kernels, &out, len + 3);
+    for at in 0..len + 3 {
+        let sum = K::Real::from_f64(before[at] + if at < len { from[at] } else { 0.0 }).to_f64();
+        assert_eq!(got[at], sum, "entry {at} of {len}");
+    }
+}
+
+on_every_backend!(sums, 12, draw, check_sums);
+
 /// Numbers through 16 bits and back.
 fn halved<K: Kernels>(kernels: &mut K, numbers: &[f64]) -> Vec<f64> {
     let values = array(kernels, numbers);
