@@ -3,6 +3,7 @@
 #import shared/finite
 
 struct Params {
+    steps: u32,
     batch: u32,
     row: u32,
     units: u32,
@@ -14,6 +15,11 @@ struct Params {
     planes: u32,
     activation: u32,
     step: u32,
+    // First step and all steps of the sequence, first sample and all samples of the batch.
+    window_step: u32,
+    window_steps: u32,
+    window_sample: u32,
+    window_samples: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -33,48 +39,65 @@ fn main(
     }
     let sample = cell / params.row;
     let unit = cell % params.row;
-    let length = lengths[sample];
+    let own = params.window_sample + sample;
+    let length = lengths[own];
+    let first = own * params.planes;
+    let at = (first + params.activation) * params.row + unit;
+    let at_step = (first + params.step) * params.row + unit;
+    let stepped = params.pooling == 0u || params.pooling == 4u;
+    // Steps of the window, those of the sequence less its first one.
+    let begin = params.window_step;
+    let end = min(max(length, begin) - begin, params.steps);
     var activation = 0.0;
-    var step = 0u;
+    var step = 0.0;
+    if (begin > 0u) {
+        activation = out[at];
+        if (stepped) {
+            step = out[at_step];
+        }
+    }
     switch params.pooling {
         case 0u: {
-            for (var t = 0u; t < length; t++) {
+            for (var t = 0u; t < end; t++) {
                 let a = recorded(t, sample, unit);
                 // One that is not a number stays: it must not vanish from the loss.
-                if (t == 0u || a > activation || !is_finite(a)) {
+                if (begin + t == 0u || a > activation || !is_finite(a)) {
                     activation = a;
-                    step = t;
+                    step = f32(begin + t);
                 }
             }
         }
         case 1u, 2u: {
             let share = select(1.0, 1.0 / f32(length), params.pooling == 2u);
-            for (var t = 0u; t < length; t++) {
+            for (var t = 0u; t < end; t++) {
                 activation = fma(share, recorded(t, sample, unit), activation);
             }
         }
         case 3u: {
-            activation = recorded(length - 1u, sample, unit);
+            if (end > 0u) {
+                activation = recorded(end - 1u, sample, unit);
+            }
         }
         default: {
-            step = length - 1u;
-            var count = 0.0;
-            for (var t = 0u; t < length; t++) {
-                count += recorded(t, sample, unit);
-                if (count >= f32(params.number)) {
-                    step = t;
-                    break;
+            // Between the windows the number of spikes so far stands in the place of the activation.
+            let enough = f32(params.number);
+            for (var t = 0u; t < end && activation < enough; t++) {
+                activation += recorded(t, sample, unit);
+                step = f32(begin + t);
+            }
+            if (begin + params.steps == params.window_steps) {
+                if (activation < enough) {
+                    step = f32(length - 1u);
                 }
+                if (unit >= params.units) {
+                    step = 0.0;
+                }
+                activation = step;
             }
-            if (unit >= params.units) {
-                step = 0u;
-            }
-            activation = f32(step);
         }
     }
-    let first = sample * params.planes;
-    out[(first + params.activation) * params.row + unit] = activation;
-    if (params.pooling == 0u || params.pooling == 4u) {
-        out[(first + params.step) * params.row + unit] = f32(step);
+    out[at] = activation;
+    if (stepped) {
+        out[at_step] = step;
     }
 }

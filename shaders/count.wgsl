@@ -1,11 +1,17 @@
-// Counts of the emitted spikes: COUNT = sum of S_{t-e} over the steps of the sample (contract: `count`).
+// Counts of the emitted spikes: COUNT = sum of S_{t-e} over the steps of the sample (contract: `Count`).
 #import shared/grid
 #import shared/spikes
 
 struct Params {
+    steps: u32,
     batch: u32,
     row: u32,
     emit_lag: u32,
+    // First step and all steps of the sequence, first sample and all samples of the batch.
+    window_step: u32,
+    window_steps: u32,
+    window_sample: u32,
+    window_samples: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -27,9 +33,12 @@ fn main(
     let column = cell % params.row;
     let words = words_of(params.row);
     let first = HISTORY - params.emit_lag;
+    let own = params.window_sample + sample;
+    let end = min(max(lengths[own], params.window_step) - params.window_step, params.steps);
     var count = 0u;
-    for (var t = 0u; t < lengths[sample]; t++) {
+    for (var t = 0u; t < end; t++) {
         count += spikes_in(spikes[((first + t) * params.batch + sample) * words + word_of(column)], column);
     }
-    planes[(sample * PLANES + PLANE_COUNT) * params.row + column] = f32(count);
+    let at = (own * PLANES + PLANE_COUNT) * params.row + column;
+    planes[at] = select(planes[at], 0.0, params.window_step == 0u) + f32(count);
 }

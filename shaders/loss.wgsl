@@ -29,6 +29,11 @@ struct Params {
     slot: u32,
     smoothing: f32,
     tolerance: f32,
+    // First step and all steps of the sequence, first sample and all samples of the batch.
+    window_step: u32,
+    window_steps: u32,
+    window_sample: u32,
+    window_samples: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -51,17 +56,16 @@ fn add_gradient(t: u32, sample: u32, unit: u32, value: f32) {
 #import shared/recording
 
 fn activation_of(t: u32, sample: u32, unit: u32) -> f32 {
-    return recorded(t, sample, unit);
+    return recorded(t - params.window_step, sample - params.window_sample, unit);
 }
 
 #ifdef GRADIENT
 @group(0) @binding(6) var<storage, read_write> gradient: array<f32>;
 
-// The gradient of O_t with t < e belongs to nothing that is learned.
+// The gradient of O_t belongs to row t - e.
 fn add_gradient(t: u32, sample: u32, unit: u32, value: f32) {
-    if (t >= params.emit_lag) {
-        gradient[((t - params.emit_lag) * params.batch + sample) * params.row + unit] += value;
-    }
+    let row = t - params.emit_lag - params.window_step;
+    gradient[(row * params.batch + sample - params.window_sample) * params.row + unit] += value;
 }
 #else
 fn add_gradient(t: u32, sample: u32, unit: u32, value: f32) {
@@ -116,7 +120,7 @@ fn store_gradient(t: u32, sample: u32, class_index: u32, value: f32) {
     }
 }
 
-// v l and whether the answer is right.
+// v l of a step and a sample of the whole batch, and whether the answer is right.
 fn measure(t: u32, sample: u32, label: u32) -> vec2<f32> {
     let kappa = coefficients[sample * COEFFICIENTS + COEFFICIENT_GRADIENT];
     var largest = score_of(t, sample, 0u);
@@ -176,7 +180,7 @@ fn measure(t: u32, sample: u32, label: u32) -> vec2<f32> {
                     let which = select(COEFFICIENT_OFF, COEFFICIENT_ON, c == label);
                     goal = coefficients[sample * COEFFICIENTS + which];
                 } else {
-                    let row = select(sample, t * params.batch + sample, params.stepwise_targets != 0u);
+                    let row = select(sample, t * params.window_samples + sample, params.stepwise_targets != 0u);
                     goal = table[row * params.classes + c];
                 }
                 var error = score_of(t, sample, c) - goal;
@@ -201,9 +205,9 @@ fn measure(t: u32, sample: u32, label: u32) -> vec2<f32> {
     return vec2<f32>(coefficients[sample * COEFFICIENTS + COEFFICIENT_VALUE] * loss, select(0.0, 1.0, is_right));
 }
 
-// Sample or step number `cell`.
+// Sample or step number `cell` of the window.
 fn measure_cell(cell: u32) -> vec2<f32> {
-    let sample = cell % params.batch;
+    let sample = params.window_sample + cell % params.batch;
 #ifdef SAMPLES
     // Padding has no gradient.
     if (params.criterion != 0u) {
@@ -213,9 +217,15 @@ fn measure_cell(cell: u32) -> vec2<f32> {
     }
     return measure(0u, sample, labels[sample]);
 #else
-    let t = cell / params.batch;
-    let label = labels[select(sample, cell, params.stepwise_labels != 0u)];
-    if (t >= lengths[sample] || label == MASKED) {
+    var t = params.window_step + cell / params.batch;
+#ifdef GRADIENT
+    t += params.emit_lag;
+#endif
+    if (t >= lengths[sample]) {
+        return vec2<f32>();
+    }
+    let label = labels[select(sample, t * params.window_samples + sample, params.stepwise_labels != 0u)];
+    if (label == MASKED) {
         return vec2<f32>();
     }
     return measure(t, sample, label);

@@ -1,4 +1,4 @@
-// An array times a number (contract: `scale`).
+// An array times a number (contract: `scale`); ADD: another one added (`add`).
 #import shared/grid
 
 struct Params {
@@ -22,9 +22,13 @@ fn main(
     if (at >= params.len) {
         return;
     }
+#ifdef ADD
+    values[at] += from_values[at];
+#else
 #ifdef COPY
     values[at] = params.factor * from_values[at];
 #else
     values[at] = params.factor * values[at];
+#endif
 #endif
 }

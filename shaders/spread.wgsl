@@ -13,6 +13,11 @@ struct Params {
     planes: u32,
     gradient: u32,
     step: u32,
+    // First step and all steps of the sequence, first sample and all samples of the batch.
+    window_step: u32,
+    window_steps: u32,
+    window_sample: u32,
+    window_samples: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -32,8 +37,8 @@ fn main(
     if (row >= params.steps * params.batch || unit >= params.units) {
         return;
     }
-    let sample = row % params.batch;
-    let t = row / params.batch + params.emit_lag;
+    let sample = params.window_sample + row % params.batch;
+    let t = params.window_step + row / params.batch + params.emit_lag;
     let length = lengths[sample];
     let first = sample * params.planes;
     var share = 1.0;

@@ -1,19 +1,9 @@
-// Gradient of the weights of a current encoder: dw_j = sum of chi_j s_(j mod inputs) over a chunk of the rows (step,
-// sample), from the last to the first (contract: `WeightGradient`). The chunks are summed by sum_chunks.
+// Gradient of the weights of a current encoder: dw_j = sum of chi_j s_(j mod inputs) over the rows (step, sample) of a
+// part, from the last to the first (contract: `WeightGradient`). The parts are summed by sum_chunks.
 #import shared/grid
 #import shared/source
+#import shared/part
 
-struct Params {
-    chunk: u32,
-    rows: u32,
-    chunks: u32,
-    first_source: u32,
-    row: u32,
-    source_row: u32,
-    inputs: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(2) var<storage, read> chi: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
@@ -24,16 +14,22 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     let cell = flat_group(group, groups) * SIZE + local;
-    if (cell >= params.chunks * params.row) {
+    if (cell >= params.parts * params.row) {
         return;
     }
     let column = cell % params.row;
     let channel = column % params.inputs;
-    let begin = (cell / params.row) * params.chunk;
-    let end = min(begin + params.chunk, params.rows);
+    let steps = steps_of(cell / params.row);
     var sum = 0.0;
-    for (var r = end; r > begin; r--) {
-        sum = fma(chi[(r - 1u) * params.row + column], source_at(params.first_source + r - 1u, channel), sum);
+    for (var t = steps.y; t > steps.x; t--) {
+        for (var b = params.samples; b > 0u; b--) {
+            let row = (t - 1u) * params.batch + params.first_sample + b - 1u;
+            sum = fma(chi[row * params.row + column], source_at(params.first_source + row, channel), sum);
+        }
     }
-    out[cell] = sum;
+    if (params.accumulate != 0u) {
+        out[cell] += sum;
+    } else {
+        out[cell] = sum;
+    }
 }

@@ -1,24 +1,10 @@
-// Gradient of the weights of an analogue source, or BYTES of one with several spikes a step (contract: `WeightGradient`): the matrix product s^T chi, its long inner
-// dimension (step, sample) cut into chunks that sum_chunks adds up. 64 x 64 entries for a workgroup, 4 x 4 for an
-// invocation. Row lengths are multiples of 32, so whole vec4 are read.
+// Gradient of the weights of an analogue source, or BYTES of one with several spikes a step (contract: `WeightGradient`):
+// the matrix product s^T chi, its long inner dimension (step, sample) cut into parts that sum_chunks adds up. 64 x 64
+// entries for a workgroup, 4 x 4 for an invocation. Row lengths are multiples of 32, so whole vec4 are read.
 #import shared/grid
+#import shared/part
 
-struct Params {
-    // Rows of a chunk, all rows, chunks.
-    chunk: u32,
-    rows: u32,
-    chunks: u32,
-    // First row of the source.
-    first_source: u32,
-    // Length of a row of chi, of a row of the source, inputs.
-    row: u32,
-    source_row: u32,
-    inputs: u32,
-    // First workgroup of this dispatch, among those of all chunks.
-    first_group: u32,
-}
 
-@group(0) @binding(0) var<uniform> params: Params;
 #ifdef BYTES
 // A word is the counts of four inputs.
 @group(0) @binding(1) var<storage, read> source: array<u32>;
@@ -42,9 +28,14 @@ const DEPTH = 16u;
 var<workgroup> tile_a: array<vec4<f32>, DEPTH * TILE / 4u>;
 var<workgroup> tile_b: array<vec4<f32>, DEPTH * TILE / 4u>;
 
-fn store(chunk: u32, input: u32, column: u32, value: vec4<f32>) {
+fn store(part: u32, input: u32, column: u32, value: vec4<f32>) {
     if (input < params.inputs && column < params.row) {
-        out[((chunk * params.inputs + input) * params.row + column) / 4u] = value;
+        let at = ((part * params.inputs + input) * params.row + column) / 4u;
+        if (params.accumulate != 0u) {
+            out[at] += value;
+        } else {
+            out[at] = value;
+        }
     }
 }
 
@@ -59,23 +50,24 @@ fn main(
     let flat = params.first_group + flat_group(group, groups);
     let left = (flat % across) * TILE;
     let top = ((flat / across) % down) * TILE;
-    let chunk = flat / (across * down);
+    let part = flat / (across * down);
     let x = local % 16u;
     let y = local / 16u;
-    let begin = min(chunk * params.chunk, params.rows);
-    let end = min(begin + params.chunk, params.rows);
+    let steps = steps_of(part);
+    let rows = (steps.y - steps.x) * params.samples;
     var c0 = vec4<f32>();
     var c1 = vec4<f32>();
     var c2 = vec4<f32>();
     var c3 = vec4<f32>();
-    for (var r = begin; r < end; r += DEPTH) {
-        let row = r + y;
+    for (var r = 0u; r < rows; r += DEPTH) {
+        let i = r + y;
+        let row = (steps.x + i / params.samples) * params.batch + params.first_sample + i % params.samples;
         var a = vec4<f32>();
         var b = vec4<f32>();
-        if (row < end && top + x * 4u < params.source_row) {
+        if (i < rows && top + x * 4u < params.source_row) {
             a = source_at(((params.first_source + row) * params.source_row + top) / 4u + x);
         }
-        if (row < end && left + x * 4u < params.row) {
+        if (i < rows && left + x * 4u < params.row) {
             b = chi[(row * params.row + left) / 4u + x];
         }
         tile_a[local] = a;
@@ -91,10 +83,10 @@ fn main(
         }
         workgroupBarrier();
     }
-    if (chunk < params.chunks) {
-        store(chunk, top + y * 4u, left + x * 4u, c0);
-        store(chunk, top + y * 4u + 1u, left + x * 4u, c1);
-        store(chunk, top + y * 4u + 2u, left + x * 4u, c2);
-        store(chunk, top + y * 4u + 3u, left + x * 4u, c3);
+    if (part < params.parts) {
+        store(part, top + y * 4u, left + x * 4u, c0);
+        store(part, top + y * 4u + 1u, left + x * 4u, c1);
+        store(part, top + y * 4u + 2u, left + x * 4u, c2);
+        store(part, top + y * 4u + 3u, left + x * 4u, c3);
     }
 }

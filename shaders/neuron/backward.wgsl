@@ -36,6 +36,11 @@ struct Params {
     shape_a: f32,
     shape_b: f32,
     shape_c: f32,
+    // First step and all steps of the sequence, first sample and all samples of the batch.
+    window_step: u32,
+    window_steps: u32,
+    window_sample: u32,
+    window_samples: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -53,6 +58,7 @@ struct Params {
 @group(0) @binding(7) var<storage, read> gradient_potential: array<f32>;
 #endif
 
+// A sample of the arrays over time.
 struct Cell {
     sample: u32,
     column: u32,
@@ -63,7 +69,7 @@ fn cell_of(index: u32) -> Cell {
 }
 
 fn plane_at(plane: u32, cell: Cell) -> u32 {
-    return (cell.sample * PLANES + plane) * params.row + cell.column;
+    return ((params.window_sample + cell.sample) * PLANES + plane) * params.row + cell.column;
 }
 
 fn at_step(t: u32, cell: Cell) -> u32 {
@@ -82,7 +88,7 @@ fn constants_of(column: u32) -> Constants {
 }
 #endif
 
-// S of step t - back; the history stands before step 0.
+// S of row t - back of the arrays; the history stands before row 0.
 fn spike_before(t: u32, back: u32, cell: Cell) -> f32 {
 #ifdef SPIKING
     let row = (t + HISTORY - back) * params.batch + cell.sample;
@@ -121,9 +127,11 @@ fn read_tape(t: u32, cell: Cell) -> Tape {
     read.drive_after = current;
 #else
     read.drive = current;
-    // Past the last step lambda is 0, so that the value does not matter.
+    // Past the last step of the sequence lambda is 0, so that the value does not matter.
     if (t + 1u < params.steps) {
         read.drive_after = current_at(t + 1u, cell);
+    } else if (params.window_step + t + 1u < params.window_steps) {
+        read.drive_after = planes[plane_at(PLANE_CURRENT, cell)];
     }
 #endif
 #endif
@@ -139,18 +147,19 @@ fn potential_above(t: u32, cell: Cell) -> f32 {
 #endif
 #ifdef REDUCED
     let activation = planes[plane_at(PLANE_ACTIVATION_GRADIENT, cell)];
+    let step = params.window_step + t;
     switch params.reduction {
         case 1u: {
-            sum += select(0.0, activation, planes[plane_at(PLANE_STEP, cell)] == f32(t));
+            sum += select(0.0, activation, planes[plane_at(PLANE_STEP, cell)] == f32(step));
         }
         case 2u: {
             sum += activation;
         }
         case 3u: {
-            sum += activation / f32(params.steps);
+            sum += activation / f32(params.window_steps);
         }
         default: {
-            sum += select(0.0, activation, t + 1u == params.steps);
+            sum += select(0.0, activation, step + 1u == params.window_steps);
         }
     }
 #endif
@@ -164,15 +173,23 @@ fn spike_above(t: u32, cell: Cell, feedback: f32) -> f32 {
 #ifdef SPIKE_GRADIENT
     above += gradient_spikes[at_step(t, cell)];
 #endif
-    if (params.counts != 0u && t + params.emit_lag < params.steps) {
+    if (params.counts != 0u && params.window_step + t + params.emit_lag < params.window_steps) {
         above += planes[plane_at(PLANE_COUNT_GRADIENT, cell)];
     }
     return select(0.0, above, cell.column < params.units);
 }
 
-fn add_learned(plane: u32, bit: u32, cell: Cell, value: f32) {
+// A sum over the steps goes on from dispatch to dispatch: its bits do not depend on where the sequence is cut.
+fn load_learned(plane: u32, bit: u32, cell: Cell) -> f32 {
     if ((params.learned & bit) != 0u) {
-        planes[plane_at(plane, cell)] += value;
+        return planes[plane_at(plane, cell)];
+    }
+    return 0.0;
+}
+
+fn store_learned(plane: u32, bit: u32, cell: Cell, value: f32) {
+    if ((params.learned & bit) != 0u) {
+        planes[plane_at(plane, cell)] = value;
     }
 }
 
@@ -189,15 +206,19 @@ fn load_adjoint(cell: Cell) -> Adjoint {
     var adjoint: Adjoint;
     adjoint.lambda = planes[plane_at(PLANE_LAMBDA, cell)];
     adjoint.mu = planes[plane_at(PLANE_MU, cell)];
+    adjoint.alpha = load_learned(PLANE_ALPHA_GRADIENT, 1u, cell);
+    adjoint.beta = load_learned(PLANE_BETA_GRADIENT, 2u, cell);
+    adjoint.theta = load_learned(PLANE_THETA_GRADIENT, 4u, cell);
+    adjoint.bias = load_learned(PLANE_BIAS_GRADIENT, 8u, cell);
     return adjoint;
 }
 
 fn store_adjoint(cell: Cell, adjoint: Adjoint) {
     planes[plane_at(PLANE_LAMBDA, cell)] = adjoint.lambda;
     planes[plane_at(PLANE_MU, cell)] = adjoint.mu;
-    add_learned(PLANE_ALPHA_GRADIENT, 1u, cell, adjoint.alpha);
-    add_learned(PLANE_BETA_GRADIENT, 2u, cell, adjoint.beta);
-    add_learned(PLANE_THETA_GRADIENT, 4u, cell, adjoint.theta);
-    add_learned(PLANE_BIAS_GRADIENT, 8u, cell, adjoint.bias);
+    store_learned(PLANE_ALPHA_GRADIENT, 1u, cell, adjoint.alpha);
+    store_learned(PLANE_BETA_GRADIENT, 2u, cell, adjoint.beta);
+    store_learned(PLANE_THETA_GRADIENT, 4u, cell, adjoint.theta);
+    store_learned(PLANE_BIAS_GRADIENT, 8u, cell, adjoint.bias);
 }
 #endif

@@ -25,6 +25,11 @@ struct Params {
     reset_potential: f32,
     // Most spikes of a step.
     most: u32,
+    // First step and all steps of the sequence, first sample and all samples of the batch.
+    window_step: u32,
+    window_steps: u32,
+    window_sample: u32,
+    window_samples: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -37,6 +42,7 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> tape: array<f32>;
 #endif
 
+// A sample of the arrays over time.
 struct Cell {
     sample: u32,
     column: u32,
@@ -47,7 +53,7 @@ fn cell_of(index: u32) -> Cell {
 }
 
 fn plane_at(plane: u32, cell: Cell) -> u32 {
-    return (cell.sample * PLANES + plane) * params.row + cell.column;
+    return ((params.window_sample + cell.sample) * PLANES + plane) * params.row + cell.column;
 }
 
 #ifdef SNIPPET
@@ -87,7 +93,7 @@ fn store_state(cell: Cell, state: State) {
 }
 
 #ifdef SNIPPET
-// The states before step 0, for the backward pass.
+// The states before row 0 of the arrays, for the backward pass.
 fn store_start(cell: Cell, state: State) {
     store_states(TAIL_START, cell, state.z);
 }
@@ -131,20 +137,21 @@ fn store_readout(cell: Cell, readout: Readout) {
     }
 }
 
-// Step 0 starts the reduction; `max` keeps the first of equal maxima.
+// Row t of the arrays. Step 0 of the sequence starts the reduction; `max` keeps the first of equal maxima.
 fn reduce(before: Readout, t: u32, potential: f32) -> Readout {
+    let step = params.window_step + t;
     var now = before;
     switch params.reduction {
         case 1u: {
-            if (t == 0u || potential > before.activation) {
-                now = Readout(potential, f32(t));
+            if (step == 0u || potential > before.activation) {
+                now = Readout(potential, f32(step));
             }
         }
         case 2u: {
-            now.activation = select(before.activation, 0.0, t == 0u) + potential;
+            now.activation = select(before.activation, 0.0, step == 0u) + potential;
         }
         case 3u: {
-            now.activation = select(before.activation, 0.0, t == 0u) + potential / f32(params.steps);
+            now.activation = select(before.activation, 0.0, step == 0u) + potential / f32(params.window_steps);
         }
         default: {
             now.activation = potential;

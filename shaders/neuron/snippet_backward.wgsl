@@ -86,6 +86,11 @@ fn load_adjoint(cell: Cell) -> Adjoint {
     adjoint.carry_spike = planes[tail_at(TAIL_CARRY_SPIKE, cell)];
     adjoint.carry_drive = planes[tail_at(TAIL_CARRY_DRIVE, cell)];
     adjoint.mu = planes[plane_at(PLANE_MU, cell)];
+    adjoint.alpha = load_learned(PLANE_ALPHA_GRADIENT, 1u, cell);
+    adjoint.bias = load_learned(PLANE_BIAS_GRADIENT, 8u, cell);
+    adjoint.sums = load_own(cell);
+    adjoint.sums.beta = load_learned(PLANE_BETA_GRADIENT, 2u, cell);
+    adjoint.sums.theta = load_learned(PLANE_THETA_GRADIENT, 4u, cell);
     return adjoint;
 }
 
@@ -94,9 +99,9 @@ fn store_adjoint(cell: Cell, adjoint: Adjoint) {
     planes[tail_at(TAIL_CARRY_SPIKE, cell)] = adjoint.carry_spike;
     planes[tail_at(TAIL_CARRY_DRIVE, cell)] = adjoint.carry_drive;
     planes[plane_at(PLANE_MU, cell)] = adjoint.mu;
-    add_learned(PLANE_ALPHA_GRADIENT, 1u, cell, adjoint.alpha);
-    add_learned(PLANE_BETA_GRADIENT, 2u, cell, adjoint.sums.beta);
-    add_learned(PLANE_THETA_GRADIENT, 4u, cell, adjoint.sums.theta);
-    add_learned(PLANE_BIAS_GRADIENT, 8u, cell, adjoint.bias);
+    store_learned(PLANE_ALPHA_GRADIENT, 1u, cell, adjoint.alpha);
+    store_learned(PLANE_BETA_GRADIENT, 2u, cell, adjoint.sums.beta);
+    store_learned(PLANE_THETA_GRADIENT, 4u, cell, adjoint.sums.theta);
+    store_learned(PLANE_BIAS_GRADIENT, 8u, cell, adjoint.bias);
     store_own(cell, adjoint.sums);
 }

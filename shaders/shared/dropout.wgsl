@@ -11,11 +11,18 @@ struct Params {
     per_step: u32,
     key_low: u32,
     key_high: u32,
+    // First step and all steps of the sequence, first sample and all samples of the batch.
+    window_step: u32,
+    window_steps: u32,
+    window_sample: u32,
+    window_samples: u32,
 }
 
-// The stream of a row (counted with the history) of a sample.
+// The stream of a row (counted with the history) of a sample of the arrays.
 fn mask_row(row: u32, sample: u32) -> vec2<u32> {
-    return random_row(vec2<u32>(params.key_low, params.key_high), select(0u, row, params.per_step != 0u), sample);
+    let key = vec2<u32>(params.key_low, params.key_high);
+    let step = select(0u, params.window_step + row, params.per_step != 0u);
+    return random_row(key, step, params.window_sample + sample);
 }
 
 fn kept(row: vec2<u32>, unit: u32) -> bool {

@@ -5,6 +5,7 @@ use super::form::{Geometry, slices};
 use super::forward::{reduction, reset};
 use super::product::{Product, product};
 use super::recorder::{read, write};
+use super::window::Window;
 use super::{FLAT, Gpu, Permutation, Prepared};
 use crate::kernels::{Backward, Firing, Form, Learned, Model};
 use crate::network::{Reset, SurrogateKind};
@@ -30,6 +31,7 @@ pub(super) struct Params {
     scale: f32,
     reset_potential: f32,
     shape: [f32; 3],
+    window: Window,
 }
 
 /// The define of a surrogate.
@@ -183,6 +185,7 @@ fn params(call: &Backward<Gpu>, range: &Range<usize>) -> Params {
         scale: call.model.surrogate.scale as f32,
         reset_potential: call.model.reset_potential as f32,
         shape: call.model.surrogate.shape().map(|number| number as f32),
+        window: call.window.into(),
     }
 }
 

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Ledger {
     /// Bytes of all living arrays.
     pub bytes: AtomicU64,
+    /// The most that they were at once.
+    pub peak: AtomicU64,
     /// Arrays that are gone and may still stand in cached bind groups.
     pub dropped: Mutex<Vec<u64>>,
 }
@@ -33,7 +35,8 @@ pub(super) struct Array(Arc<Inner>);
 impl Array {
     /// Takes `buffer` into the ledger.
     pub fn new(buffer: wgpu::Buffer, id: u64, ledger: &Arc<Ledger>) -> Array {
-        ledger.bytes.fetch_add(buffer.size(), Ordering::Relaxed);
+        let bytes = ledger.bytes.fetch_add(buffer.size(), Ordering::Relaxed) + buffer.size();
+        ledger.peak.fetch_max(bytes, Ordering::Relaxed);
         Array(Arc::new(Inner { buffer, id, ledger: ledger.clone() }))
     }
 

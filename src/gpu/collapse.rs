@@ -2,12 +2,14 @@
 
 use super::buffers::Array;
 use super::recorder::{read, write};
+use super::window::Window;
 use super::{Gpu, Permutation, flat};
 use crate::kernels::{Collapse, Pooling, Recording};
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Params {
+    steps: u32,
     batch: u32,
     row: u32,
     units: u32,
@@ -17,6 +19,7 @@ pub(super) struct Params {
     planes: u32,
     activation: u32,
     step: u32,
+    window: Window,
 }
 
 /// A size in a parameter block.
@@ -55,6 +58,7 @@ pub(super) fn collapse(gpu: &mut Gpu, call: Collapse<Gpu>) {
     let (array, emit_lag) = recording(call.recording);
     let (shape, place) = (call.shape, call.place);
     let params = Params {
+        steps: number(shape.steps),
         batch: number(shape.batch),
         row: number(shape.row()),
         units: number(shape.units),
@@ -64,6 +68,7 @@ pub(super) fn collapse(gpu: &mut Gpu, call: Collapse<Gpu>) {
         planes: number(place.planes),
         activation: number(place.activation),
         step: number(place.step),
+        window: call.window.into(),
     };
     let potential = matches!(call.recording, Recording::Potential(_));
     let bytes = counted(&call.recording);

@@ -71,6 +71,8 @@ pub struct Options {
     pub checked: bool,
     /// Bytes of one array at most.
     pub largest_array: Option<u64>,
+    /// Bytes of all arrays at most: what does not fit is refused as if the device had no room.
+    pub memory: Option<u64>,
     /// Bytes of workgroup memory at most.
     pub workgroup_memory: Option<u32>,
     /// Invocations of a workgroup at most.
@@ -82,7 +84,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let checked = cfg!(debug_assertions) || std::env::var_os("SPIKEGRAD_CHECKED").is_some();
-        Options { checked, largest_array: None, workgroup_memory: None, invocations: None, fuse: super::forward::FUSE }
+        let fuse = super::forward::FUSE;
+        Options { checked, largest_array: None, memory: None, workgroup_memory: None, invocations: None, fuse }
     }
 }
 

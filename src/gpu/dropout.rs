@@ -1,8 +1,9 @@
 //! `dropout`: one word of spikes for each invocation; `dropout_backward`: one entry.
 
 use super::recorder::{Dispatch, read, write};
+use super::window::Window;
 use super::{FLAT, Gpu, Permutation, flat};
-use crate::kernels::{ActivityKind, Dropout, DropoutBackward, DropoutMask, HISTORY, Shape};
+use crate::kernels::{self, ActivityKind, Dropout, DropoutBackward, DropoutMask, HISTORY, Shape};
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -14,9 +15,10 @@ pub(super) struct Params {
     per_step: u32,
     key_low: u32,
     key_high: u32,
+    window: Window,
 }
 
-fn params(shape: Shape, rows: usize, mask: DropoutMask) -> Params {
+fn params(shape: Shape, window: kernels::Window, rows: usize, mask: DropoutMask) -> Params {
     Params {
         rows: rows as u32,
         batch: shape.batch as u32,
@@ -25,13 +27,14 @@ fn params(shape: Shape, rows: usize, mask: DropoutMask) -> Params {
         per_step: mask.per_step.into(),
         key_low: mask.key as u32,
         key_high: (mask.key >> 32) as u32,
+        window: window.into(),
     }
 }
 
 pub(super) fn dropout(gpu: &mut Gpu, call: Dropout<Gpu>) {
     assert!(call.spikes.kind == call.out.kind && call.spikes.kind != ActivityKind::Values, "spikes are bits or bytes");
     let words = call.spikes.row();
-    let mut params = params(call.shape, HISTORY + call.shape.steps, call.mask);
+    let mut params = params(call.shape, call.window, HISTORY + call.shape.steps, call.mask);
     params.words = words as u32;
     let entries = (HISTORY + call.shape.steps) * call.shape.batch * words;
     gpu.recorder.dispatch(Dispatch {
@@ -46,7 +49,7 @@ pub(super) fn dropout(gpu: &mut Gpu, call: Dropout<Gpu>) {
 }
 
 pub(super) fn dropout_backward(gpu: &mut Gpu, call: DropoutBackward<Gpu>) {
-    let params = params(call.shape, call.shape.steps, call.mask);
+    let params = params(call.shape, call.window, call.shape.steps, call.mask);
     let entries = call.shape.len(call.shape.steps);
     let mut bindings = vec![write(1, &call.gradient.array)];
     bindings.extend(call.given.map(|given| read(2, &given.array)));

@@ -1,32 +1,39 @@
 //! `encode_rate`: one word of spikes for each invocation.
 
 use super::recorder::{Dispatch, read, write};
+use super::window::Window;
 use super::{FLAT, Gpu, flat};
-use crate::kernels::EncodeRate;
+use crate::kernels::{EncodeRate, HISTORY};
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Params {
-    steps: u32,
+    begin: u32,
+    end: u32,
     batch: u32,
     words: u32,
     first: u32,
     key_low: u32,
     key_high: u32,
+    window: Window,
 }
 
 pub(super) fn encode_rate(gpu: &mut Gpu, call: EncodeRate<Gpu>) {
     assert!(call.out.is_raster(), "rate-coded spikes are bits");
     let words = call.out.row();
+    // The history of a first window is no part of the sequence.
+    let (begin, end) = (if call.window.step == 0 { HISTORY } else { 0 }, HISTORY + call.shape.steps);
     let params = Params {
-        steps: call.shape.steps as u32,
+        begin: begin as u32,
+        end: end as u32,
         batch: call.shape.batch as u32,
         words: words as u32,
         first: call.first as u32,
         key_low: call.key as u32,
         key_high: (call.key >> 32) as u32,
+        window: call.window.into(),
     };
-    let entries = call.shape.steps * call.shape.batch * words;
+    let entries = (end - begin) * call.shape.batch * words;
     gpu.recorder.dispatch(Dispatch {
         permutation: flat("encode_rate"),
         params: bytemuck::bytes_of(&params),

@@ -3,6 +3,7 @@
 use super::buffers::Array;
 use super::form::{Geometry, slices};
 use super::recorder::{read, write};
+use super::window::Window;
 use super::{Activity, FLAT, Gpu, Permutation, Values, drive};
 use crate::kernels::{Drive, Firing, Form, Forward, HISTORY, Model, Projection};
 use crate::network::{Reduce, Reset};
@@ -24,6 +25,7 @@ pub(super) struct Params {
     source_offset: u32,
     reset_potential: f32,
     most: u32,
+    window: Window,
 }
 
 /// Cells (samples × neurons) from which on the drive is fused into the scan: with fewer, a drive that is parallel over
@@ -185,6 +187,7 @@ fn params(call: &Forward<Gpu>, input: &Input, range: &Range<usize>) -> Params {
         source_offset: source_offset as u32,
         reset_potential: call.model.reset_potential as f32,
         most: if let Firing::Multi { most, .. } = call.model.firing { most } else { 1 },
+        window: call.window.into(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::collapse::{counted, number, recording};
 use super::finish::{PARTS, finish};
 use super::recorder::{read, write};
+use super::window::Window;
 use super::{Gpu, Permutation, TREE, tree};
 use crate::kernels::{Answer, Criterion, Loss, Recording, Score, Scores};
 
@@ -26,6 +27,7 @@ pub(super) struct Params {
     slot: u32,
     smoothing: f32,
     tolerance: f32,
+    window: Window,
 }
 
 /// Scores (classes × samples or steps) that one workgroup takes alone.
@@ -57,6 +59,7 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
         units: number(shape.units),
         classes: number(call.classes),
         stepwise_labels: call.stepwise.into(),
+        window: call.window.into(),
         ..Params::default()
     };
     params.score = match call.score {

@@ -40,15 +40,16 @@ fn step(activity: &Activity) -> usize {
     activity.shape.batch * activity.row()
 }
 
-pub(super) fn write_activity(gpu: &mut Gpu, activity: &Activity, data: ActivityData<f32>) {
+pub(super) fn write_activity(gpu: &mut Gpu, activity: &Activity, first: usize, data: ActivityData<f32>) {
     let bytes: &[u8] = match (&data, activity.kind) {
         (ActivityData::Raster(words), ActivityKind::Raster) => bytemuck::cast_slice(words),
         (ActivityData::Values(values), ActivityKind::Values) => bytemuck::cast_slice(values),
         (ActivityData::Bytes(bytes), ActivityKind::Bytes) => bytes,
         _ => panic!("an activity takes data of its own kind"),
     };
-    assert!(bytes.len() <= activity.shape.steps * step(activity) * 4, "more data than the activity has steps");
-    gpu.recorder.write(&activity.array, (HISTORY * step(activity)) as u64 * 4, bytes);
+    let (step, rows) = (step(activity) * 4, HISTORY + activity.shape.steps);
+    assert!(first * step + bytes.len() <= rows * step, "more data than the activity has rows");
+    gpu.recorder.write(&activity.array, (first * step) as u64, bytes);
 }
 
 pub(super) fn read_activity(gpu: &mut Gpu, activity: &Activity, range: Range<usize>) -> Result<Vec<f32>> {
@@ -63,6 +64,13 @@ pub(super) fn read_activity(gpu: &mut Gpu, activity: &Activity, range: Range<usi
     }
     let words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes);
     Ok(words.iter().flat_map(|word| (0..32).map(move |bit| (word >> bit & 1) as f32)).collect())
+}
+
+pub(super) fn carry(gpu: &mut Gpu, from: &Activity, to: &Activity) {
+    assert!(from.kind == to.kind && step(from) == step(to), "an activity goes on in one of its kind and size");
+    let step = step(from) as u64 * 4;
+    let last = from.shape.steps as u64 * step;
+    gpu.recorder.copy(from.array.buffer(), last, to.array.buffer(), 0, HISTORY as u64 * step);
 }
 
 pub(super) fn write_history(gpu: &mut Gpu, activity: &Activity, data: &[f32]) {

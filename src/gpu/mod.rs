@@ -14,6 +14,7 @@ mod column_sum;
 mod constants;
 mod constrain;
 mod control;
+mod copy;
 mod count;
 mod device;
 mod drive;
@@ -23,6 +24,7 @@ mod encode_rate;
 mod finish;
 mod form;
 mod forward;
+mod halve;
 mod loss;
 mod lstm;
 mod memory;
@@ -43,6 +45,7 @@ mod tally;
 mod time;
 mod update;
 mod weight_gradient;
+mod window;
 
 pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
@@ -61,6 +64,9 @@ const FLAT: usize = 128;
 /// Invocations of a workgroup in kernels that sum in a tree.
 const TREE: usize = 256;
 
+/// Bytes that a run takes where nobody says how many: a GPU cannot be asked how many it has.
+const FAIR_SHARE: u64 = 2 << 30;
+
 /// A GPU as a backend.
 pub struct Gpu {
     recorder: Recorder,
@@ -75,7 +81,7 @@ impl Gpu {
     /// [`crate::Error::Device`] where there is none, or where it refuses, with what to do about it.
     pub fn new(choice: impl Into<Choice>) -> Result<Gpu> {
         let choice = choice.into();
-        let recorder = Recorder::new(device::Device::open(&choice)?);
+        let recorder = Recorder::new(device::Device::open(&choice)?, choice.options.memory);
         Ok(Gpu { recorder, options: choice.options })
     }
 
@@ -135,12 +141,11 @@ fn tree(name: &'static str) -> Permutation {
     Permutation::new(name).constant("SIZE", TREE)
 }
 
-impl Kernels for Gpu {
+impl Memory for Gpu {
     type Real = f32;
     type Values = Values;
     type Words = Words;
     type Activity = Activity;
-    type Prepared = Prepared;
 
     fn values(&mut self, role: &str, len: usize) -> Result<Values> {
         Ok(Values { array: self.recorder.array(role, len)?, len })
@@ -153,6 +158,10 @@ impl Kernels for Gpu {
     fn activity(&mut self, role: &str, kind: ActivityKind, shape: Shape) -> Result<Activity> {
         memory::activity(self, role, kind, shape)
     }
+}
+
+impl Kernels for Gpu {
+    type Prepared = Prepared;
 
     fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Prepared> {
         let len = crate::spikes::pad(rows) * crate::spikes::pad(columns);
@@ -175,8 +184,8 @@ impl Kernels for Gpu {
         memory::write_words(self, words, data);
     }
 
-    fn write_activity(&mut self, activity: &mut Activity, data: ActivityData<f32>) {
-        memory::write_activity(self, activity, data);
+    fn write_activity(&mut self, activity: &mut Activity, first: usize, data: ActivityData<f32>) {
+        memory::write_activity(self, activity, first, data);
     }
 
     fn read_activity(&mut self, activity: &Activity, range: Range<usize>) -> Result<Vec<f32>> {
@@ -189,6 +198,22 @@ impl Kernels for Gpu {
 
     fn advance(&mut self, activity: &mut Activity) {
         advance::advance(self, activity);
+    }
+
+    fn carry(&mut self, from: &Activity, to: &mut Activity) {
+        memory::carry(self, from, to);
+    }
+
+    fn copy(&mut self, from: &Values, from_at: Stretch, to: &mut Values, to_at: Stretch, count: usize, len: usize) {
+        copy::copy(self, from, from_at, to, to_at, count, len);
+    }
+
+    fn halve(&mut self, values: &Values, len: usize, out: &mut Words) {
+        halve::halve(self, values, len, out);
+    }
+
+    fn unhalve(&mut self, words: &Words, len: usize, out: &mut Values) {
+        halve::unhalve(self, words, len, out);
     }
 
     fn encode_rate(&mut self, call: EncodeRate<Self>) {
@@ -255,8 +280,8 @@ impl Kernels for Gpu {
         lstm::lstm_backward(self, call);
     }
 
-    fn count(&mut self, shape: Shape, emit_lag: usize, spikes: &Activity, lengths: &Words, planes: &mut Values) {
-        count::count(self, shape, emit_lag, spikes, lengths, planes);
+    fn count(&mut self, call: Count<Self>) {
+        count::count(self, call);
     }
 
     fn tally(&mut self, call: Tally<Self>) {
@@ -298,6 +323,10 @@ impl Kernels for Gpu {
         scale::scale(self, from, factor, len, values);
     }
 
+    fn add(&mut self, from: &Values, len: usize, values: &mut Values) {
+        scale::add(self, from, len, values);
+    }
+
     fn dropout(&mut self, call: Dropout<Self>) {
         dropout::dropout(self, call);
     }
@@ -336,6 +365,38 @@ impl Kernels for Gpu {
 
     fn allocated(&self) -> u64 {
         self.recorder.allocated()
+    }
+
+    fn peak(&self) -> u64 {
+        self.recorder.peak()
+    }
+
+    fn largest_array(&self) -> u64 {
+        self.recorder.device.limits.largest_array
+    }
+
+    fn fair_share(&self) -> u64 {
+        FAIR_SHARE
+    }
+
+    fn leaves_drive(&self, _: Projection, _: ActivityKind) -> bool {
+        // Small layers are not fused.
+        false
+    }
+
+    fn leaves_gradient(&self) -> bool {
+        false
+    }
+
+    fn weight_gradient_bytes(
+        &self,
+        projection: Projection,
+        source: ActivityKind,
+        inputs: usize,
+        shape: Shape,
+        samples: usize,
+    ) -> u64 {
+        weight_gradient::bytes(projection, source, inputs, Shape { batch: samples, ..shape })
     }
 }
 

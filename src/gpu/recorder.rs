@@ -93,6 +93,10 @@ pub(super) struct Recorder {
     pub device: Device,
     pub created: Created,
     ledger: Arc<Ledger>,
+    /// Bytes of all arrays at most.
+    memory: Option<u64>,
+    /// An array of a kernel's own that found no room.
+    refused: Option<Error>,
     next_id: u64,
     pipelines: HashMap<Permutation, Arc<Pipeline>>,
     layouts: HashMap<Signature, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
@@ -113,12 +117,14 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder on `device`.
-    pub fn new(device: Device) -> Recorder {
+    /// A recorder on `device`, whose arrays take `memory` bytes at most.
+    pub fn new(device: Device, memory: Option<u64>) -> Recorder {
         Recorder {
             device,
             created: Created::default(),
             ledger: Arc::default(),
+            memory,
+            refused: None,
             next_id: 0,
             pipelines: HashMap::new(),
             layouts: HashMap::new(),
@@ -143,6 +149,11 @@ impl Recorder {
         self.ledger.bytes.load(Ordering::Relaxed)
     }
 
+    /// The most that they took at once.
+    pub fn peak(&self) -> u64 {
+        self.ledger.peak.load(Ordering::Relaxed)
+    }
+
     /// An array of `entries` zero words or numbers.
     ///
     /// # Errors
@@ -159,7 +170,18 @@ impl Recorder {
             return Err(Error::Memory { what: role.to_string(), needed: bytes, remedy });
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let buffer = self.buffer(role, bytes, usage)?;
+        self.forget_dropped();
+        if self.memory.is_some_and(|memory| self.allocated() + bytes > memory) {
+            return Err(self.no_room(role, bytes));
+        }
+        let buffer = match self.buffer(role, bytes, usage) {
+            Err(Error::Memory { .. }) => {
+                // What was dropped may still be in use by work under way.
+                self.finish();
+                self.buffer(role, bytes, usage)?
+            }
+            made => made?,
+        };
         self.next_id += 1;
         Ok(Array::new(buffer, self.next_id, &self.ledger))
     }
@@ -173,17 +195,28 @@ impl Recorder {
         let refusal = pollster::block_on(refusal.pop());
         let memory = pollster::block_on(memory.pop());
         if memory.is_some() {
-            let remedy = format!(
-                "{} has no room left: use a smaller batch, fewer steps or the device cpu",
-                self.device.info.name
-            );
-            return Err(Error::Memory { what: label.to_string(), needed: size, remedy });
+            return Err(self.no_room(label, size));
         }
         if let Some(error) = refusal {
             return Err(Error::Device(format!("{} refused a buffer for {label}: {error}", self.device.info.name)));
         }
         self.created.buffers += 1;
         Ok(buffer)
+    }
+
+    fn no_room(&self, what: &str, needed: u64) -> Error {
+        let name = &self.device.info.name;
+        let remedy = format!("{name} has no room left: use a smaller batch, fewer steps or the device cpu");
+        Error::Memory { what: what.to_string(), needed, remedy }
+    }
+
+    /// Hands everything to the device and waits for it.
+    fn finish(&mut self) {
+        self.submit();
+        if let Err(error) = self.device.device.poll(wgpu::PollType::wait_indefinitely()) {
+            self.device.fault.set(format!("{} does not answer: {error}", self.device.info.name));
+        }
+        self.in_flight.clear();
     }
 
     /// Memory of at least `entries` numbers for a kernel's own use, not zeroed; the same for the same name. None after a
@@ -193,10 +226,17 @@ impl Recorder {
             Some(array) if array.buffer().size() >= entries as u64 * 4 => return Some(array.clone()),
             _ => {}
         }
+        // The smaller one goes first, so that both never take room at once.
+        self.scratch.remove(name);
         match self.array(name, entries) {
             Ok(array) => {
                 self.scratch.insert(name, array.clone());
                 Some(array)
+            }
+            Err(error @ Error::Memory { .. }) => {
+                // The device itself is sound: with less to do it goes on.
+                self.refused.get_or_insert(error);
+                None
             }
             Err(error) => {
                 self.device.fault.set(error.to_string());
@@ -267,6 +307,9 @@ impl Recorder {
     /// [`Error::Device`] with the first error of the device, [`Error::Memory`] without room for the copy.
     pub fn read(&mut self, array: &Array, offset: u64, bytes: u64) -> Result<Vec<u8>> {
         self.device.fault.check()?;
+        if let Some(error) = self.refused.take() {
+            return Err(error);
+        }
         if bytes == 0 {
             return Ok(Vec::new());
         }

@@ -44,7 +44,7 @@ pub(super) fn generated(snippet: &Snippet) -> String {
     // Planes behind the common ones of a layer.
     out.push_str(
         "fn tail_at(plane: u32, cell: Cell) -> u32 {\n    \
-         return ((PLANES + plane) * params.batch + cell.sample) * params.row + cell.column;\n}\n",
+         return ((PLANES + plane) * params.window_samples + params.window_sample + cell.sample) * params.row + cell.column;\n}\n",
     );
     // States but V, whose place is among the common planes.
     let loads = each(&|k, _| match k {
@@ -87,16 +87,15 @@ pub(super) fn generated(snippet: &Snippet) -> String {
     out.push_str("#endif\n#ifdef BACKWARD\n");
     let loads = each(&|k, _| format!("tape[{k}u * whole + at]"));
     let _ = writeln!(out, "fn taped_states(at: u32, whole: u32) -> Neuron {{\n    return Neuron({loads});\n}}");
-    let stores: String = own
-        .iter()
-        .enumerate()
-        .map(|(p, name)| {
-            format!(
-                "    if ((params.learned & {}u) != 0u) {{\n        planes[tail_at(TAIL_GRADIENT + {p}u, cell)] += sums.{name};\n    }}\n",
-                16u32 << p
-            )
-        })
-        .collect();
+    let learned = |of: &dyn Fn(usize, &str) -> String| -> String {
+        let each = own.iter().enumerate();
+        each.map(|(p, name)| format!("    if ((params.learned & {}u) != 0u) {{\n{}    }}\n", 16u32 << p, of(p, name)))
+            .collect()
+    };
+    let loads = learned(&|p, name| format!("        sums.{name} = planes[tail_at(TAIL_GRADIENT + {p}u, cell)];\n"));
+    let _ =
+        writeln!(out, "fn load_own(cell: Cell) -> Constants {{\n    var sums: Constants;\n{loads}    return sums;\n}}");
+    let stores = learned(&|p, name| format!("        planes[tail_at(TAIL_GRADIENT + {p}u, cell)] = sums.{name};\n"));
     let _ = writeln!(out, "fn store_own(cell: Cell, sums: Constants) {{\n{stores}}}");
     out.push_str("#endif\n");
     if !snippet.wgsl.contains("fn neuron_threshold(") {

@@ -2,6 +2,7 @@
 
 use super::collapse::{number, pooling};
 use super::recorder::{read, write};
+use super::window::Window;
 use super::{Gpu, Permutation};
 use crate::kernels::Spread;
 
@@ -17,6 +18,7 @@ pub(super) struct Params {
     planes: u32,
     gradient: u32,
     step: u32,
+    window: Window,
 }
 
 pub(super) fn spread(gpu: &mut Gpu, call: Spread<Gpu>) {
@@ -31,6 +33,7 @@ pub(super) fn spread(gpu: &mut Gpu, call: Spread<Gpu>) {
         planes: number(place.planes),
         gradient: number(place.gradient),
         step: number(place.step),
+        window: call.window.into(),
     };
     let bindings = [read(1, &call.lengths.array), read(2, &call.from.array), write(3, &call.out.array)];
     let entries = shape.len(shape.steps);

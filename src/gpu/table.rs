@@ -35,6 +35,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("constants", constants::Params),
     shader!("constrain", constrain::Params),
     shader!("control", control::Params),
+    shader!("copy", copy::Params),
     shader!("count", count::Params),
     shader!("drive", drive::Params),
     shader!("drive_current", drive::CurrentParams),
@@ -46,6 +47,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("finish", finish::Params),
     shader!("forward", forward::Params),
     shader!("forward_resident", forward::Params),
+    shader!("halve", halve::Params),
     shader!("loss", loss::Params),
     shader!("lstm_backward", lstm::BackwardParams),
     shader!("lstm_forward", lstm::Params),
@@ -64,9 +66,10 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("sum_chunks", weight_gradient::SumParams),
     shader!("tally", tally::Params),
     shader!("time_forward", time::Params),
+    shader!("unhalve", halve::Params),
     shader!("update", update::Params),
     shader!("weight_gradient", weight_gradient::Params),
-    shader!("weight_gradient_current", weight_gradient::CurrentParams),
+    shader!("weight_gradient_current", weight_gradient::Params),
     shader!("weight_gradient_dense", weight_gradient::Params),
 ];
 
@@ -87,6 +90,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/exponential"),
     piece!("shared/finite"),
     piece!("shared/grid"),
+    piece!("shared/part"),
     piece!("shared/random"),
     piece!("shared/recording"),
     piece!("shared/rows"),
@@ -99,7 +103,19 @@ pub(super) static PIECES: &[(&str, &str)] = &[
 /// Every shader in every combination of compile-time choices that the kernels ask for; sizes of the resident kernels by
 /// examples.
 pub fn permutations() -> Vec<Permutation> {
-    let flats = ["advance", "clamp", "constants", "count", "drive_backward_current", "encode_rate", "fill", "spread"];
+    let flats = [
+        "advance",
+        "clamp",
+        "constants",
+        "copy",
+        "count",
+        "drive_backward_current",
+        "encode_rate",
+        "fill",
+        "halve",
+        "spread",
+        "unhalve",
+    ];
     let trees = ["finish", "regularise", "regularise_l2", "square_sum"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));

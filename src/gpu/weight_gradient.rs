@@ -1,119 +1,188 @@
-//! `weight_gradient`: in two stages, partial sums over chunks of time and batch, then the sum of the chunks. The chunks
-//! depend on the shapes only, so the same shapes give the same bits.
+//! `weight_gradient`: in two stages, partial sums over parts of blocks of time, then the sum of the parts of each block,
+//! the blocks from the last to the first. Blocks and parts depend on the shapes but for the steps, so the same shapes give
+//! the same bits, however a sequence is cut into windows at whole blocks.
 
 use super::buffers::Array;
 use super::recorder::{read, write};
 use super::{Gpu, Permutation, flat};
-use crate::kernels::{HISTORY, Projection, WeightGradient};
-use crate::spikes::pad;
+use crate::kernels::{ActivityKind, HISTORY, Projection, Shape, WeightGradient, quantum};
+use crate::spikes::{pad, words};
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Params {
-    chunk: u32,
-    rows: u32,
-    chunks: u32,
+    /// First step of the first part in the whole sequence, steps of a part, parts.
+    first_step: u32,
+    part: u32,
+    parts: u32,
+    /// Steps of the arrays.
+    begin: u32,
+    end: u32,
+    /// Samples of the arrays, and those that count.
+    batch: u32,
+    first_sample: u32,
+    samples: u32,
     first_source: u32,
     row: u32,
     source_row: u32,
     inputs: u32,
     first_group: u32,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-pub(super) struct CurrentParams {
-    chunk: u32,
-    rows: u32,
-    chunks: u32,
-    first_source: u32,
-    row: u32,
-    source_row: u32,
-    inputs: u32,
+    /// 1 where the sums are added to what is there.
+    accumulate: u32,
 }
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct SumParams {
-    chunks: u32,
+    blocks: u32,
+    parts: u32,
     entries: u32,
+    accumulate: u32,
 }
 
 /// Columns of a workgroup of the event-driven kernel, side of a tile of the dense one, as in the shaders.
 const TILE: usize = 64;
-/// Workgroups (or waves of the current encoder) that the first stage aims at: enough for a large device.
+/// Workgroups (or waves of the current encoder) that the first stage aims at with one block, and with as many as may be.
+const BLOCK_GROUPS: usize = 1024;
 const GROUPS: usize = 4096;
-/// Rows that a chunk has at least: below that, summing the chunks costs more than it gains.
+/// Rows that a part has at least: below that, summing the parts costs more than it gains.
 const ROWS: usize = 64;
-/// Numbers that the partial sums may take: 64 MiB.
-const PARTIALS: usize = 1 << 24;
+/// Parts of a block at most: they are whole steps, and a block is a multiple of 32.
+const PARTS: usize = 32;
+/// Numbers that the partial sums may take: 16 MiB.
+const PARTIALS: usize = 1 << 22;
+/// The name of their memory.
+const SCRATCH: &str = "partial weight gradients";
 
-/// Chunks for `rows` rows where one chunk is `groups` workgroups and `entries` partial sums.
-fn chunks(rows: usize, groups: usize, entries: usize) -> (usize, usize) {
-    let wanted = (GROUPS / groups.max(1)).min(rows / ROWS).min(PARTIALS / entries.max(1)).max(1);
-    let chunk = rows.div_ceil(wanted);
-    (chunk, rows.div_ceil(chunk.max(1)).max(1))
+/// How a call is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut {
+    /// Numbers of a partial sum, workgroups of a part.
+    entries: usize,
+    groups: usize,
+    /// Steps of a block.
+    quantum: usize,
+    /// Parts of a block.
+    parts: usize,
+    /// Blocks whose parts stand in memory at once.
+    blocks: usize,
+}
+
+impl Cut {
+    /// Of a shape whose samples all count.
+    fn new(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape) -> Cut {
+        let row = shape.row();
+        let tiles = if source == ActivityKind::Raster { words(inputs) } else { inputs.div_ceil(TILE) };
+        let (entries, groups) = match projection {
+            Projection::Dense => (inputs * row, tiles * row.div_ceil(TILE)),
+            Projection::Current => (row, row.div_ceil(super::FLAT)),
+        };
+        let (entries, groups) = (entries.max(1), groups.max(1));
+        let quantum = quantum(shape.batch);
+        // Never by the number of steps, which another window would have another one of.
+        let parts = (BLOCK_GROUPS / groups).min(quantum * shape.batch / ROWS).min(PARTIALS / entries).clamp(1, PARTS);
+        let parts = 1 << parts.ilog2();
+        let blocks = (GROUPS / (groups * parts)).min(PARTIALS / (entries * parts));
+        Cut { entries, groups, quantum, parts, blocks: blocks.clamp(1, shape.steps.div_ceil(quantum).max(1)) }
+    }
+
+    /// Numbers that the partial sums take: none where the first stage adds to the result itself.
+    fn partials(&self) -> usize {
+        let parts = self.parts * self.blocks;
+        if parts > 1 { parts * self.entries } else { 0 }
+    }
+}
+
+/// See `Kernels::weight_gradient_bytes`; of a shape whose samples all count.
+pub(super) fn bytes(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape) -> u64 {
+    4 * Cut::new(projection, source, inputs, shape).partials() as u64
 }
 
 pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
-    // Rows of bytes are counted in inputs, as those of numbers are.
-    let bytes = if call.source.is_bytes() { 4 } else { 1 };
-    let (row, source_row) = (call.shape.row(), call.source.row() * bytes);
-    let rows = call.shape.steps * call.shape.batch;
-    let first_source = (HISTORY - call.lag) * call.shape.batch;
-    let raster = call.source.is_raster();
-    let tiles = if raster { source_row } else { call.inputs.div_ceil(TILE) } * row.div_ceil(TILE);
-    let (entries, groups) = match call.projection {
-        Projection::Dense => (call.inputs * row, tiles),
-        Projection::Current => (row, row.div_ceil(super::FLAT)),
-    };
-    let (chunk, chunks) = chunks(rows, groups, entries);
-    let partial = if chunks > 1 { gpu.recorder.scratch("partial weight gradients", chunks * entries) } else { None };
-    if chunks > 1 && partial.is_none() {
+    let samples = call.samples.len();
+    let shape = Shape { batch: samples, ..call.shape };
+    let (kind, out) = (call.source.kind, &call.out.array);
+    let cut = Cut::new(call.projection, kind, call.inputs, shape);
+    let partial = if cut.partials() > 0 { gpu.recorder.scratch(SCRATCH, cut.partials()) } else { None };
+    if cut.partials() > 0 && partial.is_none() {
         return;
     }
-    let target = partial.as_ref().unwrap_or(&call.out.array);
-    let bindings = [read(1, &call.source.array), read(2, &call.chi.array), write(3, target)];
-    match call.projection {
-        Projection::Dense => {
-            let work = (if raster { chunk * row * source_row } else { chunk * entries } as u64).div_ceil(groups as u64);
-            // As many workgroups in a dispatch as may run without holding the device for long.
-            for slice in super::form::slices(groups * chunks, work, 1) {
-                let params = Params {
-                    chunk: chunk as u32,
-                    rows: rows as u32,
-                    chunks: chunks as u32,
-                    first_source: first_source as u32,
-                    row: row as u32,
-                    source_row: source_row as u32,
-                    inputs: call.inputs as u32,
-                    first_group: slice.start as u32,
-                };
+    // Rows of bytes are counted in inputs, as those of numbers are.
+    let source_row = call.source.row() * if call.source.is_bytes() { 4 } else { 1 };
+    let raster = call.source.is_raster();
+    let (begin, end) = (call.window.step, call.window.step + call.shape.steps);
+    let part = cut.quantum / cut.parts;
+    let mut accumulate = call.accumulate;
+    let mut last = end.div_ceil(cut.quantum);
+    let first = begin / cut.quantum;
+    let bindings = [read(1, &call.source.array), read(2, &call.chi.array), write(3, partial.as_ref().unwrap_or(out))];
+    while last > first {
+        let block = last.saturating_sub(cut.blocks).max(first);
+        let parts = (last - block) * cut.parts;
+        let params = Params {
+            first_step: (block * cut.quantum) as u32,
+            part: part as u32,
+            parts: parts as u32,
+            begin: begin as u32,
+            end: end as u32,
+            batch: call.shape.batch as u32,
+            first_sample: call.samples.start as u32,
+            samples: samples as u32,
+            first_source: ((HISTORY - call.lag) * call.shape.batch) as u32,
+            row: call.shape.row() as u32,
+            source_row: source_row as u32,
+            inputs: call.inputs as u32,
+            first_group: 0,
+            accumulate: (accumulate && partial.is_none()).into(),
+        };
+        let rows = part * samples;
+        match call.projection {
+            Projection::Dense => {
                 let name = if raster { "weight_gradient" } else { "weight_gradient_dense" };
-                let work = work * slice.len() as u64;
                 let permutation = Permutation::new(name).define("BYTES", call.source.is_bytes());
-                gpu.dispatch(permutation, &params, &bindings, slice.len(), work);
+                let work = if raster { rows * call.shape.row() * source_row } else { rows * cut.entries };
+                products(gpu, &permutation, params, &bindings, cut.groups, work as u64);
+            }
+            Projection::Current => {
+                let permutation = Permutation::new("weight_gradient_current").define("SOURCE_BITS", raster);
+                let entries = parts * cut.entries;
+                gpu.flat(permutation, &params, &bindings, entries, (rows * entries) as u64);
             }
         }
-        Projection::Current => {
-            let params = CurrentParams {
-                chunk: chunk as u32,
-                rows: rows as u32,
-                chunks: chunks as u32,
-                first_source: first_source as u32,
-                row: row as u32,
-                source_row: source_row as u32,
-                inputs: call.inputs as u32,
-            };
-            let permutation = Permutation::new("weight_gradient_current").define("SOURCE_BITS", raster);
-            gpu.flat(permutation, &params, &bindings, chunks * row, (rows * row) as u64);
+        if let Some(partial) = &partial {
+            sum(gpu, partial, last - block, cut.parts, cut.entries, accumulate, out);
         }
+        (accumulate, last) = (true, block);
     }
-    if let Some(partial) = &partial {
-        let params = SumParams { chunks: chunks as u32, entries: entries as u32 };
-        let bindings = [read(1, partial), write(2, &call.out.array)];
-        gpu.flat(Permutation::new("sum_chunks"), &params, &bindings, entries, (chunks * entries) as u64);
+}
+
+/// The parts of `params`, each of `groups` workgroups and `work` multiply-adds: as many workgroups in a dispatch as may run
+/// without holding the device for long.
+fn products(
+    gpu: &mut Gpu,
+    permutation: &Permutation,
+    params: Params,
+    bindings: &[super::Binding],
+    groups: usize,
+    work: u64,
+) {
+    let work = work.div_ceil(groups as u64);
+    for slice in super::form::slices(groups * params.parts as usize, work, 1) {
+        let params = Params { first_group: slice.start as u32, ..params };
+        gpu.dispatch(permutation.clone(), &params, bindings, slice.len(), work * slice.len() as u64);
     }
+}
+
+/// The second stage.
+fn sum(gpu: &mut Gpu, from: &Array, blocks: usize, parts: usize, entries: usize, accumulate: bool, out: &Array) {
+    let params = SumParams {
+        blocks: blocks as u32,
+        parts: parts as u32,
+        entries: entries as u32,
+        accumulate: accumulate.into(),
+    };
+    let work = (blocks * parts * entries) as u64;
+    gpu.flat(Permutation::new("sum_chunks"), &params, &[read(1, from), write(2, out)], entries, work);
 }
 
 /// `out[i][c] = Σ_r from[r][i] values[r][c]` over two matrices of `rows` rows: `inputs` columns of the first, padded, and
@@ -121,31 +190,35 @@ pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
 pub(super) fn dense(gpu: &mut Gpu, from: &Array, inputs: usize, values: &Array, row: usize, rows: usize, out: &Array) {
     let entries = inputs * row;
     let groups = inputs.div_ceil(TILE) * row.div_ceil(TILE);
-    let (chunk, chunks) = chunks(rows, groups, entries);
-    let partial = if chunks > 1 { gpu.recorder.scratch("partial weight gradients", chunks * entries) } else { None };
-    if chunks > 1 && partial.is_none() {
+    let wanted = (GROUPS / groups.max(1)).min(rows / ROWS).min(PARTIALS / entries.max(1)).max(1);
+    let part = rows.div_ceil(wanted).max(1);
+    let parts = rows.div_ceil(part).max(1);
+    let partial = if parts > 1 { gpu.recorder.scratch(SCRATCH, parts * entries) } else { None };
+    if parts > 1 && partial.is_none() {
         return;
     }
+    // Each row is a step of one sample.
+    let params = Params {
+        first_step: 0,
+        part: part as u32,
+        parts: parts as u32,
+        begin: 0,
+        end: rows as u32,
+        batch: 1,
+        first_sample: 0,
+        samples: 1,
+        first_source: 0,
+        row: row as u32,
+        source_row: pad(inputs) as u32,
+        inputs: inputs as u32,
+        first_group: 0,
+        accumulate: 0,
+    };
     let bindings = [read(1, from), read(2, values), write(3, partial.as_ref().unwrap_or(out))];
-    let work = ((chunk * entries) as u64).div_ceil(groups as u64);
-    for slice in super::form::slices(groups * chunks, work, 1) {
-        let params = Params {
-            chunk: chunk as u32,
-            rows: rows as u32,
-            chunks: chunks as u32,
-            first_source: 0,
-            row: row as u32,
-            source_row: pad(inputs) as u32,
-            inputs: inputs as u32,
-            first_group: slice.start as u32,
-        };
-        let work = work * slice.len() as u64;
-        gpu.dispatch(Permutation::new("weight_gradient_dense"), &params, &bindings, slice.len(), work);
-    }
+    let permutation = Permutation::new("weight_gradient_dense");
+    products(gpu, &permutation, params, &bindings, groups, (part * entries) as u64);
     if let Some(partial) = &partial {
-        let params = SumParams { chunks: chunks as u32, entries: entries as u32 };
-        let bindings = [read(1, partial), write(2, out)];
-        gpu.flat(Permutation::new("sum_chunks"), &params, &bindings, entries, (chunks * entries) as u64);
+        sum(gpu, partial, 1, parts, entries, false, out);
     }
 }
 
@@ -159,4 +232,26 @@ pub(super) fn permutations() -> Vec<Permutation> {
         current().define("SOURCE_BITS", true),
         flat("sum_chunks"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_whole_steps_whatever_the_number_of_steps_and_partial_sums_stay_bounded() {
+        for batch in [1, 3, 16, 100, 256, 1000] {
+            for (inputs, units) in [(1, 1), (700, 128), (700, 1024), (2048, 2048), (5000, 3000)] {
+                for kind in [ActivityKind::Raster, ActivityKind::Values, ActivityKind::Bytes] {
+                    for projection in [Projection::Dense, Projection::Current] {
+                        let of = |steps| Cut::new(projection, kind, inputs, Shape { steps, batch, units });
+                        let long = of(100_000);
+                        assert!(long.quantum.is_multiple_of(long.parts) && long.partials() <= PARTIALS, "{long:?}");
+                        assert_eq!(of(1).parts, long.parts);
+                        assert_eq!(of(1).blocks, 1);
+                    }
+                }
+            }
+        }
+    }
 }

@@ -47,7 +47,7 @@ fn check_drop<K: Kernels>(kernels: &mut K, case: &Drop) {
     };
     let spikes = activity(kernels, kind, &case.spikes);
     let mut out = kernels.activity("test", kind, shape).unwrap();
-    kernels.dropout(Dropout { shape, mask, spikes: &spikes, out: &mut out });
+    kernels.dropout(Dropout { shape, window: Window::whole(shape), mask, spikes: &spikes, out: &mut out });
     let got = read_activity(kernels, "kept spikes", shape, &out);
     for (t, b, j) in case.spikes.places(-2..shape.steps as isize) {
         let want = if kept(t, b, j) { case.spikes.get(t, b, j) } else { 0.0 };
@@ -55,7 +55,13 @@ fn check_drop<K: Kernels>(kernels: &mut K, case: &Drop) {
     }
     let mut gradient = array(kernels, &padded(shape.units, &case.gradient));
     let given = case.given.as_ref().map(|given| array(kernels, &padded(shape.units, given)));
-    kernels.dropout_backward(DropoutBackward { shape, mask, given: given.as_ref(), gradient: &mut gradient });
+    kernels.dropout_backward(DropoutBackward {
+        shape,
+        window: Window::whole(shape),
+        mask,
+        given: given.as_ref(),
+        gradient: &mut gradient,
+    });
     let got = stripped("gradient", shape.units, &read(kernels, &gradient, shape.len(shape.steps)));
     let want: Vec<f64> = (0..got.len())
         .map(|at| {

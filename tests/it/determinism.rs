@@ -70,6 +70,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
             Forward {
                 model,
                 shape,
+                window: Window::whole(shape),
                 range: 0..shape.steps,
                 form,
                 constants: &constants,
@@ -82,7 +83,14 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
         );
         written.push(("spikes", bits(read_activity(kernels, "spikes", shape, &spikes).values)));
         written.push(("tape", bits(read(kernels, tape, shape.len(shape.steps)))));
-        kernels.count(shape, model.emit_lag, &spikes, &lengths, &mut planes);
+        kernels.count(Count {
+            shape,
+            window: Window::whole(shape),
+            emit_lag: model.emit_lag,
+            spikes: &spikes,
+            lengths: &lengths,
+            planes: &mut planes,
+        });
         let mut totals = kernels.values("totals", shape.row()).unwrap();
         let tally =
             Tally { shape, planes: &planes, lengths: &lengths, totals: &mut totals, metrics: &mut metrics, slot: 8 };
@@ -101,6 +109,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
         kernels.backward(Backward {
             model,
             shape,
+            window: Window::whole(shape),
             range: 0..shape.steps,
             form: form_backward,
             constants: &constants,
@@ -133,9 +142,12 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
                 projection: Projection::Dense,
                 inputs,
                 shape,
+                window: Window::whole(shape),
                 source,
                 lag: 1,
                 chi: &chi,
+                samples: 0..shape.batch,
+                accumulate: false,
                 out: &mut out,
             });
             written.push((name, bits(read(kernels, &out, inputs * shape.row()))));
@@ -154,6 +166,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
     for scores in scores {
         kernels.loss(Loss {
             shape,
+            window: Window::whole(shape),
             classes: shape.units,
             criterion: Criterion::CrossEntropy { smoothing: 0.1 },
             score: Score::Plain,

@@ -6,7 +6,7 @@ use spikegrad::Error;
 use spikegrad::cpu::Cpu;
 use spikegrad::data::{DataSet, Split};
 use spikegrad::engine::{Batch, Budget, Core, Device, Input};
-use spikegrad::kernels::{ActivityKind, EncodeRate, HISTORY, Kernels, Real, Shape};
+use spikegrad::kernels::{ActivityKind, EncodeRate, HISTORY, Kernels, Real, Shape, Window};
 use spikegrad::learn::{Recipe, Trainer};
 use spikegrad::network::Network;
 use spikegrad::spikes::encode::*;
@@ -120,7 +120,7 @@ fn drawn<K: Kernels>(kernels: &mut K, rates: &Rates) -> Raster {
     kernels.write_history(&mut out, &history);
     for key in [77, rates.key] {
         let (first, chances) = (rates.first, &chances);
-        kernels.encode_rate(EncodeRate { shape, first, key, chances, out: &mut out });
+        kernels.encode_rate(EncodeRate { shape, window: Window::whole(shape), first, key, chances, out: &mut out });
     }
     assert_eq!(kernels.read_activity(&out, 0..HISTORY).unwrap(), history);
     let values = kernels.read_activity(&out, HISTORY..HISTORY + rates.steps).unwrap();

@@ -329,6 +329,7 @@ impl<K: Kernels> OnDevice<K> {
             Forward {
                 model: self.model,
                 shape: self.shape,
+                window: Window::whole(self.shape),
                 range: 0..STEPS,
                 form,
                 constants: &self.constants,
@@ -356,6 +357,7 @@ impl<K: Kernels> OnDevice<K> {
         kernels.backward(Backward {
             model: self.model,
             shape: self.shape,
+            window: Window::whole(self.shape),
             range: 0..STEPS,
             form,
             constants: &self.constants,
@@ -404,9 +406,12 @@ impl<K: Kernels> OnDevice<K> {
             projection,
             inputs,
             shape: self.shape,
+            window: Window::whole(self.shape),
             source,
             lag,
             chi,
+            samples: 0..self.shape.batch,
+            accumulate: false,
             out: &mut out,
         });
         stripped("gradient of the weights", self.shape.units, &read(kernels, &out, len))

@@ -66,6 +66,7 @@ fn on_device<K: Kernels>(kernels: &mut K, surrogate: Surrogate, xs: &[f64]) -> V
     kernels.backward(Backward {
         model,
         shape,
+        window: Window::whole(shape),
         range: 0..1,
         form: Form::Scan,
         constants: &constants,

@@ -71,6 +71,7 @@ pub fn run<K: Kernels>(kernels: &mut K, shape: Shape, recurrent_lag: usize, form
         Forward {
             model,
             shape,
+            window: Window::whole(shape),
             range: 0..shape.steps,
             form,
             constants: &constants,
@@ -84,6 +85,7 @@ pub fn run<K: Kernels>(kernels: &mut K, shape: Shape, recurrent_lag: usize, form
     kernels.backward(Backward {
         model,
         shape,
+        window: Window::whole(shape),
         range: 0..shape.steps,
         form,
         constants: &constants,

@@ -57,6 +57,57 @@ fn freed_arrays_give_their_bytes_back() {
     assert_eq!(gpu.allocated(), 0);
 }
 
+/// What does not fit is refused, and with less the same device goes on; a kernel's own memory counts as well.
+#[test]
+fn arrays_past_the_memory_of_a_device_are_refused_and_it_goes_on() {
+    let refused = |outcome: spikegrad::Result<()>| match outcome {
+        Err(error @ Error::Memory { .. }) => {
+            let text = error.to_string();
+            assert!(text.contains("no room left") && text.contains("smaller batch"), "{text}");
+        }
+        other => panic!("{other:?}"),
+    };
+    let shape = Shape { steps: 200, batch: 5, units: 40 };
+    let (inputs, row) = (100, shape.row());
+    let own = 4 * (shape.len(shape.steps) + inputs * row) as u64;
+    let source_bytes = ((HISTORY + shape.steps) * shape.batch * 4 * 4) as u64;
+    let Some(gpu) = open(Options { checked: true, ..Options::default() }) else { return };
+    let scratch = gpu.weight_gradient_bytes(Projection::Dense, ActivityKind::Raster, inputs, shape, shape.batch);
+    assert!(scratch > 0);
+    for (spare, fits) in [(scratch, true), (scratch - 4, false)] {
+        let memory = Some(own + source_bytes + spare);
+        let Some(mut gpu) = open(Options { checked: true, memory, ..Options::default() }) else { return };
+        let chi = gpu.values("chi", shape.len(shape.steps)).unwrap();
+        let mut out = gpu.values("gradient", inputs * row).unwrap();
+        let source = gpu.activity("input", ActivityKind::Raster, Shape { units: inputs, ..shape }).unwrap();
+        refused(gpu.values("one too many", (spare / 4 + 4) as usize).map(drop));
+        let call = WeightGradient {
+            projection: Projection::Dense,
+            inputs,
+            shape,
+            window: Window::whole(shape),
+            source: &source,
+            lag: 0,
+            chi: &chi,
+            samples: 0..shape.batch,
+            accumulate: false,
+            out: &mut out,
+        };
+        gpu.weight_gradient(call);
+        let read = gpu.read(&out, 0..1);
+        if fits {
+            assert_eq!(read.unwrap(), [0.0]);
+            assert_eq!(gpu.allocated(), memory.unwrap());
+            assert_eq!(gpu.peak(), memory.unwrap());
+        } else {
+            refused(read.map(drop));
+            assert_eq!(gpu.read(&out, 0..1).unwrap(), [0.0], "the device goes on");
+        }
+        drop(chi);
+        assert!(gpu.values("in the place of another", shape.len(shape.steps)).is_ok());
+    }
+}
+
 /// With 256 invocations and 16 KiB, wide resident layers take several neurons an invocation and wider ones fall back to
 /// stepwise: the result is that of the CPU.
 #[test]

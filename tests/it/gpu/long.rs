@@ -5,7 +5,8 @@ use super::layer::{constants, drawn, model};
 use crate::kernels::gpu;
 use spikegrad::cpu::Cpu;
 use spikegrad::kernels::*;
-use spikegrad::spikes::{Random, Raster};
+use spikegrad::spikes::{Random, Raster, pad};
+use std::ops::Range;
 
 const INPUTS: usize = 45;
 
@@ -21,7 +22,7 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
     }
     let source_shape = Shape { units: INPUTS, ..shape };
     let mut source = kernels.activity("input", ActivityKind::Raster, source_shape).unwrap();
-    kernels.write_activity(&mut source, ActivityData::Raster(raster.words()));
+    kernels.write_activity(&mut source, HISTORY, ActivityData::Raster(raster.words()));
     let constants = constants(kernels, model, shape.units);
     let weights = drawn(kernels, 1, INPUTS, shape.units, 0.4);
     let above = drawn(kernels, 3, shape.steps * shape.batch, shape.units, 1.0);
@@ -44,6 +45,7 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
     let neuron = Forward {
         model,
         shape,
+        window: Window::whole(shape),
         range: 0..shape.steps,
         form: Form::Scan,
         constants: &constants,
@@ -57,6 +59,7 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
     kernels.backward(Backward {
         model,
         shape,
+        window: Window::whole(shape),
         range: 0..shape.steps,
         form: Form::Scan,
         constants: &constants,
@@ -74,9 +77,12 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
         projection: Projection::Dense,
         inputs: INPUTS,
         shape,
+        window: Window::whole(shape),
         source: &source,
         lag: 1,
         chi: &chi,
+        samples: 0..shape.batch,
+        accumulate: false,
         out: &mut gradient,
     });
     let spikes = kernels.read_activity(&spikes, HISTORY..HISTORY + shape.steps).unwrap();
@@ -92,7 +98,7 @@ fn analogue<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 3] {
     let input = drawn(kernels, 5, rows, INPUTS, 1.0);
     let input = kernels.read(&input, 0..source_shape.len(shape.steps)).unwrap();
     let mut source = kernels.activity("input", ActivityKind::Values, source_shape).unwrap();
-    kernels.write_activity(&mut source, ActivityData::Values(&input));
+    kernels.write_activity(&mut source, HISTORY, ActivityData::Values(&input));
     let chi = drawn(kernels, 6, rows + FUTURE * shape.batch, shape.units, 1.0);
     let mut gradient = |projection, entries| {
         let mut out = kernels.values("gradient", entries).unwrap();
@@ -101,9 +107,12 @@ fn analogue<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 3] {
             projection,
             inputs: INPUTS,
             shape,
+            window: Window::whole(shape),
             source,
             lag: 0,
             chi,
+            samples: 0..shape.batch,
+            accumulate: false,
             out: &mut out,
         });
         single::<K>(kernels.read(&out, 0..entries).unwrap())
@@ -160,6 +169,54 @@ fn a_long_analogue_sequence_equals_the_cpu() {
     let expected = analogue(&mut Cpu::<f32>::new(), shape);
     for (what, (got, expected)) in ["dense dW", "current dw", "ds"].iter().zip(got.iter().zip(&expected)) {
         assert_near(what, got, expected);
+    }
+}
+
+/// Weights so large that not all partial sums of a sequence find room at once, or none: the result is that of the CPU, and
+/// of the sequence in windows.
+#[test]
+fn large_weight_gradients_are_summed_a_few_blocks_at_a_time() {
+    fn sums<K: Kernels>(kernels: &mut K, (inputs, units): (usize, usize), windows: &[Range<usize>]) -> Vec<f32> {
+        let (steps, batch) = (144, 16);
+        assert_eq!(quantum(batch), 32);
+        let mut out = kernels.values("gradient", inputs * pad(units)).unwrap();
+        kernels.fill(&mut out, 0..inputs * pad(units), 0.5);
+        for window in windows.iter().rev() {
+            let shape = Shape { steps: window.len(), batch, units };
+            let mut raster = Raster::new(steps, batch, inputs);
+            let random = &mut Random::new(4, 4);
+            for at in 0..steps * batch {
+                (0..3).for_each(|_| raster.set(at / batch, at % batch, random.below(inputs)));
+            }
+            let mut source = kernels.activity("input", ActivityKind::Raster, Shape { units: inputs, ..shape }).unwrap();
+            let step = batch * spikegrad::spikes::words(inputs);
+            let spikes = &raster.words()[window.start * step..window.end * step];
+            kernels.write_activity(&mut source, HISTORY, ActivityData::Raster(spikes));
+            let all = drawn(kernels, 6, steps * batch, units, 1.0);
+            let mut chi = kernels.values("chi", shape.len(shape.steps + FUTURE)).unwrap();
+            let from = Stretch { first: window.start * shape.len(1), stride: 0 };
+            kernels.copy(&all, from, &mut chi, Stretch { first: 0, stride: 0 }, 1, shape.len(shape.steps));
+            kernels.weight_gradient(WeightGradient {
+                projection: Projection::Dense,
+                inputs,
+                shape,
+                window: Window { step: window.start, steps, sample: 0, samples: batch },
+                source: &source,
+                lag: 0,
+                chi: &chi,
+                samples: 0..batch,
+                accumulate: true,
+                out: &mut out,
+            });
+        }
+        single::<K>(kernels.read(&out, 0..inputs * pad(units)).unwrap())
+    }
+    let Some(mut gpu) = gpu() else { return };
+    for size in [(1100, 1000), (2100, 1024)] {
+        let whole = sums(&mut gpu, size, &[0..144]);
+        assert_eq!(whole, sums(&mut gpu, size, &[0..64, 64..96, 96..144]));
+        // Numbers on a grid: every order gives the same sums.
+        assert_eq!(whole, sums(&mut Cpu::<f32>::new(), size, &[0..144]));
     }
 }
 

@@ -31,7 +31,7 @@ fn a_steady_loop_creates_nothing() {
         let words: Vec<u32> = (0..6 * 3 * 2)
             .map(|i| if i % 2 == 0 { 0x9e37_79b9u32.rotate_left(i + step as u32) } else { i & 3 })
             .collect();
-        gpu.write_activity(&mut source, ActivityData::Raster(&words));
+        gpu.write_activity(&mut source, HISTORY, ActivityData::Raster(&words));
         gpu.prepare(&recurrent, shape.units, shape.units, &mut prepared);
         for at in [plane::POTENTIAL, plane::CURRENT, plane::COUNT_GRADIENT, plane::LAMBDA, plane::MU] {
             gpu.fill_plane(shape, &mut planes, at, 0.0);
@@ -52,6 +52,7 @@ fn a_steady_loop_creates_nothing() {
             let neuron = Forward {
                 model,
                 shape,
+                window: Window::whole(shape),
                 range: 0..shape.steps,
                 form,
                 constants: &constants,
@@ -62,12 +63,20 @@ fn a_steady_loop_creates_nothing() {
                 reduce: None,
             };
             gpu.layer_forward(call, neuron);
-            gpu.count(shape, 0, &spikes, &lengths, &mut planes);
+            gpu.count(Count {
+                shape,
+                window: Window::whole(shape),
+                emit_lag: 0,
+                spikes: &spikes,
+                lengths: &lengths,
+                planes: &mut planes,
+            });
             let regulariser = Regulariser::Lower { strength: 1.0, target: 3.0 };
             gpu.regularise(Regularise { regulariser, shape, planes: &mut planes, metrics: &mut metrics, slot: 0 });
             gpu.backward(Backward {
                 model,
                 shape,
+                window: Window::whole(shape),
                 range: 0..shape.steps,
                 form,
                 constants: &constants,
@@ -86,9 +95,12 @@ fn a_steady_loop_creates_nothing() {
             projection: Projection::Dense,
             inputs,
             shape,
+            window: Window::whole(shape),
             source: &source,
             lag: 0,
             chi: &chi,
+            samples: 0..shape.batch,
+            accumulate: false,
             out: &mut gradient,
         });
         gpu.square_sum(&gradient, inputs * row, &mut metrics, 1);

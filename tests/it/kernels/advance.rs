@@ -34,6 +34,7 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
             Forward {
                 model,
                 shape,
+                window: Window::whole(shape),
                 range: 0..shape.steps,
                 form,
                 constants: &constants,
@@ -54,7 +55,14 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
         }
         // counts with the emit lag look into the history
         let lengths = words(kernels, &vec![shape.steps as u32; shape.batch]);
-        kernels.count(shape, model.emit_lag, &spikes, &lengths, &mut planes);
+        kernels.count(Count {
+            shape,
+            window: Window::whole(shape),
+            emit_lag: model.emit_lag,
+            spikes: &spikes,
+            lengths: &lengths,
+            planes: &mut planes,
+        });
         let mut expected = Grid::new(-2..steps, shape.batch, shape.units);
         expected.values = trace.spikes.part(from - 2..from + steps, -2).values;
         let got = read_plane(kernels, shape, &planes, plane::COUNT);

@@ -83,6 +83,7 @@ pub fn run<K: Kernels>(kernels: &mut K, case: &Case, layer: &Layer, drive: &Grid
             Forward {
                 model,
                 shape,
+                window: Window::whole(shape),
                 range: from..to,
                 form,
                 constants: &constants,

@@ -89,6 +89,7 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
             let forward = Forward {
                 model,
                 shape,
+                window: Window::whole(shape),
                 range: from..to,
                 form,
                 constants: &constants,

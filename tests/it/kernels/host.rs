@@ -101,14 +101,19 @@ pub fn activity<K: Kernels>(kernels: &mut K, kind: ActivityKind, grid: &Grid) ->
 
 /// Writes steps 0..T of `grid`.
 pub fn write_steps<K: Kernels>(kernels: &mut K, kind: ActivityKind, grid: &Grid, out: &mut K::Activity) {
+    write_rows(kernels, kind, HISTORY, grid, out);
+}
+
+/// Writes the steps of `grid` from 0 on to the rows from `first` on.
+pub fn write_rows<K: Kernels>(kernels: &mut K, kind: ActivityKind, first: usize, grid: &Grid, out: &mut K::Activity) {
     let steps = grid.part(0..grid.steps.end, 0).values;
     match kind {
         ActivityKind::Values => {
-            kernels.write_activity(out, ActivityData::Values(&real::<K>(&padded(grid.units, &steps))));
+            kernels.write_activity(out, first, ActivityData::Values(&real::<K>(&padded(grid.units, &steps))));
         }
         ActivityKind::Bytes => {
             let bytes: Vec<u8> = padded(grid.units, &steps).into_iter().map(|count| count as u8).collect();
-            kernels.write_activity(out, ActivityData::Bytes(&bytes));
+            kernels.write_activity(out, first, ActivityData::Bytes(&bytes));
         }
         ActivityKind::Raster => {
             let mut packed = Vec::new();
@@ -119,7 +124,7 @@ pub fn write_steps<K: Kernels>(kernels: &mut K, kind: ActivityKind, grid: &Grid,
                     packed[start + j / 32] |= u32::from(spike != 0.0) << (j % 32);
                 }
             }
-            kernels.write_activity(out, ActivityData::Raster(&packed));
+            kernels.write_activity(out, first, ActivityData::Raster(&packed));
         }
     }
 }

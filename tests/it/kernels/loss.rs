@@ -84,6 +84,7 @@ fn check_reductions<K: Kernels>(kernels: &mut K, case: &Case) {
             let mut out = array(kernels, &vec![STALE; shape.batch * place.planes * shape.row()]);
             kernels.collapse(Collapse {
                 shape,
+                window: Window::whole(shape),
                 recording: recorded.get(),
                 pooling,
                 lengths: &on_device,
@@ -119,6 +120,7 @@ fn check_reductions<K: Kernels>(kernels: &mut K, case: &Case) {
         let mut out = rows(kernels, shape.units, &before.values);
         kernels.spread(Spread {
             shape,
+            window: Window::whole(shape),
             pooling,
             lengths: &on_device,
             place: Place::OWN,
@@ -250,6 +252,7 @@ fn check_losses<K: Kernels>(kernels: &mut K, losses: &Losses) {
     let call = |kernels: &mut K, scores: Scores<K>, metrics: Option<(&mut K::Values, usize)>| {
         kernels.loss(Loss {
             shape,
+            window: Window::whole(shape),
             classes,
             criterion,
             score,
@@ -326,6 +329,7 @@ fn check_certain<K: Kernels>(kernels: &mut K, losses: &Losses) {
     let mut metrics = array(kernels, &[0.0; 2]);
     kernels.loss(Loss {
         shape,
+        window: Window::whole(shape),
         classes: shape.units,
         criterion: Criterion::CrossEntropy { smoothing: 0.0 },
         score: Score::Plain,

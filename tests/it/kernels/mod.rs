@@ -20,6 +20,7 @@ mod neuron_gradient;
 mod readout;
 mod update;
 mod weight_gradient;
+mod windows;
 
 pub use case::*;
 pub use host::*;

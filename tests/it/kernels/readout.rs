@@ -28,7 +28,14 @@ fn check_count<K: Kernels>(kernels: &mut K, case: &Case) {
         let stale = vec![STALE; expected.len()];
         let mut planes = planes(kernels, shape, &[(plane::COUNT, &stale), (plane::COUNT - 1, &stale)]);
         let spikes = activity(kernels, kind, &spikes);
-        kernels.count(shape, emit_lag, &spikes, &lengths, &mut planes);
+        kernels.count(Count {
+            shape,
+            window: Window::whole(shape),
+            emit_lag,
+            spikes: &spikes,
+            lengths: &lengths,
+            planes: &mut planes,
+        });
         assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT), expected, "emit lag {emit_lag}");
         assert_eq!(read_plane(kernels, shape, &planes, plane::COUNT - 1), stale, "the plane before");
     }

@@ -18,9 +18,12 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
         projection,
         inputs,
         shape,
+        window: Window::whole(shape),
         source: &activity(kernels, kind, &source),
         lag,
         chi: &rows(kernels, shape.units, &chi.values),
+        samples: 0..shape.batch,
+        accumulate: false,
         out: &mut out,
     };
     kernels.weight_gradient(call);
