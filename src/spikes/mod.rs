@@ -3,8 +3,6 @@
 pub mod encode;
 mod random;
 mod raster;
-mod source;
 
 pub use random::Random;
 pub use raster::{Raster, Trace, pad, words};
-pub use source::Source;
