@@ -19,4 +19,5 @@ mod naive;
 mod neurons;
 mod presets;
 mod readout_file;
+mod sources;
 mod surrogates;
