@@ -488,7 +488,7 @@ impl<'a, K: Kernels> Above<'a, K> {
 
 /// Gradient of a projection's weights: `dW = Σ_{t,b} s_{t-L}^T χ_t` over the rows of `samples`, added to `out` where
 /// `accumulate`. On the CPU one after the other, t from the last to the first, b ascending; from values, and on a GPU, in
-/// blocks of [`quantum`] steps that begin at multiples of it in the whole sequence: the sum of each block, the last one
+/// blocks of [`quantum`]`(window.samples)` steps that begin at multiples of it in the whole sequence: the sum of each block, the last one
 /// first. So the bits do not depend on how a sequence is cut into windows at such multiples.
 pub struct WeightGradient<'a, K: Kernels> {
     /// Dense or current.
@@ -513,9 +513,16 @@ pub struct WeightGradient<'a, K: Kernels> {
     pub out: &'a mut K::Values,
 }
 
-/// Steps of a block in which [`WeightGradient`] sums `samples` samples: a multiple of 32, with 512 rows at least.
-pub fn quantum(samples: usize) -> usize {
-    512usize.div_ceil(32 * samples.max(1)) * 32
+/// Samples of a chunk of the sums over a whole batch of so many: at most four chunks, of 32 at least. The gradient of a weight
+/// is the sum of those of the chunks, the last one first; a [`WeightGradient`] is of one chunk or a part of it.
+pub fn chunk(batch: usize) -> usize {
+    batch.div_ceil(4).next_multiple_of(32)
+}
+
+/// Steps of a block in which [`WeightGradient`] sums, for a whole batch of so many samples: a multiple of 32, with about 512
+/// rows of a chunk at least.
+pub fn quantum(batch: usize) -> usize {
+    512usize.div_ceil(32 * chunk(batch).min(batch).max(1)) * 32
 }
 
 /// How a row of the neuron parameters (or a whole weight tensor) is updated.
@@ -1088,6 +1095,8 @@ pub trait Kernels: Memory {
     fn fill(&mut self, values: &mut Self::Values, range: Range<usize>, value: f64);
     /// Writes words from the first on.
     fn write_words(&mut self, words: &mut Self::Words, data: &[u32]);
+    /// The activity has this shape from here on; it fits into the room that was made. What it holds is lost.
+    fn reshape(&mut self, activity: &mut Self::Activity, shape: Shape);
     /// Writes rows of an activity from row `first` on (counted with the history, so step t is row `HISTORY + t`).
     fn write_activity(&mut self, activity: &mut Self::Activity, first: usize, data: ActivityData<Self::Real>);
     /// Reads rows `range` (counted with the history, so step t is row `HISTORY + t`) as numbers, `[rows][B][np]`.
@@ -1224,7 +1233,7 @@ pub trait Kernels: Memory {
     /// See [`Kernels::leaves_drive`].
     fn leaves_gradient(&self) -> bool;
     /// Bytes that [`WeightGradient`] takes for itself besides, over so many `samples` of arrays of `shape` from a source of
-    /// `inputs`.
+    /// `inputs`, in a whole batch of `batch`.
     fn weight_gradient_bytes(
         &self,
         projection: Projection,
@@ -1232,5 +1241,6 @@ pub trait Kernels: Memory {
         inputs: usize,
         shape: Shape,
         samples: usize,
+        batch: usize,
     ) -> u64;
 }

@@ -209,6 +209,10 @@ impl<F: Float> Kernels for Cpu<F> {
         words[..data.len()].copy_from_slice(data);
     }
 
+    fn reshape(&mut self, activity: &mut Activity<F>, shape: Shape) {
+        activity.shape = shape;
+    }
+
     fn write_activity(&mut self, activity: &mut Activity<F>, first: usize, data: ActivityData<F>) {
         let Shape { batch, units, .. } = activity.shape;
         match (&mut activity.data, data) {
@@ -383,7 +387,8 @@ impl<F: Float> Kernels for Cpu<F> {
 
     fn weight_gradient(&mut self, call: WeightGradient<Self>) {
         let (kind, samples) = (call.source.kind(), call.samples.len());
-        let bytes = self.weight_gradient_bytes(call.projection, kind, call.inputs, call.shape, samples);
+        let batch = call.window.samples;
+        let bytes = self.weight_gradient_bytes(call.projection, kind, call.inputs, call.shape, samples, batch);
         let _scratch = self.ledger.enter(bytes);
         weight_gradient::weight_gradient(call);
     }
@@ -534,10 +539,11 @@ impl<F: Float> Kernels for Cpu<F> {
         inputs: usize,
         shape: Shape,
         samples: usize,
+        batch: usize,
     ) -> u64 {
         match (projection, source) {
             (Projection::Dense, ActivityKind::Values) if samples < shape.batch => {
-                (weight_gradient::side_by_side(inputs, samples, shape.row()) * size_of::<F>()) as u64
+                (weight_gradient::side_by_side(inputs, samples, batch, shape.row()) * size_of::<F>()) as u64
             }
             _ => 0,
         }

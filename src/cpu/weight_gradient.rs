@@ -127,15 +127,15 @@ const ROWS: usize = 64;
 
 /// The blocks of steps of a window, the last one first; in rows of its arrays.
 fn blocks<F: Float>(call: &WeightGradient<Cpu<F>>) -> impl Iterator<Item = std::ops::Range<usize>> + use<F> {
-    let (quantum, first, steps) = (quantum(call.samples.len()), call.window.step, call.shape.steps);
+    let (quantum, first, steps) = (quantum(call.window.samples), call.window.step, call.shape.steps);
     let (from, to) = (first / quantum, (first + steps).div_ceil(quantum));
     let inside = move |step: usize| step.clamp(first, first + steps) - first;
     (from..to).rev().map(move |block| inside(block * quantum)..inside((block + 1) * quantum))
 }
 
 /// Numbers that the rows of some of the samples take where they are put side by side for a product.
-pub fn side_by_side(inputs: usize, samples: usize, row: usize) -> usize {
-    quantum(samples) * samples * (pad(inputs) + row)
+pub fn side_by_side(inputs: usize, samples: usize, batch: usize, row: usize) -> usize {
+    quantum(batch) * samples * (pad(inputs) + row)
 }
 
 fn dense<F: Float>(call: WeightGradient<Cpu<F>>) {

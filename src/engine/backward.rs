@@ -4,7 +4,7 @@
 use super::core::{Core, LayerState, Walk};
 use super::forward::{At, Samples, Taped};
 use super::gradient::Gradient;
-use super::plan::{LayerPlan, Tape, TapeKind, Training, chunk};
+use super::plan::{LayerPlan, Tape, TapeKind, Training};
 use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::network::Reset;
@@ -33,6 +33,7 @@ impl<K: Kernels> Core<K> {
             let at = |(segment, steps)| At { index, micro, segment, steps, samples: samples.clone() };
             if several && self.held != Some(micro) {
                 // Another one stands in the arrays.
+                self.reshape(index, samples.len());
                 self.restart(index);
                 for piece in segments.clone() {
                     let at = at(piece);
@@ -234,12 +235,12 @@ impl<K: Kernels> Core<K> {
             _ => kernels.fill(chi, from..from + len, 0.0),
         }
         let samples = Samples { samples: at.samples.clone(), whole: *whole };
+        if let (Some(states), true) = (states, plan.cut.tape != TapeKind::Replay) {
+            state.copy_states(kernels, planes, states, &samples, at.segment, false);
+        }
         if let (Some(after), false) = (&mut *after, last) {
             let current = state.current_plane(&samples);
             kernels.copy(after, Stretch { first: 0, stride: shape.row() }, planes, current, shape.batch, shape.row());
-        }
-        if let (Some(states), true) = (states, plan.cut.tape != TapeKind::Replay) {
-            state.copy_states(kernels, planes, states, &samples, at.segment, false);
         }
         let tape = match tapes.get(at.segment) {
             Some(Tape::Whole(tape)) => tape,
@@ -272,7 +273,7 @@ impl<K: Kernels> Core<K> {
                     None => &*above.expect("there are two layers"),
                 };
                 let over = Shape { units: next.columns, ..shape };
-                if let (true, Some(scaled), Some(mask)) = (self.trained, &next.scaled, self.masks[l]) {
+                if let (true, Some(scaled), Some(mask)) = (self.trained, &next.scaled, self.masks.get(l).copied().flatten()) {
                     kernels.drive_backward(DriveBackward {
                         projection: Projection::Dense,
                         inputs: shape.units,

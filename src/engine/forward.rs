@@ -141,6 +141,7 @@ impl<K: Kernels> Core<K> {
         // What has to be read again is held.
         self.input = (!whole || !plan.cut.keeps_input).then(|| batch.input.clone());
         for (micro, samples) in self.plans[index].batches().enumerate() {
+            self.reshape(index, samples.len());
             if micro > 0 {
                 self.restart(index);
             }
@@ -172,6 +173,33 @@ impl<K: Kernels> Core<K> {
         self.kernels.submit();
         self.last = Some(sequence);
         Ok(Outputs::new(self, index))
+    }
+
+    /// Gives the arrays the shape of a micro-batch of so many samples: the last one may have fewer.
+    pub(super) fn reshape(&mut self, index: usize, samples: usize) {
+        let kernels = &mut self.kernels;
+        let plan = &mut self.plans[index];
+        if std::mem::replace(&mut plan.shaped, samples) == samples {
+            return;
+        }
+        let segments: Vec<usize> = plan.segments().map(|steps| steps.len()).collect();
+        let zero = K::Real::from_f64(0.0);
+        let mut change = |activity: &mut K::Activity, steps: usize, units: usize| {
+            let shape = Shape { steps, batch: samples, units };
+            kernels.reshape(activity, shape);
+            kernels.write_history(activity, &vec![zero; shape.len(HISTORY)]);
+        };
+        for (layer, state) in plan.layers.iter_mut().zip(&self.layers) {
+            for (spikes, &steps) in layer.spikes.iter_mut().zip(&segments) {
+                change(spikes, steps, state.units);
+            }
+            if let Some(dropped) = layer.training.as_mut().and_then(|training| training.dropped.as_mut()) {
+                change(dropped, plan.cut.steps.min(plan.sequence.steps), state.units);
+            }
+        }
+        for (input, &steps) in plan.input.iter_mut().zip(&segments) {
+            change(input, steps, self.network.inputs);
+        }
     }
 
     /// All layers over one segment. Without a reading it is a repetition: only spikes, tapes and states are made again.
@@ -261,7 +289,8 @@ impl<K: Kernels> Core<K> {
         let LayerPlan { forward, planes, spikes, own, training, .. } = &mut rest[0];
         let Work { drive, tape: scratch, .. } = &mut plan.work;
         // The last two spikes of the segment before are the history of this one.
-        let (before, from) = spikes.split_at_mut(at.segment);
+        let segment = at.segment.min(spikes.len());
+        let (before, from) = spikes.split_at_mut(segment);
         let mut spikes = from.first_mut();
         if let (Some(before), Some(spikes)) = (before.last(), &mut spikes) {
             kernels.carry(before, spikes);

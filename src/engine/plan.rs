@@ -67,12 +67,6 @@ pub(super) fn pieces(total: usize, len: usize) -> impl DoubleEndedIterator<Item 
     (0..total.div_ceil(len)).map(move |index| index * len..((index + 1) * len).min(total))
 }
 
-/// Samples of a chunk of the sums over a batch of so many: at most four chunks, of 32 at least. The gradient of a weight is
-/// the sum over each chunk, the last one first.
-pub(super) fn chunk(batch: usize) -> usize {
-    batch.div_ceil(4).next_multiple_of(32)
-}
-
 /// The buffers of one layer.
 pub(super) struct LayerPlan<M: Memory> {
     /// The whole sequence's.
@@ -141,6 +135,8 @@ pub(super) struct Plan<M: Memory> {
     pub training: bool,
     /// One for each segment, or one for all in turn.
     pub input: Vec<M::Activity>,
+    /// Samples of the micro-batch that the arrays have the shape of.
+    pub shaped: usize,
     /// The segment and micro-batch that stand in `input` where it is one for all.
     pub loaded: Option<(usize, usize)>,
     pub readout: ReadoutPlan<M>,
@@ -392,6 +388,7 @@ impl<'a, K: Kernels> Draft<'a, K> {
             cut,
             training,
             input: inputs,
+            shaped: samples,
             loaded: None,
             readout: ReadoutPlan::new(memory, self.objectives, sequence)?,
             chances: None,

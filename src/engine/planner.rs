@@ -2,7 +2,7 @@
 
 use super::core::{Core, LayerState};
 use super::device::Budget;
-use super::plan::{Counter, Cut, Draft, Plan, Sequence, TapeKind, chunk, pieces};
+use super::plan::{Counter, Cut, Draft, Plan, Sequence, TapeKind, pieces};
 use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::spikes::pad;
@@ -108,7 +108,8 @@ impl<K: Kernels> Core<K> {
             };
             let shape = Shape { steps: cut.steps.min(steps), batch: cut.samples.min(batch), units: layer.columns };
             let mut of = |projection, source, inputs| {
-                most = most.max(self.kernels.weight_gradient_bytes(projection, source, inputs, shape, samples));
+                let bytes = self.kernels.weight_gradient_bytes(projection, source, inputs, shape, samples, batch);
+                most = most.max(bytes);
             };
             of(layer.projection, source, layer.inputs);
             if layer.recurrent.is_some() {
@@ -218,12 +219,12 @@ impl<K: Kernels> Core<K> {
             return vec![Cut::whole(sequence)];
         }
         let mut all = Vec::new();
+        let multiple = if input == ActivityKind::Values { quantum(batch) } else { 32 };
         for samples in self.wish.samples.map_or(sizes(batch), |samples| vec![samples.clamp(1, batch)]) {
             if samples < batch && streaming {
                 // A stream goes on from the state of all its samples.
                 continue;
             }
-            let multiple = if input == ActivityKind::Values { quantum(samples) } else { 32 };
             let lengths = self.wish.steps.map_or(lengths(steps, multiple), |length| vec![length.clamp(1, steps)]);
             for length in lengths {
                 for &tape in &tapes {

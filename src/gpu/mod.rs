@@ -184,6 +184,10 @@ impl Kernels for Gpu {
         memory::write_words(self, words, data);
     }
 
+    fn reshape(&mut self, activity: &mut Activity, shape: Shape) {
+        activity.shape = shape;
+    }
+
     fn write_activity(&mut self, activity: &mut Activity, first: usize, data: ActivityData<f32>) {
         memory::write_activity(self, activity, first, data);
     }

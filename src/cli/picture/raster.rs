@@ -49,6 +49,14 @@ pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
                 let order: Vec<usize> = (0..rates.units).collect();
                 spikes(&input, "input channel", &rates.draw(), &order, INK, sample.dt)?;
             }
+            Input::Source(source) => {
+                let (steps, samples, units) = (source.steps(), source.batch(), source.units());
+                let mut words = Vec::new();
+                source.read(0..steps, 0..samples, &mut words)?;
+                let raster = spikegrad::spikes::Raster::from_words(steps, samples, units, words)?;
+                let order: Vec<usize> = (0..units).collect();
+                spikes(&input, "input channel", &raster, &order, INK, sample.dt)?;
+            }
             Input::Values(trace) => analogue(&input, trace, sample.dt, &|channel| recipe.data.channel_name(channel))?,
         }
         for (name, raster) in &sample.hidden {

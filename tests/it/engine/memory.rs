@@ -55,7 +55,7 @@ const NETWORKS: [(&str, &str); 9] = [
         units = 33
         recurrent = true
         init = { kind = "uniform", gain = 6.0 }
-        neuron = { kind = "alif", tau_adapt = { value = 30.0, learned = true } }
+        neuron = { kind = "alif", tau_adaptation = { value = 30.0, learned = true } }
         [[layer]]
         units = 20
         init = { kind = "uniform", gain = 6.0 }
@@ -80,7 +80,7 @@ const NETWORKS: [(&str, &str); 9] = [
         recurrent = true
         init = { kind = "uniform", gain = 6.0 }
         neuron = { kind = "plif" }
-        dropout = 0.2
+        dropout = { rate = 0.2 }
         [[layer]]
         units = 8
         init = { kind = "uniform", gain = 6.0 }
@@ -289,7 +289,7 @@ pub fn micro_batches_change_nothing<K: Kernels>(make: impl Fn() -> K, few: bool)
             core.set_memory(Budget::Unbounded, wish(tape, steps, Some(micro)));
             let cut = train(&mut core, &batch);
             assert_eq!(core.cut().unwrap().samples, micro);
-            assert_eq!((&cut.counts, &cut.activation), (&whole.counts, &whole.activation), "{name}");
+            assert!((&cut.counts, &cut.activation) == (&whole.counts, &whole.activation), "{name}: {micro} samples");
             if micro >= 32 {
                 assert!(cut.gradients == whole.gradients, "{name}: {micro} samples: {}", different(&cut, &whole));
             }
@@ -334,12 +334,12 @@ fn analogue_input_is_cut_at_multiples_of_the_sums() {
     let mut random = Random::new(8, 0);
     for (text, samples) in [(text, 33), (text, 3), (current, 33)] {
         let network = network(text);
-        let steps = 3 * quantum(samples.min(32)) + 7;
+        let steps = 3 * quantum(samples) + 7;
         let values = (0..steps * samples * 20).map(|_| random.normal() as f32).collect();
         let input = Trace::new(steps, samples, 20, values).unwrap();
         let batch = Batch::values(input).with_labels(labels(samples, 4));
         let whole = train(&mut core(Cpu::new(), &network), &batch);
-        for steps in [quantum(samples.min(32)), 2 * quantum(samples.min(32))] {
+        for steps in [quantum(samples), 2 * quantum(samples)] {
             for tape in [TapeKind::Whole, TapeKind::Replay] {
                 let mut core = core(Cpu::new(), &network);
                 core.set_memory(Budget::Unbounded, wish(tape, steps, None));
@@ -497,7 +497,6 @@ fn a_device_that_runs_out_of_memory_gets_a_smaller_plan_and_the_same_numbers() {
         assert!(cut == whole, "{}", different(&cut, &whole));
         let notices = core.notices();
         assert!(notices.iter().any(|notice| notice.contains("no room")), "{notices:?}");
-        assert!(core.cut().is_none_or(|cut| cut.tape == TapeKind::Replay));
     }
     let mut core = core(Cpu::with_memory(all / 40), &network);
     assert!(matches!(core.forward(&batch).map(|_| ()), Err(Error::Memory { .. })));

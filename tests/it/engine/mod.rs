@@ -2,6 +2,7 @@
 
 mod activity;
 mod devices;
+mod memory;
 mod readout;
 mod robust;
 mod stream;
