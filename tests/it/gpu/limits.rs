@@ -75,8 +75,8 @@ fn arrays_past_the_memory_of_a_device_are_refused_and_it_goes_on() {
     let scratch = gpu.weight_gradient_bytes(Projection::Dense, ActivityKind::Raster, inputs, shape, shape.batch);
     assert!(scratch > 0);
     for (spare, fits) in [(scratch, true), (scratch - 4, false)] {
-        let memory = Some(own + source_bytes + spare);
-        let Some(mut gpu) = open(Options { checked: true, memory, ..Options::default() }) else { return };
+        let memory = own + source_bytes + spare;
+        let Some(mut gpu) = open(Options { checked: true, memory: Some(memory), ..Options::default() }) else { return };
         let chi = gpu.values("chi", shape.len(shape.steps)).unwrap();
         let mut out = gpu.values("gradient", inputs * row).unwrap();
         let source = gpu.activity("input", ActivityKind::Raster, Shape { units: inputs, ..shape }).unwrap();
@@ -97,8 +97,8 @@ fn arrays_past_the_memory_of_a_device_are_refused_and_it_goes_on() {
         let read = gpu.read(&out, 0..1);
         if fits {
             assert_eq!(read.unwrap(), [0.0]);
-            assert_eq!(gpu.allocated(), memory.unwrap());
-            assert_eq!(gpu.peak(), memory.unwrap());
+            assert_eq!(gpu.allocated(), memory);
+            assert_eq!(gpu.peak(), memory);
         } else {
             refused(read.map(drop));
             assert_eq!(gpu.read(&out, 0..1).unwrap(), [0.0], "the device goes on");

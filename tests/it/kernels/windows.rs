@@ -207,10 +207,10 @@ fn run_layer<K: Kernels>(kernels: &mut K, case: &Layer, cuts: &Cuts) -> Outcome 
     let groups = cuts.windows(shape);
     let mut kept: Vec<Vec<(Option<K::Activity>, Vec<f64>)>> = Vec::new();
     let scan = |kernels: &mut K,
-                    (window, part_shape): (Window, Shape),
-                    spikes: Option<&mut K::Activity>,
-                    planes: &mut K::Values,
-                    reduce: Option<Reduce>| {
+                (window, part_shape): (Window, Shape),
+                spikes: Option<&mut K::Activity>,
+                planes: &mut K::Values,
+                reduce: Option<Reduce>| {
         let x = rows(kernels, units, &part(&drive, window, part_shape, 0).values);
         let mut tape = kernels.values("tape", model.tapes() * part_shape.len(part_shape.steps)).unwrap();
         kernels.copy_plane(shape, planes, plane::POTENTIAL, plane::START_POTENTIAL);
