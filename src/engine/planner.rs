@@ -209,7 +209,7 @@ impl<K: Kernels> Core<K> {
 
     /// Every cut that may be tried.
     fn cuts(&self, sequence: Sequence, training: bool, streaming: bool) -> Vec<Cut> {
-        let Sequence { steps, batch, input } = sequence;
+        let Sequence { steps, batch, .. } = sequence;
         let tapes = match (training, self.wish.tape) {
             (false, _) => vec![TapeKind::Whole],
             (true, Some(tape)) => vec![tape],
@@ -219,7 +219,7 @@ impl<K: Kernels> Core<K> {
             return vec![Cut::whole(sequence)];
         }
         let mut all = Vec::new();
-        let multiple = if input == ActivityKind::Values { quantum(batch) } else { 32 };
+        let multiple = quantum(batch);
         for samples in self.wish.samples.map_or(sizes(batch), |samples| vec![samples.clamp(1, batch)]) {
             if samples < batch && streaming {
                 // A stream goes on from the state of all its samples.

@@ -399,8 +399,9 @@ impl Kernels for Gpu {
         inputs: usize,
         shape: Shape,
         samples: usize,
+        batch: usize,
     ) -> u64 {
-        weight_gradient::bytes(projection, source, inputs, Shape { batch: samples, ..shape })
+        weight_gradient::bytes(projection, source, inputs, Shape { batch: samples, ..shape }, batch)
     }
 }
 

@@ -69,8 +69,8 @@ struct Cut {
 }
 
 impl Cut {
-    /// Of a shape whose samples all count.
-    fn new(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape) -> Cut {
+    /// Of a shape whose samples all count, in a whole batch of `batch`.
+    fn new(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape, batch: usize) -> Cut {
         let row = shape.row();
         let tiles = if source == ActivityKind::Raster { words(inputs) } else { inputs.div_ceil(TILE) };
         let (entries, groups) = match projection {
@@ -78,7 +78,7 @@ impl Cut {
             Projection::Current => (row, row.div_ceil(super::FLAT)),
         };
         let (entries, groups) = (entries.max(1), groups.max(1));
-        let quantum = quantum(shape.batch);
+        let quantum = quantum(batch);
         // Never by the number of steps, which another window would have another one of.
         let parts = (BLOCK_GROUPS / groups).min(quantum * shape.batch / ROWS).min(PARTIALS / entries).clamp(1, PARTS);
         let parts = 1 << parts.ilog2();
@@ -94,15 +94,15 @@ impl Cut {
 }
 
 /// See `Kernels::weight_gradient_bytes`; of a shape whose samples all count.
-pub(super) fn bytes(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape) -> u64 {
-    4 * Cut::new(projection, source, inputs, shape).partials() as u64
+pub(super) fn bytes(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape, batch: usize) -> u64 {
+    4 * Cut::new(projection, source, inputs, shape, batch).partials() as u64
 }
 
 pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
     let samples = call.samples.len();
     let shape = Shape { batch: samples, ..call.shape };
     let (kind, out) = (call.source.kind, &call.out.array);
-    let cut = Cut::new(call.projection, kind, call.inputs, shape);
+    let cut = Cut::new(call.projection, kind, call.inputs, shape, call.window.samples);
     let partial = if cut.partials() > 0 { gpu.recorder.scratch(SCRATCH, cut.partials()) } else { None };
     if cut.partials() > 0 && partial.is_none() {
         return;
@@ -244,7 +244,7 @@ mod tests {
             for (inputs, units) in [(1, 1), (700, 128), (700, 1024), (2048, 2048), (5000, 3000)] {
                 for kind in [ActivityKind::Raster, ActivityKind::Values, ActivityKind::Bytes] {
                     for projection in [Projection::Dense, Projection::Current] {
-                        let of = |steps| Cut::new(projection, kind, inputs, Shape { steps, batch, units });
+                        let of = |steps| Cut::new(projection, kind, inputs, Shape { steps, batch, units }, batch);
                         let long = of(100_000);
                         assert!(long.quantum.is_multiple_of(long.parts) && long.partials() <= PARTIALS, "{long:?}");
                         assert_eq!(of(1).parts, long.parts);

@@ -300,6 +300,50 @@ pub fn micro_batches_change_nothing<K: Kernels>(make: impl Fn() -> K, few: bool)
 }
 
 #[test]
+fn debug_second() {
+    let text = NETWORKS[1].1;
+    let variants = [
+        ("as is", text.to_string()),
+        ("detached", text.replace("detach_reset = false", "detach_reset = true")),
+        ("no zero_after", text.replace("zero_after", "subtract_after")),
+        ("rlag 1", text.replace("recurrent_lag = 2", "recurrent_lag = 1")),
+        ("no emit", text.replace("emit_lag = 1, ", "")),
+        ("no delay", text.replace(", input_delay = 1", "")),
+        ("lag 0", text.replace("lag = 1, input", "lag = 0, input")),
+        ("max", text.replace("mean", "max")),
+        ("not recurrent", text.replace("recurrent = true", "")),
+        ("not learned", text.replace("{ value = 10.0, learned = true }", "10.0")),
+    ];
+    for (name, text) in variants {
+        let network = network(&text);
+        let batch = batch::<f32>(70, false);
+        let whole = train(&mut core(Cpu::new(), &network), &batch);
+        let again = train(&mut core(Cpu::new(), &network), &batch);
+        for (micro, steps) in [(Some(32), STEPS), (None, 32)] {
+            let mut core = core(Cpu::new(), &network);
+            core.set_memory(Budget::Unbounded, wish(TapeKind::Whole, steps, micro));
+            let cut = train(&mut core, &batch);
+            eprintln!("VAR {name} {micro:?}: same {} again {} {}", cut == whole, again == whole, different(&cut, &whole));
+        }
+    }
+    for (name, text) in NETWORKS {
+        let network = network(text);
+        let batch = batch::<f32>(70, false);
+        let mut core = Core::new(network.clone(), Cpu::<f32>::new(), Budget::Bytes(1)).unwrap();
+        let e = core.forward(&batch).map(|_| ()).unwrap_err();
+        let Error::Memory { needed, .. } = e else { panic!() };
+        core.set_memory(Budget::Bytes(needed), Wish::default());
+        eprintln!("BUD {name} needed {needed} allocated {:?}", core.memory());
+        let r = core.forward(&batch).map(|_| ());
+        eprintln!("BUD forward {r:?} {:?} {:?}", core.memory(), core.cut());
+        if r.is_err() { continue }
+        eprintln!("BUD back {:?} {:?}", core.backward(&Gradient::loss()), core.memory());
+        eprintln!("BUD step {:?} {:?}", core.step(&adam(0.01)), core.memory());
+        eprintln!("BUD forward {:?} {:?}", core.forward(&batch).map(|_| ()), core.memory());
+    }
+}
+
+#[test]
 fn segments_and_replay_change_no_bit() {
     cuts_change_no_bit(Cpu::<f32>::new, &[1, 3, 32, 50], 7);
     cuts_change_no_bit(Cpu::<f64>::new, &[32], 40);

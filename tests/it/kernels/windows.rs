@@ -588,7 +588,7 @@ fn draw_weights_of(random: &mut Random) -> Weights {
     let samples =
         if first == 0 && chance(random, 0.5) { 0..batch } else { first..first + 1 + random.below(batch - first) };
     // Up to three blocks, the last one not whole.
-    let steps = 1 + random.below(3 * quantum(samples.len()).min(150));
+    let steps = 1 + random.below(3 * quantum(batch).min(150));
     let kind = one_of(random, &[ActivityKind::Raster, ActivityKind::Raster, ActivityKind::Values, ActivityKind::Bytes]);
     let (projection, inputs, units) = match kind {
         ActivityKind::Values if chance(random, 0.5) => (Projection::Current, 3, 6),
@@ -605,7 +605,7 @@ fn check_weights<K: Kernels>(kernels: &mut K, case: &Weights) {
     let chi = Grid::drawn(0..shape.steps as isize + 2, shape.batch, shape.units, || normal(random));
     let count = if projection == Projection::Dense { inputs } else { 1 };
     let start: Vec<f64> = (0..count * shape.units).map(|_| normal(random)).collect();
-    let block = quantum(samples.len());
+    let block = quantum(shape.batch);
     let mut cuts: Vec<usize> = (block..shape.steps).step_by(block).collect();
     cuts.push(shape.steps);
     let mut run = |accumulate: bool, cuts: &[usize], samples: &Range<usize>, of_batch: Range<usize>| {
