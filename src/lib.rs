@@ -16,7 +16,8 @@
 //! - [`engine`]: [`engine::Engine`] runs and trains a network on a device: forward, backward from the built-in loss or from
 //!   your own gradients, step, parameters in and out, streaming state.
 //! - [`kernels`]: the contract, each kernel with its maths and shapes; [`cpu`] and [`gpu`] implement it.
-//! - [`spikes`]: packed rasters and counter-based random numbers.
+//! - [`spikes`]: packed rasters, sources that are read window by window ([`spikes::Source`]), and counter-based random
+//!   numbers.
 //! - [`learn`], [`data`], [`io`]: optimisers, schedules and the trainer; data sets; checkpoints and run directories.
 //!
 //! ```

@@ -177,6 +177,7 @@ impl<W: Word> List<'_, W> {
             return Ok(());
         }
         let first = self.begin(window.start);
+        // Of a list that is not sorted, or changes while it is searched, no order is known.
         let events = first..self.begin(window.end).max(first);
         let mut before = None;
         for (step, channel) in self.step[events.clone()].iter().zip(&self.channel[events]) {
