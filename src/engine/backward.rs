@@ -273,7 +273,9 @@ impl<K: Kernels> Core<K> {
                     None => &*above.expect("there are two layers"),
                 };
                 let over = Shape { units: next.columns, ..shape };
-                if let (true, Some(scaled), Some(mask)) = (self.trained, &next.scaled, self.masks.get(l).copied().flatten()) {
+                if let (true, Some(scaled), Some(mask)) =
+                    (self.trained, &next.scaled, self.masks.get(l).copied().flatten())
+                {
                     kernels.drive_backward(DriveBackward {
                         projection: Projection::Dense,
                         inputs: shape.units,

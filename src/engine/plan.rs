@@ -91,7 +91,8 @@ pub(super) enum Tape<M: Memory> {
 pub(super) struct Training<M: Memory> {
     /// One for each segment; none where they are replayed.
     pub tapes: Vec<Tape<M>>,
-    /// The state before each segment and after the last, `[segments + 1][states][B][np]`; None where there is one segment.
+    /// The state before each segment and after the last, `[segments + 1][states][B][np]`; None where there is one segment
+    /// whose tape is kept.
     pub states: Option<M::Values>,
     /// χ of the first steps of the segment after, `[FUTURE][B][np]`; likewise.
     pub future: Option<M::Values>,
@@ -303,7 +304,7 @@ impl<'a, K: Kernels> Draft<'a, K> {
         let segments: Vec<usize> = pieces(steps, cut.steps).map(|piece| piece.len()).collect();
         let (longest, samples) = (cut.steps.min(steps), cut.samples.min(batch));
         let smooth_input = Shape { steps: longest, batch: samples, units: self.network.inputs };
-        let several = segments.len() > 1 || samples < batch;
+        let several = segments.len() > 1 || samples < batch || cut.tape == TapeKind::Replay;
         let chunks = samples.div_ceil(chunk(batch));
         let mut layers = Vec::new();
         for (layer, &(forward, backward)) in self.layers.iter().zip(&self.forms) {

@@ -192,9 +192,13 @@ impl<K: Kernels> Core<K> {
 
     /// Bytes that a plan may take: the budget less what is there besides plans.
     fn room(&self, training: bool) -> Option<u64> {
+        self.bound().map(|bound| bound.saturating_sub(self.fixed(training)))
+    }
+
+    /// Bytes of what is there besides plans.
+    fn fixed(&self, training: bool) -> u64 {
         let plans: u64 = self.plans.iter().map(|plan| self.plan_bytes(plan.sequence, plan.cut, plan.training)).sum();
-        let fixed = self.kernels.allocated().saturating_sub(plans) + if training { self.optimiser_bytes() } else { 0 };
-        self.bound().map(|bound| bound.saturating_sub(fixed))
+        self.kernels.allocated().saturating_sub(plans) + if training { self.optimiser_bytes() } else { 0 }
     }
 
     /// Bytes that everything may take.
@@ -282,9 +286,7 @@ impl<K: Kernels> Core<K> {
             );
             return Err(Error::Memory { what, needed: least, remedy });
         };
-        let room = room.unwrap_or(u64::MAX);
-        let bound = self.bound().unwrap_or(u64::MAX);
-        let needed = bound.saturating_sub(room).saturating_add(least);
+        let needed = self.fixed(training).saturating_add(least);
         let remedy = match self.budget {
             Budget::Bytes(budget) if self.ceiling.is_none() => format!(
                 "the budget is {}: the smallest that would do is {} ({needed} bytes), weights and optimiser included",

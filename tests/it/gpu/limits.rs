@@ -72,7 +72,8 @@ fn arrays_past_the_memory_of_a_device_are_refused_and_it_goes_on() {
     let own = 4 * (shape.len(shape.steps) + inputs * row) as u64;
     let source_bytes = ((HISTORY + shape.steps) * shape.batch * 4 * 4) as u64;
     let Some(gpu) = open(Options { checked: true, ..Options::default() }) else { return };
-    let scratch = gpu.weight_gradient_bytes(Projection::Dense, ActivityKind::Raster, inputs, shape, shape.batch);
+    let scratch =
+        gpu.weight_gradient_bytes(Projection::Dense, ActivityKind::Raster, inputs, shape, shape.batch, shape.batch);
     assert!(scratch > 0);
     for (spare, fits) in [(scratch, true), (scratch - 4, false)] {
         let memory = own + source_bytes + spare;
