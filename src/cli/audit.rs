@@ -3,7 +3,7 @@
 
 use super::arguments::Audit;
 use super::say;
-use spikegrad::audit::{ALLOWED, Cell, Options, Outcome, audit, has_gradient, let_through, matrix};
+use spikegrad::audit::{ALLOWED, Cell, Options, Outcome, Tapes, audit, has_gradient, let_through, matrix, tapes};
 use spikegrad::learn::Recipe;
 use spikegrad::network::NeuronKind;
 use spikegrad::{Error, Result};
@@ -54,6 +54,16 @@ fn of_network(arguments: &Audit) -> Result<()> {
             line.name, line.entries, line.largest, line.error
         ));
     }
+    say(&match tapes(&network, options)? {
+        None => "The tape is whole in any case: a layer needs all steps at once.".to_string(),
+        Some(Tapes { replay, half: (error, name), segment }) => {
+            let replayed = match replay {
+                0.0 => "the same bits".to_string(),
+                error => format!("gradients that differ by {error:.1e}"),
+            };
+            format!("Replayed in segments of {segment} steps: {replayed}. A tape of 16 bits: {error:.1e} ({name}).")
+        }
+    });
     let wrong: Vec<&str> = lines
         .iter()
         .filter(|line| line.error.is_nan() || line.error > ALLOWED)

@@ -139,6 +139,44 @@ impl Engine {
         each!(&self.inner, core => core.plan_text())
     }
 
+    /// Bounds the memory of everything from the next batch on (see [`Core::set_memory`]).
+    pub fn set_memory(&mut self, budget: Budget, wish: Wish) {
+        each!(&mut self.inner, core => core.set_memory(budget, wish));
+    }
+
+    /// See [`Core::prepare`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare(&mut self, sequence: Sequence, training: bool) -> Result<String> {
+        each!(&mut self.inner, core => core.prepare(sequence, training))
+    }
+
+    /// See [`Core::notices`].
+    pub fn notices(&mut self) -> Vec<String> {
+        each!(&mut self.inner, core => core.notices())
+    }
+
+    /// See [`Core::cut`].
+    pub fn cut(&self) -> Option<Cut> {
+        each!(&self.inner, core => core.cut())
+    }
+
+    /// See [`Core::memory`].
+    pub fn memory(&self) -> (u64, u64) {
+        each!(&self.inner, core => core.memory())
+    }
+
+    /// See [`Core::predicted_memory`].
+    pub fn predicted_memory(&self) -> Option<u64> {
+        each!(&self.inner, core => core.predicted_memory())
+    }
+
+    /// See [`Core::kept_bytes`].
+    pub fn kept_bytes(&self) -> Option<f64> {
+        each!(&self.inner, core => core.kept_bytes())
+    }
+
     /// See [`Core::initialise`].
     ///
     /// # Errors

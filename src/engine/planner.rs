@@ -396,6 +396,15 @@ impl<K: Kernels> Core<K> {
         }
     }
 
+    /// Makes the plan for batches of this size before the first one comes, and tells it.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] with the smallest budget that would do.
+    pub fn prepare(&mut self, sequence: Sequence, training: bool) -> Result<String> {
+        let index = self.plan(sequence, training, false)?;
+        Ok(self.text_of(index))
+    }
+
     /// What was done about memory on the way, since the last call: a device that had no room, and what was made smaller.
     pub fn notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
@@ -419,6 +428,38 @@ impl<K: Kernels> Core<K> {
         (self.kernels.allocated(), self.kernels.peak())
     }
 
+    /// Bytes for each neuron and step of the last batch that are kept between its forward and its backward pass: spikes,
+    /// states between segments, tapes. (Of one micro-batch at a time.)
+    pub fn kept_bytes(&self) -> Option<f64> {
+        let last = self.last?;
+        let plan = self.plans.iter().find(|plan| plan.sequence == last)?;
+        let real = size_of::<K::Real>();
+        let samples = plan.cut.samples.min(last.batch);
+        let mut bytes = 0;
+        for (layer, state) in plan.layers.iter().zip(&self.layers) {
+            let row = pad(state.units);
+            let spikes = match state.model.activity() {
+                ActivityKind::Raster => row / 8,
+                _ => row,
+            };
+            let steps = last.steps + HISTORY * plan.segments().len();
+            bytes += if state.model.spiking { steps * spikes } else { 0 };
+            let Some(training) = &layer.training else { continue };
+            let states = (plan.segments().len() + 1) * state.states() + FUTURE;
+            bytes += if training.states.is_some() { states * row * real } else { 0 };
+            bytes += last.steps
+                * row
+                * state.tapes()
+                * match plan.cut.tape {
+                    TapeKind::Whole => real,
+                    TapeKind::Half => 2,
+                    TapeKind::Replay => 0,
+                };
+        }
+        let cells = last.steps * samples * self.layers.iter().map(|layer| layer.units).sum::<usize>();
+        Some((bytes * samples) as f64 / cells as f64)
+    }
+
     /// Bytes that all arrays take by the plan of the last batch: what is there besides plans, and the plan.
     pub fn predicted_memory(&self) -> Option<u64> {
         let last = self.last?;
@@ -431,7 +472,13 @@ impl<K: Kernels> Core<K> {
     /// The plan of the last forward pass as text: how the batch is cut, and a line for each layer.
     pub fn plan_text(&self) -> String {
         let Some(sequence) = self.last else { return "no plan yet: it is made by the first batch\n".into() };
-        let Some(plan) = self.plans.iter().find(|plan| plan.sequence == sequence) else { return String::new() };
+        let Some(index) = self.plans.iter().position(|plan| plan.sequence == sequence) else { return String::new() };
+        self.text_of(index)
+    }
+
+    fn text_of(&self, index: usize) -> String {
+        let plan = &self.plans[index];
+        let sequence = plan.sequence;
         let Sequence { steps, batch, .. } = sequence;
         let Cut { samples, tape, keeps_input, .. } = plan.cut;
         let bytes = self.plan_bytes(sequence, plan.cut, plan.training);
