@@ -20,6 +20,7 @@ mod plan;
 mod planner;
 mod readout;
 mod state;
+mod truncated;
 mod update;
 
 pub use batch::{Batch, Input};
@@ -33,6 +34,7 @@ pub use parameters::{OptimiserState, Parameters, Tensor, shapes};
 pub use plan::{Cut, Sequence, TapeKind};
 pub use planner::{Wish, mebibytes};
 pub use state::{NeuronState, State};
+pub use truncated::Truncation;
 pub use update::Optimiser;
 
 use crate::cpu::Cpu;
@@ -324,6 +326,14 @@ impl Engine {
     /// As [`Engine::forward`] and [`Engine::backward`].
     pub fn train(&mut self, batch: &Batch, optimiser: &Optimiser) -> Result<()> {
         each!(&mut self.inner, core => core.train(batch, optimiser))
+    }
+
+    /// See [`Core::train_truncated`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn train_truncated(&mut self, batch: &Batch, optimiser: &Optimiser, truncation: Truncation) -> Result<()> {
+        each!(&mut self.inner, core => core.train_truncated(batch, optimiser, truncation))
     }
 
     /// See [`Core::metrics`].
