@@ -14,10 +14,17 @@ const ACTIVE: f64 = 0.05;
 /// Work of a segment besides that of its steps, in multiply-adds: what starting its kernels costs.
 const SEGMENT: f64 = 4e5;
 
+/// Samples with which a dense product runs at half its speed: with few of them its weights are read for little work.
+const FEW: f64 = 8.0;
+/// Samples from which on it runs at full speed.
+const MANY: f64 = 128.0;
+
 /// Multiply-adds of a step of a sample.
 struct Work {
     forward: f64,
     backward: f64,
+    /// Those of the backward pass that are dense products.
+    dense: f64,
     /// Numbers of all weight gradients, which every segment reads and writes.
     weights: f64,
 }
@@ -124,7 +131,7 @@ impl<K: Kernels> Core<K> {
     }
 
     fn work_of(&self, sequence: Sequence) -> Work {
-        let (mut forward, mut backward, mut weights) = (0.0, 0.0, 0.0);
+        let (mut forward, mut backward, mut dense_work, mut weights) = (0.0, 0.0, 0.0, 0.0);
         for (l, layer) in self.layers.iter().enumerate() {
             let (units, columns) = (layer.units as f64, layer.columns as f64);
             let dense = l == 0 && sequence.input == ActivityKind::Values && layer.projection == Projection::Dense;
@@ -140,14 +147,15 @@ impl<K: Kernels> Core<K> {
             let towards = if l > 0 { layer.inputs as f64 * columns } else { 0.0 };
             let own = if layer.recurrent.is_some() { units * columns } else { 0.0 };
             backward += towards + own + drive + 20.0 * units;
+            dense_work += towards + own;
             weights += layer.weights_len as f64 + if layer.recurrent.is_some() { units * columns } else { 0.0 };
         }
-        Work { forward, backward, weights }
+        Work { forward, backward, dense: dense_work, weights }
     }
 
     /// The time that a cut takes, as a multiple of that of a plan in one piece.
     fn cost(&self, sequence: Sequence, cut: Cut, training: bool) -> f64 {
-        let Work { forward, backward, weights } = self.work_of(sequence);
+        let Work { forward, backward, dense, weights } = self.work_of(sequence);
         let cells = (sequence.steps * sequence.batch) as f64;
         let segments = pieces(sequence.steps, cut.steps).len() as f64;
         let batches = pieces(sequence.batch, cut.samples).len() as f64;
@@ -160,6 +168,8 @@ impl<K: Kernels> Core<K> {
             if batches > 1.0 {
                 // All micro-batches but the one that stands in the arrays run again.
                 more += cells * forward * (batches - 1.0) / batches;
+                let slow = |samples: usize| 1.0 + FEW / (samples as f64).min(MANY);
+                more += cells * dense * (slow(cut.samples) / slow(sequence.batch) - 1.0);
             }
             if cut.tape == TapeKind::Half {
                 more += cells * self.layers.iter().map(|layer| 4.0 * layer.units as f64).sum::<f64>();
@@ -232,6 +242,10 @@ impl<K: Kernels> Core<K> {
             let lengths = self.wish.steps.map_or(lengths(steps, multiple), |length| vec![length.clamp(1, steps)]);
             for length in lengths {
                 for &tape in &tapes {
+                    if tape == TapeKind::Half && self.wish.steps.is_none() && length > multiple.max(steps / 8) {
+                        // One segment has its tape as it is: a long one would save nothing.
+                        continue;
+                    }
                     let cut = Cut { steps: length, samples, tape, keeps_input: true };
                     if samples == batch {
                         all.push(cut);

@@ -25,7 +25,7 @@ const PUBLIC: [(&str, &str); 3] = [
 struct Task {
     workload: String,
     steps: usize,
-    /// Bytes over weights and input; None: no bound.
+    /// Bytes over weights and input; None: no bound; 0: as few as the plan can do without micro-batches.
     growth: Option<u64>,
     tape: Option<TapeKind>,
     device: String,
@@ -149,11 +149,12 @@ fn measure(task: &Task) -> Result<Measured> {
     let rule = Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.0 };
     // So small that the activity stays.
     let optimiser = Optimiser::new(rule, 1e-9);
-    let wish = Wish { tape: task.tape, ..Wish::default() };
+    let mut wish = Wish { tape: task.tape, ..Wish::default() };
     let budget = match task.growth {
         None => Budget::Unbounded,
         // What no plan can do tells the least that one can.
         Some(0) => {
+            wish.samples = Some(workload.batch);
             engine.set_memory(Budget::Bytes(1), wish);
             match engine.forward(&batch).map(|_| ()) {
                 Err(Error::Memory { needed, .. }) => Budget::Bytes(needed),
