@@ -7,7 +7,7 @@
 
 mod matrix;
 
-pub use matrix::{Cell, Kind, Outcome, matrix};
+pub use matrix::{Cell, Kind, Outcome, matrix, tapes_of};
 
 use crate::cpu::Cpu;
 use crate::engine::{Batch, Budget, Core, Gradient, Parameters, TapeKind, Tensor, Wish, shapes};

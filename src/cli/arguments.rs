@@ -132,6 +132,8 @@ pub struct Eval {
     /// Directory of the data sets [default: $SPIKEGRAD_DATA]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub memory: Memory,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,9 @@
 
 use super::arguments::Audit;
 use super::say;
-use spikegrad::audit::{ALLOWED, Cell, Options, Outcome, Tapes, audit, has_gradient, let_through, matrix, tapes};
+use spikegrad::audit::{
+    ALLOWED, Cell, Options, Outcome, Tapes, audit, has_gradient, let_through, matrix, tapes, tapes_of,
+};
 use spikegrad::learn::Recipe;
 use spikegrad::network::NeuronKind;
 use spikegrad::{Error, Result};
@@ -116,6 +118,22 @@ fn of_everything(arguments: &Audit) -> Result<()> {
     ];
     for (title, key) in kinds {
         table(title, &cells, key);
+    }
+    say("What tapes that save memory change of the gradients, ‖Δ‖/‖g‖ in f32, worst of all networks");
+    say(&format!("{:<20}  networks  replayed   16 bits", "neuron"));
+    let tapes = tapes_of(&cells);
+    for (kind, measured) in &tapes {
+        say(&match measured {
+            None => format!("{:<20}  its tape is always whole: it needs all steps at once", kind.name()),
+            Some((Tapes { replay, half, .. }, networks)) => {
+                let replay = if *replay == 0.0 { "no bit".to_string() } else { format!("{replay:.1e}") };
+                format!("{:<20}  {networks:>8}  {replay:>8}  {:>8.1e}", kind.name(), half.0)
+            }
+        });
+    }
+    say("");
+    if let Some((kind, _)) = tapes.iter().find(|(_, own)| own.as_ref().is_some_and(|(tapes, _)| tapes.replay != 0.0)) {
+        return Err(Error::Audit(format!("a replayed tape changes the gradients of {}", kind.name())));
     }
     let wrong: Vec<&Cell> = cells.iter().filter(|cell| !cell.outcome.passes()).collect();
     say(&format!(
