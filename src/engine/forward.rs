@@ -183,7 +183,7 @@ impl<K: Kernels> Core<K> {
         plan.streamed |= mode == Mode::Stream;
         let whole = plan.batches().len() == 1;
         // What has to be read again is held.
-        self.input = (!whole || !plan.cut.keeps_input).then(|| batch.input.clone());
+        self.input = (self.taped && (!whole || !plan.cut.keeps_input)).then(|| batch.input.clone());
         for (micro, samples) in self.plans[index].batches().enumerate() {
             self.reshape(index, samples.len());
             if micro > 0 {

@@ -32,7 +32,7 @@ pub use initialise::initialise;
 pub use metrics::{LayerActivity, StepMetrics};
 pub use parameters::{OptimiserState, Parameters, Tensor, shapes};
 pub use plan::{Cut, Sequence, TapeKind};
-pub use planner::{Wish, mebibytes};
+pub use planner::{Wish, human_bytes};
 pub use state::{NeuronState, State};
 pub use truncated::Truncation;
 pub use update::Optimiser;

@@ -296,7 +296,7 @@ impl<K: Kernels> Core<K> {
             let least = cuts.iter().map(|cut| self.measured(sequence, *cut, training).1).min().unwrap_or(u64::MAX);
             let remedy = format!(
                 "the device takes {} in one array, however the batch is cut: use a smaller network or another device",
-                mebibytes(limit)
+                human_bytes(limit)
             );
             return Err(Error::Memory { what, needed: least, remedy });
         };
@@ -304,8 +304,8 @@ impl<K: Kernels> Core<K> {
         let remedy = match self.budget {
             Budget::Bytes(budget) if self.ceiling.is_none() => format!(
                 "the budget is {}: the smallest that would do is {} ({needed} bytes), weights and optimiser included",
-                mebibytes(budget),
-                mebibytes(needed)
+                human_bytes(budget),
+                human_bytes(needed)
             ),
             _ => "the device has no room for it: use fewer steps, a smaller batch or a smaller network".into(),
         };
@@ -369,8 +369,8 @@ impl<K: Kernels> Core<K> {
         let least = self.plan_bytes(sequence, smaller, training);
         self.notices.push(format!(
             "the device has no room for a plan of {}: going on with {}, to the same numbers",
-            mebibytes(bytes),
-            mebibytes(least)
+            human_bytes(bytes),
+            human_bytes(least)
         ));
         Some(())
     }
@@ -385,7 +385,7 @@ impl<K: Kernels> Core<K> {
         self.plans.clear();
         self.last = None;
         self.ceiling = Some(self.ceiling.unwrap_or(u64::MAX).min(all.max(needed)));
-        let given = mebibytes(needed);
+        let given = human_bytes(needed);
         self.notices
             .push(format!("the device has no room for {given} more: going on with smaller plans, to the same numbers"));
         true
@@ -499,8 +499,8 @@ impl<K: Kernels> Core<K> {
         let fixed = self.kernels.allocated().saturating_sub(bytes);
         let mut text = format!(
             "{steps} steps × {batch} samples: {} besides {} of weights, gradients and optimiser\n",
-            mebibytes(bytes),
-            mebibytes(fixed)
+            human_bytes(bytes),
+            human_bytes(fixed)
         );
         let (segments, batches) = (plan.segments().len(), plan.batches().len());
         let cut = match (segments, batches) {
@@ -533,10 +533,14 @@ impl<K: Kernels> Core<K> {
     }
 }
 
-/// Bytes for people.
-pub fn mebibytes(bytes: u64) -> String {
-    let mib = bytes as f64 / f64::from(1 << 20);
-    if mib < 100.0 { format!("{mib:.1} MiB") } else { format!("{mib:.0} MiB") }
+/// Bytes for people: `1.5 MiB`.
+pub fn human_bytes(bytes: u64) -> String {
+    let kib = bytes as f64 / 1024.0;
+    match kib {
+        ..1000.0 => format!("{kib:.1} KiB"),
+        ..100_000.0 => format!("{:.1} MiB", kib / 1024.0),
+        _ => format!("{:.0} MiB", kib / 1024.0),
+    }
 }
 
 fn name(form: Form) -> String {

@@ -5,7 +5,7 @@ use super::workload::{W1, W2, W4, Workload};
 use crate::cli::arguments::Bench;
 use crate::cli::say;
 use serde::{Deserialize, Serialize};
-use spikegrad::engine::{Budget, Engine, Gradient, Optimiser, TapeKind, Wish, mebibytes};
+use spikegrad::engine::{Budget, Engine, Gradient, Optimiser, TapeKind, Wish, human_bytes};
 use spikegrad::io::write_whole;
 use spikegrad::kernels::Rule;
 use spikegrad::{Error, Result};
@@ -91,7 +91,7 @@ pub fn run(arguments: &Bench) -> Result<()> {
         let ratio = |measured: &Measured| measured.step_ms / whole.step_ms;
         let mut ratios = vec![("16 bits".to_string(), ratio(&half))];
         for budget in budgets {
-            let name = mebibytes(budget.unwrap_or(0));
+            let name = human_bytes(budget.unwrap_or(0));
             ratios.push((name, ratio(&line(task(workload, budget, None))?)));
         }
         let ratios: Vec<String> = ratios.into_iter().map(|(name, ratio)| format!("{name} {ratio:.2}")).collect();
@@ -230,9 +230,9 @@ fn row(measured: &Measured) -> String {
         measured.segment,
         measured.samples,
         tape,
-        mebibytes(measured.growth),
-        format!("({})", mebibytes(measured.resident)),
-        mebibytes(measured.predicted),
+        human_bytes(measured.growth),
+        format!("({})", human_bytes(measured.resident)),
+        human_bytes(measured.predicted),
         measured.kept,
         measured.step_ms,
         100.0 * measured.activity
