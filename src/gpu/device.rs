@@ -252,7 +252,8 @@ fn required_limits(adapter: &wgpu::Limits, options: &Options) -> wgpu::Limits {
     let mut limits = wgpu::Limits::default().or_worse_values_from(adapter);
     let bytes = options.largest_array.unwrap_or(u64::MAX);
     limits.max_storage_buffer_binding_size = adapter.max_storage_buffer_binding_size.min(bytes);
-    limits.max_buffer_size = adapter.max_buffer_size.min(bytes);
+    // Parameter blocks have a buffer of their own that is larger than the arrays of a test.
+    limits.max_buffer_size = adapter.max_buffer_size.min(bytes.max(super::recorder::UNIFORMS));
     limits.max_compute_workgroup_storage_size =
         adapter.max_compute_workgroup_storage_size.min(options.workgroup_memory.unwrap_or(u32::MAX));
     let invocations = options.invocations.unwrap_or(u32::MAX);

@@ -27,6 +27,8 @@ const SLOT: u64 = 256;
 /// Slots of the uniform buffer for blocks that stay the same, and of the ring.
 const SLOTS: u64 = 65536;
 const RING: u64 = 512;
+/// Bytes of the largest uniform buffer, at least.
+pub(super) const UNIFORMS: u64 = SLOTS * SLOT;
 /// Groups of a dispatch in one dimension: WebGPU's floor.
 const GROUPS: u64 = 65535;
 

@@ -238,22 +238,31 @@ fn distance<F: Real>(a: &Parameters<F>, b: &Parameters<F>) -> f64 {
     a.iter().map(of_tensor).fold(0.0, f64::max)
 }
 
+/// A training step by a plan of its own; the backend goes from step to step, with the shaders that it has compiled.
+fn made<K: Kernels>(kernels: &mut Option<K>, network: &Network, wish: Wish, batch: &Batch<K::Real>) -> Made<K::Real> {
+    let mut core = core(kernels.take().unwrap(), network);
+    core.set_memory(Budget::Unbounded, wish);
+    let made = train(&mut core, batch);
+    let cut = core.cut().unwrap();
+    assert_eq!((cut.tape, cut.samples), (wish.tape.unwrap_or(cut.tape), wish.samples.unwrap_or(cut.samples)));
+    *kernels = Some(core.into_kernels());
+    made
+}
+
 /// Every tape, segments of any length: the same bits.
-pub fn cuts_change_no_bit<K: Kernels>(make: impl Fn() -> K, lengths: &[usize], samples: usize) {
+pub fn cuts_change_no_bit<K: Kernels>(kernels: K, lengths: &[usize], samples: usize) {
+    let mut kernels = Some(kernels);
     for (name, text) in NETWORKS {
         let network = network(text);
         for ragged in [false, true] {
             let batch = batch(samples, ragged);
-            let whole = train(&mut core(make(), &network), &batch);
+            let whole = made(&mut kernels, &network, Wish::default(), &batch);
             assert!(
                 whole.loss.is_finite() && whole.gradients.values().any(|g| g.values.iter().any(|v| v.to_f64() != 0.0))
             );
             for &steps in lengths {
                 for tape in [TapeKind::Whole, TapeKind::Replay] {
-                    let mut core = core(make(), &network);
-                    core.set_memory(Budget::Unbounded, wish(tape, steps, None));
-                    let cut = train(&mut core, &batch);
-                    assert_eq!(core.cut().unwrap().tape, tape);
+                    let cut = made(&mut kernels, &network, wish(tape, steps, None), &batch);
                     assert!(
                         cut == whole,
                         "{name}: {tape:?} in segments of {steps} steps, ragged {ragged}: {}",
@@ -281,12 +290,12 @@ fn different<F: Real>(a: &Made<F>, b: &Made<F>) -> String {
 
 /// Micro-batches of whole chunks: the same gradients to the bit; others, and what is summed over the samples for the
 /// metrics: to 1e-6.
-pub fn micro_batches_change_nothing<K: Kernels>(make: impl Fn() -> K, few: bool) {
-    let samples = 70;
+pub fn micro_batches_change_nothing<K: Kernels>(kernels: K, few: bool) {
+    let (samples, mut kernels) = (70, Some(kernels));
     for (name, text) in NETWORKS.into_iter().take(if few { 2 } else { NETWORKS.len() }) {
         let network = network(text);
         let batch = batch(samples, name.contains("every step"));
-        let whole = train(&mut core(make(), &network), &batch);
+        let whole = made(&mut kernels, &network, Wish::default(), &batch);
         for (micro, steps, tape) in [
             (32, STEPS, TapeKind::Whole),
             (64, 32, TapeKind::Replay),
@@ -297,10 +306,7 @@ pub fn micro_batches_change_nothing<K: Kernels>(make: impl Fn() -> K, few: bool)
             if few && micro < 32 {
                 continue;
             }
-            let mut core = core(make(), &network);
-            core.set_memory(Budget::Unbounded, wish(tape, steps, Some(micro)));
-            let cut = train(&mut core, &batch);
-            assert_eq!(core.cut().unwrap().samples, micro);
+            let cut = made(&mut kernels, &network, wish(tape, steps, Some(micro)), &batch);
             assert!((&cut.counts, &cut.activation) == (&whole.counts, &whole.activation), "{name}: {micro} samples");
             if micro >= 32 {
                 assert!(cut.gradients == whole.gradients, "{name}: {micro} samples: {}", different(&cut, &whole));
@@ -313,13 +319,13 @@ pub fn micro_batches_change_nothing<K: Kernels>(make: impl Fn() -> K, few: bool)
 
 #[test]
 fn segments_and_replay_change_no_bit() {
-    cuts_change_no_bit(Cpu::<f32>::new, &[1, 3, 32, 50], 7);
-    cuts_change_no_bit(Cpu::<f64>::new, &[32], 40);
+    cuts_change_no_bit(Cpu::<f32>::new(), &[1, 3, 32, 50], 7);
+    cuts_change_no_bit(Cpu::<f64>::new(), &[32], 40);
 }
 
 #[test]
 fn micro_batches_of_whole_chunks_change_no_bit() {
-    micro_batches_change_nothing(Cpu::<f32>::new, false);
+    micro_batches_change_nothing(Cpu::<f32>::new(), false);
 }
 
 #[test]
@@ -446,9 +452,9 @@ fn a_stream_goes_on_after_a_replayed_backward_pass() {
     }
 }
 
-/// What a plan says it takes, and what it takes.
-pub fn predictions_hold<K: Kernels>(make: impl Fn() -> K) {
-    for (name, text) in NETWORKS {
+/// What a plan says it takes, and what it takes, on a backend of its own each.
+pub fn predictions_hold<K: Kernels>(make: impl Fn() -> K, few: bool) {
+    for (name, text) in NETWORKS.into_iter().take(if few { 1 } else { NETWORKS.len() }) {
         let network = network(text);
         for wish in [
             Wish::default(),
@@ -459,7 +465,7 @@ pub fn predictions_hold<K: Kernels>(make: impl Fn() -> K) {
         ] {
             let mut core = core(make(), &network);
             core.set_memory(Budget::Unbounded, wish);
-            let batch = batch(70, false);
+            let batch = batch(if few { 40 } else { 70 }, false);
             core.train(&batch, &adam(0.01)).unwrap();
             core.train(&batch, &adam(0.01)).unwrap();
             let predicted = core.predicted_memory().unwrap() as f64;
@@ -472,7 +478,7 @@ pub fn predictions_hold<K: Kernels>(make: impl Fn() -> K) {
 
 #[test]
 fn the_plan_takes_what_it_says() {
-    predictions_hold(Cpu::<f32>::new);
+    predictions_hold(Cpu::<f32>::new, false);
 }
 
 #[test]
@@ -498,22 +504,22 @@ fn a_budget_is_kept_and_the_smallest_one_is_named() {
     }
 }
 
-#[test]
-fn a_device_that_runs_out_of_memory_gets_a_smaller_plan_and_the_same_numbers() {
+/// A device with room for a part of what a step takes goes on with less, and says so. `make` opens one with so many bytes.
+pub fn little_room_is_enough<K: Kernels>(make: impl Fn(Option<u64>) -> K) {
     let network = network(NETWORKS[0].1);
-    let batch = batch::<f32>(40, false);
-    let mut free = core(Cpu::new(), &network);
+    let batch = batch(40, false);
+    let mut free = core(make(None), &network);
     let whole = train(&mut free, &batch);
     let (_, all) = free.memory();
     for share in [3, 2] {
-        let mut core = core(Cpu::with_memory(all / 4 * share), &network);
+        let mut core = core(make(Some(all / 4 * share)), &network);
         let cut = train(&mut core, &batch);
         let error = distance(&whole.gradients, &cut.gradients);
         assert!(error < 1e-6, "{error:e}");
         let notices = core.notices();
         assert!(notices.iter().any(|notice| notice.contains("no room")), "{notices:?}");
     }
-    let mut core = core(Cpu::with_memory(all / 40), &network);
+    let mut core = core(make(Some(all / 40)), &network);
     assert!(matches!(core.forward(&batch).map(|_| ()), Err(Error::Memory { .. })));
 }
 
@@ -624,4 +630,24 @@ fn input_is_read_from_where_it_is() {
             assert!(made == whole, "{batch:?} {wish:?}: {}", different(&made, &whole));
         }
     }
+}
+
+#[test]
+fn a_device_that_runs_out_of_memory_gets_a_smaller_plan_and_the_same_numbers() {
+    little_room_is_enough(|memory| memory.map_or_else(Cpu::<f32>::new, Cpu::with_memory));
+}
+
+/// A device whose arrays may take so many bytes gets segments whose arrays do, of a longer sequence than the others, and
+/// the same bits.
+pub fn small_arrays_are_enough<K: Kernels>(free: K, bounded: K) {
+    let network = network(NETWORKS[0].1);
+    let spikes = noise(1000, 3, 20, 0.3, 5);
+    let batch = Batch::spikes(spikes).with_labels(labels(3, 4));
+    let whole = train(&mut core(free, &network), &batch);
+    let limit = bounded.largest_array();
+    let mut core = core(bounded, &network);
+    let cut = train(&mut core, &batch);
+    let steps = core.cut().unwrap().steps;
+    assert!(steps < 1000 && (steps * 3 * 64 * 4) as u64 <= limit, "{:?}", core.cut());
+    assert!(cut == whole, "{}", different(&cut, &whole));
 }

@@ -2,7 +2,7 @@
 
 mod activity;
 mod devices;
-mod memory;
+pub mod memory;
 mod readout;
 mod robust;
 mod stream;

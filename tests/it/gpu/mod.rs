@@ -4,6 +4,7 @@
 mod layer;
 mod limits;
 mod long;
+mod memory;
 mod order;
 mod reuse;
 mod shaders;
