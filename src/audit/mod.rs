@@ -12,8 +12,8 @@ pub use matrix::{Cell, Kind, Outcome, matrix, tapes_of};
 use crate::cpu::Cpu;
 use crate::engine::{Batch, Budget, Core, Gradient, Parameters, TapeKind, Tensor, Wish, shapes};
 use crate::error::Result;
-use crate::network::{Network, Parameter, Reduction};
-use crate::spikes::{Random, Trace};
+use crate::network::{Connection, Network, Parameter, Reduction};
+use crate::spikes::{Random, Raster, Trace};
 
 /// Largest error that passes: of the largest entry of a parameter's gradient.
 pub const ALLOWED: f64 = 1e-6;
@@ -193,8 +193,15 @@ pub fn tapes(network: &Network, options: Options) -> Result<Option<Tapes>> {
     });
     core.set_parameters(&single.collect())?;
     let (steps, samples) = (options.steps_of(&network), options.batch);
-    let spikes = (0..steps * samples * network.inputs).map(|_| f32::from(random.uniform() < 0.3)).collect();
-    let batch = Batch::values(Trace::new(steps, samples, network.inputs, spikes)?);
+    let spikes: Vec<u8> =
+        (0..steps * samples * network.inputs).map(|_| u8::from(random.uniform() < 0.3)).collect();
+    let batch = match network.layers[0].connection {
+        Connection::Dense => Batch::spikes(Raster::from_bytes(steps, samples, network.inputs, &spikes)?),
+        Connection::Current => {
+            let values = spikes.iter().map(|&spike| f32::from(spike)).collect();
+            Batch::values(Trace::new(steps, samples, network.inputs, values)?)
+        }
+    };
     let loss = Functional::draw(&network, steps * samples, &mut random).single();
     let mut gradients = |wish: Wish| -> Result<Option<Parameters>> {
         core.set_memory(Budget::Unbounded, wish);

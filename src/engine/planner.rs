@@ -37,7 +37,7 @@ pub struct Wish {
     pub tape: Option<TapeKind>,
     /// Steps of a segment.
     pub steps: Option<usize>,
-    /// Samples of a micro-batch.
+    /// Samples of a micro-batch; fewer where the sums over the batch cannot be cut there.
     pub samples: Option<usize>,
 }
 
@@ -234,7 +234,12 @@ impl<K: Kernels> Core<K> {
         }
         let mut all = Vec::new();
         let multiple = quantum(batch);
-        for samples in self.wish.samples.map_or(sizes(batch), |samples| vec![samples.clamp(1, batch)]) {
+        let sizes = match self.wish.samples {
+            // Rounded down to where the sums over the batch can be cut.
+            Some(most) => sizes(batch).into_iter().filter(|&samples| samples <= most.max(1)).take(1).collect(),
+            None => sizes(batch),
+        };
+        for samples in sizes {
             if samples < batch && streaming {
                 // A stream goes on from the state of all its samples.
                 continue;

@@ -33,6 +33,8 @@ fn without_a_file_it_prints_the_matrix() {
         assert!(text.lines().any(|line| line.starts_with(row)), "{row} is missing:\n{text}");
     }
     assert!(text.contains(", 0 wrong"), "{text}");
+    let tapes = text.lines().rfind(|line| line.starts_with("lapicque")).unwrap();
+    assert!(tapes.contains("no bit") && tapes.contains("e-"), "{tapes}");
 }
 
 #[test]

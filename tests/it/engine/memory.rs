@@ -602,6 +602,20 @@ fn truncated_updates_are_those_of_their_windows() {
 }
 
 #[test]
+fn any_wish_is_granted_or_rounded() {
+    let network = network(NETWORKS[0].1);
+    let batch = batch::<f32>(70, false);
+    let whole = train(&mut core(Cpu::new(), &network), &batch);
+    for (steps, samples) in [(0, 0), (7, 20), (33, 33), (1000, 50), (usize::MAX, usize::MAX)] {
+        let mut core = core(Cpu::new(), &network);
+        core.set_memory(Budget::Unbounded, wish(TapeKind::Replay, steps, Some(samples)));
+        let error = distance(&whole.gradients, &train(&mut core, &batch).gradients);
+        assert!(error < 1e-6, "{steps} steps, {samples} samples: {error:e}");
+        assert!(core.cut().unwrap().samples <= samples.max(1));
+    }
+}
+
+#[test]
 fn input_is_read_from_where_it_is() {
     let network = network(NETWORKS[0].1);
     let raster = noise(STEPS, 40, 20, 0.3, 5);
