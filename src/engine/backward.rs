@@ -222,7 +222,7 @@ impl<K: Kernels> Core<K> {
         }
         let (chi, above) = match &mut work.chi[..] {
             [only] => (only, None),
-            [even, odd] if l % 2 == 0 => (even, Some(odd)),
+            [even, odd] if l.is_multiple_of(2) => (even, Some(odd)),
             [even, odd, ..] => (odd, Some(even)),
             [] => unreachable!("made for training"),
         };
