@@ -1,6 +1,6 @@
 //! The matrix of the audit: every neuron with every reset form and surrogate, every readout and regulariser.
 
-use super::{ALLOWED, Options, audit};
+use super::{ALLOWED, Options, Tapes, audit, tapes};
 use crate::network::{
     Average, Inverse, Layer, Loss as Criterion, Network, NeuronKind, Of, Preset, Readout, Reduction, Regulariser,
     Reset, Surrogate, SurrogateKind, Term,
@@ -88,6 +88,31 @@ pub fn matrix(neurons: &[NeuronKind]) -> Vec<Cell> {
     }
     cells.par_iter_mut().enumerate().for_each(|(index, cell)| cell.outcome = measure(cell, index as u64));
     cells
+}
+
+/// What the tapes that save memory do to the gradients of each neuron's networks in `cells`: the worst of those that apply,
+/// and the number of them. None where the tape of the neuron is always whole.
+pub fn tapes_of(cells: &[Cell]) -> Vec<(NeuronKind, Option<(Tapes, usize)>)> {
+    let mut kinds: Vec<NeuronKind> = Vec::new();
+    for cell in cells {
+        if !kinds.contains(&cell.neuron) {
+            kinds.push(cell.neuron);
+        }
+    }
+    let of_kind = |kind: NeuronKind| {
+        let measured = cells.par_iter().enumerate().filter(|(_, cell)| cell.neuron == kind);
+        let measured = measured.filter(|(_, cell)| matches!(cell.outcome, Outcome::Measured { .. }));
+        let measured = measured.filter_map(|(index, cell)| {
+            let options = Options { steps: STEPS, batch: 2, seed: index as u64, drawn: true, ..Options::default() };
+            tapes(&network(cell), options).ok().flatten()
+        });
+        let all: Vec<Tapes> = measured.collect();
+        let replay = all.iter().map(|tapes| tapes.replay).fold(0.0, f64::max);
+        let number = all.len();
+        let worst = all.into_iter().max_by(|a, b| a.half.0.total_cmp(&b.half.0))?;
+        Some((Tapes { replay, ..worst }, number))
+    };
+    kinds.into_iter().map(|kind| (kind, of_kind(kind))).collect()
 }
 
 /// A readout of the matrix.

@@ -7,10 +7,10 @@
 
 mod matrix;
 
-pub use matrix::{Cell, Kind, Outcome, matrix};
+pub use matrix::{Cell, Kind, Outcome, matrix, tapes_of};
 
 use crate::cpu::Cpu;
-use crate::engine::{Batch, Budget, Core, Gradient, Parameters, shapes};
+use crate::engine::{Batch, Budget, Core, Gradient, Parameters, TapeKind, Tensor, Wish, shapes};
 use crate::error::Result;
 use crate::network::{Network, Parameter, Reduction};
 use crate::spikes::{Random, Trace};
@@ -157,6 +157,68 @@ pub fn audit(network: &Network, options: Options) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
+/// What the tapes that save memory do to the gradients of a network, in f32 on spikes: ‖Δ‖/‖g‖ of the parameter that
+/// differs most from what the whole tape gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tapes {
+    /// Replayed in segments: 0 where every bit is the same.
+    pub replay: f64,
+    /// In 16 bits, and the parameter.
+    pub half: (f64, String),
+    /// Steps of a segment.
+    pub segment: usize,
+}
+
+/// See [`Tapes`]. None where a neuron or a normalisation needs all steps at once, whose tape is always whole.
+///
+/// # Errors
+/// Those of [`Core::new`] and [`Core::forward`].
+pub fn tapes(network: &Network, options: Options) -> Result<Option<Tapes>> {
+    let mut network = network.clone();
+    learn_everything(&mut network);
+    let mut random = Random::new(options.seed, 4);
+    let mut core = Core::new(network.clone(), Cpu::<f32>::new(), Budget::Unbounded)?;
+    core.initialise(options.seed)?;
+    let mut parameters: Parameters<f64> = Parameters::new();
+    for (name, tensor) in core.parameters()? {
+        let values = tensor.values.iter().map(|&value| f64::from(value)).collect();
+        parameters.insert(name, Tensor { shape: tensor.shape, values });
+    }
+    if options.drawn {
+        draw(&network, &mut parameters, &mut random);
+    }
+    let single = parameters.into_iter().map(|(name, tensor)| {
+        let values = tensor.values.iter().map(|&value| value as f32).collect();
+        (name, Tensor { shape: tensor.shape, values })
+    });
+    core.set_parameters(&single.collect())?;
+    let (steps, samples) = (options.steps_of(&network), options.batch);
+    let spikes = (0..steps * samples * network.inputs).map(|_| f32::from(random.uniform() < 0.3)).collect();
+    let batch = Batch::values(Trace::new(steps, samples, network.inputs, spikes)?);
+    let loss = Functional::draw(&network, steps * samples, &mut random).single();
+    let mut gradients = |wish: Wish| -> Result<Option<Parameters>> {
+        core.set_memory(Budget::Unbounded, wish);
+        core.forward(&batch)?;
+        let kept = core.cut().is_some_and(|cut| wish.tape.is_none_or(|tape| tape == cut.tape));
+        core.backward(&loss)?;
+        Ok(if kept { Some(core.gradients()?) } else { None })
+    };
+    let segment = steps.div_ceil(3);
+    let (whole, replayed) = (gradients(Wish::default())?, Wish { steps: Some(segment), ..Wish::default() });
+    let replay = gradients(Wish { tape: Some(TapeKind::Replay), ..replayed })?;
+    let half = gradients(Wish { tape: Some(TapeKind::Half), ..replayed })?;
+    let (Some(whole), Some(replay), Some(half)) = (whole, replay, half) else { return Ok(None) };
+    let worst = |other: &Parameters| {
+        let of = |(name, tensor): (&String, &Tensor)| {
+            let pairs = tensor.values.iter().zip(&other[name].values).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+            let (d, n) = pairs.fold((0.0, 0.0), |(d, n), (a, b)| (d + (a - b) * (a - b), n + a * a));
+            (if n == 0.0 { d } else { (d / n).sqrt() }, name.clone())
+        };
+        whole.iter().map(of).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or_default()
+    };
+    Ok(Some(Tapes { replay: worst(&replay).0, half: worst(&half), segment }))
+}
+
 /// Switches off what stops a gradient elsewhere than at a reset (`detach_adaptation`, `detach_threshold`): no quotient of
 /// the forward pass gives such a gradient. Tells the places.
 pub fn let_through(network: &mut Network) -> Vec<String> {
@@ -248,6 +310,21 @@ impl Functional {
         for (layer, values) in self.spikes.iter().enumerate() {
             if let Some(values) = values {
                 gradient = gradient.with_spikes(layer, values.clone());
+            }
+        }
+        gradient
+    }
+
+    /// As a gradient in f32.
+    fn single(&self) -> Gradient {
+        let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
+        let mut gradient = Gradient::none();
+        for (layer, values) in self.potentials.iter().enumerate() {
+            gradient = gradient.with_potential(layer, single(values));
+        }
+        for (layer, values) in self.spikes.iter().enumerate() {
+            if let Some(values) = values {
+                gradient = gradient.with_spikes(layer, single(values));
             }
         }
         gradient

@@ -1,6 +1,7 @@
 //! What can be asked for.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use spikegrad::engine::{Budget, TapeKind, Wish};
 use std::path::PathBuf;
 
 /// Train spiking neural networks by surrogate gradients, on any GPU and without one.
@@ -25,6 +26,33 @@ pub enum Command {
     Audit(Audit),
     /// List the presets, or print one as the beginning of a network file
     Preset(Preset),
+    /// Measures what the engine needs
+    Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What is measured
+    #[arg(value_enum)]
+    pub what: Measure,
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Leaves out what takes minutes
+    #[arg(long)]
+    pub quick: bool,
+    /// Writes the numbers there as well (.json)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// One measurement, for a process of its own
+    #[arg(long, hide = true)]
+    pub one: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    /// Memory of training steps
+    Memory,
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +89,37 @@ pub struct Train {
     /// Directory of the data sets [default: $SPIKEGRAD_DATA]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub memory: Memory,
+}
+
+#[derive(Debug, Args)]
+pub struct Memory {
+    /// Memory of the run on its device: 512MiB, 2GiB, max, or auto (half of a machine's memory, 2GiB of a GPU's)
+    #[arg(long, default_value = "auto", value_name = "BYTES")]
+    pub memory: String,
+    /// What is kept of the potentials: whole or replay (to the same bits), or half (in 16 bits) [default: what fits]
+    #[arg(long, value_enum)]
+    pub tape: Option<Tape>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Tape {
+    Whole,
+    Half,
+    Replay,
+}
+
+impl Memory {
+    /// As the engine takes it.
+    pub fn parse(&self) -> spikegrad::Result<(Budget, Wish)> {
+        let tape = self.tape.map(|tape| match tape {
+            Tape::Whole => TapeKind::Whole,
+            Tape::Half => TapeKind::Half,
+            Tape::Replay => TapeKind::Replay,
+        });
+        Ok((self.memory.parse()?, Wish { tape, ..Wish::default() }))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +132,8 @@ pub struct Eval {
     /// Directory of the data sets [default: $SPIKEGRAD_DATA]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub memory: Memory,
 }
 
 #[derive(Debug, Args)]

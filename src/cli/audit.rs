@@ -3,7 +3,9 @@
 
 use super::arguments::Audit;
 use super::say;
-use spikegrad::audit::{ALLOWED, Cell, Options, Outcome, audit, has_gradient, let_through, matrix};
+use spikegrad::audit::{
+    ALLOWED, Cell, Options, Outcome, Tapes, audit, has_gradient, let_through, matrix, tapes, tapes_of,
+};
 use spikegrad::learn::Recipe;
 use spikegrad::network::NeuronKind;
 use spikegrad::{Error, Result};
@@ -54,6 +56,16 @@ fn of_network(arguments: &Audit) -> Result<()> {
             line.name, line.entries, line.largest, line.error
         ));
     }
+    say(&match tapes(&network, options)? {
+        None => "The tape is whole in any case: a layer needs all steps at once.".to_string(),
+        Some(Tapes { replay, half: (error, name), segment }) => {
+            let replayed = match replay {
+                0.0 => "the same bits".to_string(),
+                error => format!("gradients that differ by {error:.1e}"),
+            };
+            format!("Replayed in segments of {segment} steps: {replayed}. A tape of 16 bits: {error:.1e} ({name}).")
+        }
+    });
     let wrong: Vec<&str> = lines
         .iter()
         .filter(|line| line.error.is_nan() || line.error > ALLOWED)
@@ -106,6 +118,22 @@ fn of_everything(arguments: &Audit) -> Result<()> {
     ];
     for (title, key) in kinds {
         table(title, &cells, key);
+    }
+    say("What tapes that save memory change of the gradients, ‖Δ‖/‖g‖ in f32, worst of all networks");
+    say(&format!("{:<20}  networks  replayed   16 bits", "neuron"));
+    let tapes = tapes_of(&cells);
+    for (kind, measured) in &tapes {
+        say(&match measured {
+            None => format!("{:<20}  its tape is always whole: it needs all steps at once", kind.name()),
+            Some((Tapes { replay, half, .. }, networks)) => {
+                let replay = if *replay == 0.0 { "no bit".to_string() } else { format!("{replay:.1e}") };
+                format!("{:<20}  {networks:>8}  {replay:>8}  {:>8.1e}", kind.name(), half.0)
+            }
+        });
+    }
+    say("");
+    if let Some((kind, _)) = tapes.iter().find(|(_, own)| own.as_ref().is_some_and(|(tapes, _)| tapes.replay != 0.0)) {
+        return Err(Error::Audit(format!("a replayed tape changes the gradients of {}", kind.name())));
     }
     let wrong: Vec<&Cell> = cells.iter().filter(|cell| !cell.outcome.passes()).collect();
     say(&format!(

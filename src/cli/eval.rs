@@ -22,6 +22,8 @@ pub fn run(arguments: Eval) -> Result<()> {
     let split = recipe.data.load(recipe.train.seed)?;
     let mut trainer = Trainer::new(recipe, split, device)?;
     trainer.restore(checkpoint)?;
+    let (budget, wish) = arguments.memory.parse()?;
+    trainer.engine().set_memory(budget, wish);
     say(&format!("device   {}", trainer.device()));
     let parameters = trainer.use_best()?;
     say(&format!("run      {}, parameters: {parameters}", directory.path().display()));

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod audit;
+mod bench;
 mod devices;
 mod eval;
 mod grad;
@@ -48,6 +49,7 @@ fn run(command: Command) -> Result<()> {
         Command::Grad(arguments) => grad::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Preset(arguments) => preset::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     }
 }
 

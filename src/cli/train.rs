@@ -4,13 +4,14 @@ use super::arguments::Train;
 use super::progress::Bar;
 use super::{picture, report, say};
 use spikegrad::engine::Device;
-use spikegrad::io::{Checkpoint, RunDirectory};
+use spikegrad::io::{Checkpoint, RunDirectory, write_whole};
 use spikegrad::learn::{Recipe, Trainer, learned_parameters};
 use spikegrad::{Error, Result};
 use std::path::{Path, PathBuf};
 
 pub fn run(arguments: Train) -> Result<()> {
     let device: Device = arguments.device.parse()?;
+    let (budget, wish) = arguments.memory.parse()?;
     let (mut recipe, existing) = plan(&arguments)?;
     if let Some(directory) = data_directory(arguments.data.as_deref()) {
         recipe.data.set_directory(directory);
@@ -18,6 +19,7 @@ pub fn run(arguments: Train) -> Result<()> {
     recipe.validate()?;
     let split = recipe.data.load(recipe.train.seed)?;
     let mut trainer = Trainer::new(recipe, split, device)?;
+    let planned = trainer.plan(budget, wish)?;
     // Held to the end of this function.
     let (directory, _lock) = match existing {
         Some(directory) => {
@@ -31,11 +33,14 @@ pub fn run(arguments: Train) -> Result<()> {
         }
     };
     introduce(&trainer, &directory);
+    planned.lines().take(2).zip(["memory  ", "plan    "]).for_each(|(line, name)| say(&format!("{name} {line}")));
+    write_whole(&directory.file("plan.txt"), planned.as_bytes())?;
     let done = trainer.progress().epoch;
     let bar = Bar::new(&trainer);
     let mut history = directory.cut_metrics(done)?;
     while !trainer.finished() {
         let metrics = trainer.epoch(|moment| bar.moment(&moment)).map_err(|error| last_good(error, &directory))?;
+        trainer.engine().notices().iter().for_each(|notice| say(&format!("memory   {notice}")));
         directory.append(&metrics)?;
         trainer.checkpoint()?.save(directory.checkpoint())?;
         bar.epoch(&metrics);

@@ -145,8 +145,8 @@ pub fn adjoint_row<F: Float>(
             let after = lambda[j];
             let new = sigma[j].fma(rho[j], R::carry(k.beta[j], s[j]) * after);
             let gated = if lag { R::gate(s[j]) * after } else { R::gate(s_before[j]) * new };
-            lambda[j] = new;
-            let current = k.alpha[j].fma(mu[j], k.gamma[j] * gated);
+            lambda[j] = new.settled();
+            let current = k.alpha[j].fma(mu[j], k.gamma[j] * gated).settled();
             mu[j] = current;
             chi[j] = current;
         }
@@ -168,8 +168,8 @@ pub fn adjoint_row<F: Float>(
             let after = lambda[j];
             let new = g[j] + sigma[j].fma(rho[j], R::carry(k.beta[j], s[j]) * after);
             let gated = if lag { R::gate(s[j]) * after } else { R::gate(s_before[j]) * new };
-            lambda[j] = new;
-            let current = k.alpha[j].fma(mu[j], k.gamma[j] * gated);
+            lambda[j] = new.settled();
+            let current = k.alpha[j].fma(mu[j], k.gamma[j] * gated).settled();
             mu[j] = current;
             chi[j] = current;
         }
@@ -198,8 +198,8 @@ pub fn leak_row<F: Float>(lag: usize, k: Constants<F>, g: Option<&[F]>, lambda: 
         for j in 0..n {
             let after = lambda[j];
             let new = k.beta[j].fma(after, g(j));
-            lambda[j] = new;
-            let current = k.alpha[j].fma(mu[j], k.gamma[j] * if lag { after } else { new });
+            lambda[j] = new.settled();
+            let current = k.alpha[j].fma(mu[j], k.gamma[j] * if lag { after } else { new }).settled();
             mu[j] = current;
             chi[j] = current;
         }

@@ -252,6 +252,9 @@ impl<F: Float> Carry<F> {
                 stride,
             },
         );
+        for state in carry.iter_mut() {
+            *state = state.settled();
+        }
         if let (Some(sums), true) = (sums, model.normalised) {
             let (before, after) = sums.split_at_mut(GAMMA * stride);
             for (beta, &gamma) in before[BETA * stride..][..len].iter_mut().zip(&after[..len]) {
@@ -267,7 +270,7 @@ impl<F: Float> Carry<F> {
 /// μ_t = α μ_{t+1} + dL/dJ, which is χ_t.
 fn through_synapse<F: Float>(alpha: &[F], drive: &[F], mu: &mut [F], chi: &mut [F]) {
     for j in 0..drive.len() {
-        mu[j] = alpha[j].fma(mu[j], drive[j]);
+        mu[j] = alpha[j].fma(mu[j], drive[j]).settled();
         chi[j] = mu[j];
     }
 }

@@ -56,6 +56,36 @@ pub enum Budget {
     Bytes(u64),
 }
 
+impl FromStr for Budget {
+    type Err = Error;
+
+    /// `auto`, `max`, or bytes: `512MiB`, `1.5GiB`, `64MB`, `1000000`.
+    fn from_str(text: &str) -> Result<Self> {
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+            "auto" if number.is_empty() => return Ok(Budget::Auto),
+            "max" if number.is_empty() => return Ok(Budget::Unbounded),
+            "" | "b" => 1.0,
+            "kb" => 1e3,
+            "mb" => 1e6,
+            "gb" => 1e9,
+            "kib" | "k" => 1024.0,
+            "mib" | "m" => 1024.0 * 1024.0,
+            "gib" | "g" => 1024.0 * 1024.0 * 1024.0,
+            _ => 0.0,
+        };
+        match number.parse::<f64>() {
+            Ok(number) if unit > 0.0 && (1.0..1e18).contains(&(number * unit)) => {
+                Ok(Budget::Bytes((number * unit) as u64))
+            }
+            _ => Err(Error::Input(format!(
+                "unknown amount of memory \"{text}\": use 512MiB, 2GiB, a number of bytes, auto or max"
+            ))),
+        }
+    }
+}
+
 /// The processor and the threads of the CPU backend, in one line.
 pub(super) fn describe_cpu() -> String {
     let threads = rayon::current_num_threads();

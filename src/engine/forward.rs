@@ -94,6 +94,11 @@ impl<K: Kernels> Core<K> {
     /// # Errors
     /// As [`Core::forward`]; the number of samples must not change within a stream.
     pub fn stream(&mut self, batch: &Batch<K::Real>) -> Result<Outputs<'_, K>> {
+        self.can_stream()?;
+        self.run(batch, Mode::Stream)
+    }
+
+    fn can_stream(&self) -> Result<()> {
         for (index, layer) in self.network.layers.iter().enumerate() {
             if layer.neuron.kind.over_time() {
                 let name = layer.neuron.kind.name();
@@ -101,7 +106,45 @@ impl<K: Kernels> Core<K> {
                 return Err(Error::Input(message));
             }
         }
-        self.run(batch, Mode::Stream)
+        Ok(())
+    }
+
+    /// Moves the state of a stream on over `batch`: nothing is counted, read out or kept for a backward pass.
+    pub(super) fn pass_over(&mut self, batch: &Batch<K::Real>) -> Result<()> {
+        self.can_stream()?;
+        let sequence = self.check(batch)?;
+        let index = self.begin_stream(sequence)?;
+        self.plans[index].loaded = None;
+        self.plans[index].streamed = true;
+        (self.taped, self.trained, self.input) = (false, false, None);
+        let samples = 0..sequence.batch;
+        for (segment, steps) in self.plans[index].segments().enumerate() {
+            let at = At { index, micro: 0, segment, steps, samples: samples.clone() };
+            self.load_input(&at, &batch.input)?;
+            self.run_segment(&at, None)?;
+            self.kernels.submit();
+        }
+        self.last = Some(sequence);
+        Ok(())
+    }
+
+    /// The plan of a stream's next piece, in the state that the last one left.
+    fn begin_stream(&mut self, sequence: Sequence) -> Result<usize> {
+        if self.last == Some(sequence) && self.carried.is_none() {
+            let plan = &self.plans[self.last_plan()?];
+            if plan.batches().len() > 1 || !plan.cut.keeps_input || !plan.training {
+                // Another plan will go on from it.
+                self.carried = Some(self.state()?);
+            }
+        }
+        let carried = self.take_state(sequence)?;
+        let index = self.plan(sequence, true, true)?;
+        match carried {
+            Some(state) => self.write_state(index, &state),
+            None if self.last != Some(sequence) => self.reset(index),
+            None => self.advance(index),
+        }
+        Ok(index)
     }
 
     fn run(&mut self, batch: &Batch<K::Real>, mode: Mode) -> Result<Outputs<'_, K>> {
@@ -109,15 +152,16 @@ impl<K: Kernels> Core<K> {
         let supplied = self.check_answers(batch, sequence)?;
         let ragged = batch.lengths.as_ref().is_some_and(|all| all.iter().any(|&own| own as usize != sequence.steps));
         let online = self.online(ragged);
-        let carried = if mode == Mode::Stream { self.take_state(sequence)? } else { None };
-        let index = self.plan(sequence, mode != Mode::Infer, mode == Mode::Stream)?;
+        let index = match mode {
+            Mode::Stream => self.begin_stream(sequence)?,
+            _ => {
+                let index = self.plan(sequence, mode == Mode::Train, false)?;
+                self.reset(index);
+                index
+            }
+        };
         // The readout reads the trace: it is kept even where nothing else is.
         let traced = self.objectives.reads_potential(online);
-        match carried {
-            Some(state) => self.write_state(index, &state),
-            None if mode != Mode::Stream || self.last != Some(sequence) => self.reset(index),
-            None => self.advance(index),
-        }
         self.upload(index, batch, supplied, online)?;
         let answers = self.questions(batch, sequence, supplied);
         let (steps, input) = batch.seen()?;
@@ -139,7 +183,7 @@ impl<K: Kernels> Core<K> {
         plan.streamed |= mode == Mode::Stream;
         let whole = plan.batches().len() == 1;
         // What has to be read again is held.
-        self.input = (!whole || !plan.cut.keeps_input).then(|| batch.input.clone());
+        self.input = (self.taped && (!whole || !plan.cut.keeps_input)).then(|| batch.input.clone());
         for (micro, samples) in self.plans[index].batches().enumerate() {
             self.reshape(index, samples.len());
             if micro > 0 {

@@ -20,6 +20,7 @@ mod plan;
 mod planner;
 mod readout;
 mod state;
+mod truncated;
 mod update;
 
 pub use batch::{Batch, Input};
@@ -31,8 +32,9 @@ pub use initialise::initialise;
 pub use metrics::{LayerActivity, StepMetrics};
 pub use parameters::{OptimiserState, Parameters, Tensor, shapes};
 pub use plan::{Cut, Sequence, TapeKind};
-pub use planner::{Wish, mebibytes};
+pub use planner::{Wish, human_bytes};
 pub use state::{NeuronState, State};
+pub use truncated::Truncation;
 pub use update::Optimiser;
 
 use crate::cpu::Cpu;
@@ -137,6 +139,44 @@ impl Engine {
     /// The plan of the last batch as text.
     pub fn plan_text(&self) -> String {
         each!(&self.inner, core => core.plan_text())
+    }
+
+    /// Bounds the memory of everything from the next batch on (see [`Core::set_memory`]).
+    pub fn set_memory(&mut self, budget: Budget, wish: Wish) {
+        each!(&mut self.inner, core => core.set_memory(budget, wish));
+    }
+
+    /// See [`Core::prepare`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare(&mut self, sequence: Sequence, training: bool) -> Result<String> {
+        each!(&mut self.inner, core => core.prepare(sequence, training))
+    }
+
+    /// See [`Core::notices`].
+    pub fn notices(&mut self) -> Vec<String> {
+        each!(&mut self.inner, core => core.notices())
+    }
+
+    /// See [`Core::cut`].
+    pub fn cut(&self) -> Option<Cut> {
+        each!(&self.inner, core => core.cut())
+    }
+
+    /// See [`Core::memory`].
+    pub fn memory(&self) -> (u64, u64) {
+        each!(&self.inner, core => core.memory())
+    }
+
+    /// See [`Core::predicted_memory`].
+    pub fn predicted_memory(&self) -> Option<u64> {
+        each!(&self.inner, core => core.predicted_memory())
+    }
+
+    /// See [`Core::kept_bytes`].
+    pub fn kept_bytes(&self) -> Option<f64> {
+        each!(&self.inner, core => core.kept_bytes())
     }
 
     /// See [`Core::initialise`].
@@ -286,6 +326,14 @@ impl Engine {
     /// As [`Engine::forward`] and [`Engine::backward`].
     pub fn train(&mut self, batch: &Batch, optimiser: &Optimiser) -> Result<()> {
         each!(&mut self.inner, core => core.train(batch, optimiser))
+    }
+
+    /// See [`Core::train_truncated`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn train_truncated(&mut self, batch: &Batch, optimiser: &Optimiser, truncation: Truncation) -> Result<()> {
+        each!(&mut self.inner, core => core.train_truncated(batch, optimiser, truncation))
     }
 
     /// See [`Core::metrics`].

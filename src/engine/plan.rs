@@ -442,10 +442,11 @@ impl<'a, K: Kernels> Draft<'a, K> {
             _ => None,
         };
         let traced = if training && reads { rows(steps, pad(self.layers[top].units)) } else { 0 };
-        let columns = widest(&|_, layer| pad(layer.columns));
         let mut chi = Vec::new();
         if training {
-            for _ in 0..self.layers.len().min(2) {
+            // Of every other layer.
+            for turn in 0..self.layers.len().min(2) {
+                let columns = widest(&|l, layer| if l % 2 == turn { pad(layer.columns) } else { 0 });
                 chi.push(memory.values("adjoint", rows(steps + FUTURE, columns))?);
             }
         }

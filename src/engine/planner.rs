@@ -14,10 +14,17 @@ const ACTIVE: f64 = 0.05;
 /// Work of a segment besides that of its steps, in multiply-adds: what starting its kernels costs.
 const SEGMENT: f64 = 4e5;
 
+/// Samples with which a dense product runs at half its speed: with few of them its weights are read for little work.
+const FEW: f64 = 8.0;
+/// Samples from which on it runs at full speed.
+const MANY: f64 = 128.0;
+
 /// Multiply-adds of a step of a sample.
 struct Work {
     forward: f64,
     backward: f64,
+    /// Those of the backward pass that are dense products.
+    dense: f64,
     /// Numbers of all weight gradients, which every segment reads and writes.
     weights: f64,
 }
@@ -124,7 +131,7 @@ impl<K: Kernels> Core<K> {
     }
 
     fn work_of(&self, sequence: Sequence) -> Work {
-        let (mut forward, mut backward, mut weights) = (0.0, 0.0, 0.0);
+        let (mut forward, mut backward, mut dense_work, mut weights) = (0.0, 0.0, 0.0, 0.0);
         for (l, layer) in self.layers.iter().enumerate() {
             let (units, columns) = (layer.units as f64, layer.columns as f64);
             let dense = l == 0 && sequence.input == ActivityKind::Values && layer.projection == Projection::Dense;
@@ -140,14 +147,15 @@ impl<K: Kernels> Core<K> {
             let towards = if l > 0 { layer.inputs as f64 * columns } else { 0.0 };
             let own = if layer.recurrent.is_some() { units * columns } else { 0.0 };
             backward += towards + own + drive + 20.0 * units;
+            dense_work += towards + own;
             weights += layer.weights_len as f64 + if layer.recurrent.is_some() { units * columns } else { 0.0 };
         }
-        Work { forward, backward, weights }
+        Work { forward, backward, dense: dense_work, weights }
     }
 
     /// The time that a cut takes, as a multiple of that of a plan in one piece.
     fn cost(&self, sequence: Sequence, cut: Cut, training: bool) -> f64 {
-        let Work { forward, backward, weights } = self.work_of(sequence);
+        let Work { forward, backward, dense, weights } = self.work_of(sequence);
         let cells = (sequence.steps * sequence.batch) as f64;
         let segments = pieces(sequence.steps, cut.steps).len() as f64;
         let batches = pieces(sequence.batch, cut.samples).len() as f64;
@@ -160,6 +168,8 @@ impl<K: Kernels> Core<K> {
             if batches > 1.0 {
                 // All micro-batches but the one that stands in the arrays run again.
                 more += cells * forward * (batches - 1.0) / batches;
+                let slow = |samples: usize| 1.0 + FEW / (samples as f64).min(MANY);
+                more += cells * dense * (slow(cut.samples) / slow(sequence.batch) - 1.0);
             }
             if cut.tape == TapeKind::Half {
                 more += cells * self.layers.iter().map(|layer| 4.0 * layer.units as f64).sum::<f64>();
@@ -232,6 +242,10 @@ impl<K: Kernels> Core<K> {
             let lengths = self.wish.steps.map_or(lengths(steps, multiple), |length| vec![length.clamp(1, steps)]);
             for length in lengths {
                 for &tape in &tapes {
+                    if tape == TapeKind::Half && self.wish.steps.is_none() && length > multiple.max(steps / 8) {
+                        // One segment has its tape as it is: a long one would save nothing.
+                        continue;
+                    }
                     let cut = Cut { steps: length, samples, tape, keeps_input: true };
                     if samples == batch {
                         all.push(cut);
@@ -282,7 +296,7 @@ impl<K: Kernels> Core<K> {
             let least = cuts.iter().map(|cut| self.measured(sequence, *cut, training).1).min().unwrap_or(u64::MAX);
             let remedy = format!(
                 "the device takes {} in one array, however the batch is cut: use a smaller network or another device",
-                mebibytes(limit)
+                human_bytes(limit)
             );
             return Err(Error::Memory { what, needed: least, remedy });
         };
@@ -290,8 +304,8 @@ impl<K: Kernels> Core<K> {
         let remedy = match self.budget {
             Budget::Bytes(budget) if self.ceiling.is_none() => format!(
                 "the budget is {}: the smallest that would do is {} ({needed} bytes), weights and optimiser included",
-                mebibytes(budget),
-                mebibytes(needed)
+                human_bytes(budget),
+                human_bytes(needed)
             ),
             _ => "the device has no room for it: use fewer steps, a smaller batch or a smaller network".into(),
         };
@@ -355,8 +369,8 @@ impl<K: Kernels> Core<K> {
         let least = self.plan_bytes(sequence, smaller, training);
         self.notices.push(format!(
             "the device has no room for a plan of {}: going on with {}, to the same numbers",
-            mebibytes(bytes),
-            mebibytes(least)
+            human_bytes(bytes),
+            human_bytes(least)
         ));
         Some(())
     }
@@ -371,7 +385,7 @@ impl<K: Kernels> Core<K> {
         self.plans.clear();
         self.last = None;
         self.ceiling = Some(self.ceiling.unwrap_or(u64::MAX).min(all.max(needed)));
-        let given = mebibytes(needed);
+        let given = human_bytes(needed);
         self.notices
             .push(format!("the device has no room for {given} more: going on with smaller plans, to the same numbers"));
         true
@@ -394,6 +408,15 @@ impl<K: Kernels> Core<K> {
                 self.last = None;
             }
         }
+    }
+
+    /// Makes the plan for batches of this size before the first one comes, and tells it.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] with the smallest budget that would do.
+    pub fn prepare(&mut self, sequence: Sequence, training: bool) -> Result<String> {
+        let index = self.plan(sequence, training, false)?;
+        Ok(self.text_of(index))
     }
 
     /// What was done about memory on the way, since the last call: a device that had no room, and what was made smaller.
@@ -419,6 +442,38 @@ impl<K: Kernels> Core<K> {
         (self.kernels.allocated(), self.kernels.peak())
     }
 
+    /// Bytes for each neuron and step of the last batch that are kept between its forward and its backward pass: spikes,
+    /// states between segments, tapes. (Of one micro-batch at a time.)
+    pub fn kept_bytes(&self) -> Option<f64> {
+        let last = self.last?;
+        let plan = self.plans.iter().find(|plan| plan.sequence == last)?;
+        let real = size_of::<K::Real>();
+        let samples = plan.cut.samples.min(last.batch);
+        let mut bytes = 0;
+        for (layer, state) in plan.layers.iter().zip(&self.layers) {
+            let row = pad(state.units);
+            let spikes = match state.model.activity() {
+                ActivityKind::Raster => row / 8,
+                _ => row,
+            };
+            let steps = last.steps + HISTORY * plan.segments().len();
+            bytes += if state.model.spiking { steps * spikes } else { 0 };
+            let Some(training) = &layer.training else { continue };
+            let states = (plan.segments().len() + 1) * state.states() + FUTURE;
+            bytes += if training.states.is_some() { states * row * real } else { 0 };
+            bytes += last.steps
+                * row
+                * state.tapes()
+                * match plan.cut.tape {
+                    TapeKind::Whole => real,
+                    TapeKind::Half => 2,
+                    TapeKind::Replay => 0,
+                };
+        }
+        let cells = last.steps * samples * self.layers.iter().map(|layer| layer.units).sum::<usize>();
+        Some((bytes * samples) as f64 / cells as f64)
+    }
+
     /// Bytes that all arrays take by the plan of the last batch: what is there besides plans, and the plan.
     pub fn predicted_memory(&self) -> Option<u64> {
         let last = self.last?;
@@ -431,15 +486,21 @@ impl<K: Kernels> Core<K> {
     /// The plan of the last forward pass as text: how the batch is cut, and a line for each layer.
     pub fn plan_text(&self) -> String {
         let Some(sequence) = self.last else { return "no plan yet: it is made by the first batch\n".into() };
-        let Some(plan) = self.plans.iter().find(|plan| plan.sequence == sequence) else { return String::new() };
+        let Some(index) = self.plans.iter().position(|plan| plan.sequence == sequence) else { return String::new() };
+        self.text_of(index)
+    }
+
+    fn text_of(&self, index: usize) -> String {
+        let plan = &self.plans[index];
+        let sequence = plan.sequence;
         let Sequence { steps, batch, .. } = sequence;
         let Cut { samples, tape, keeps_input, .. } = plan.cut;
         let bytes = self.plan_bytes(sequence, plan.cut, plan.training);
         let fixed = self.kernels.allocated().saturating_sub(bytes);
         let mut text = format!(
             "{steps} steps × {batch} samples: {} besides {} of weights, gradients and optimiser\n",
-            mebibytes(bytes),
-            mebibytes(fixed)
+            human_bytes(bytes),
+            human_bytes(fixed)
         );
         let (segments, batches) = (plan.segments().len(), plan.batches().len());
         let cut = match (segments, batches) {
@@ -472,10 +533,14 @@ impl<K: Kernels> Core<K> {
     }
 }
 
-/// Bytes for people.
-pub fn mebibytes(bytes: u64) -> String {
-    let mib = bytes as f64 / f64::from(1 << 20);
-    if mib < 100.0 { format!("{mib:.1} MiB") } else { format!("{mib:.0} MiB") }
+/// Bytes for people: `1.5 MiB`.
+pub fn human_bytes(bytes: u64) -> String {
+    let kib = bytes as f64 / 1024.0;
+    match kib {
+        ..1000.0 => format!("{kib:.1} KiB"),
+        ..100_000.0 => format!("{:.1} MiB", kib / 1024.0),
+        _ => format!("{:.0} MiB", kib / 1024.0),
+    }
 }
 
 fn name(form: Form) -> String {

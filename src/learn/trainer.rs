@@ -3,7 +3,9 @@
 use super::batches::EVALUATION;
 use super::{Recipe, Schedule};
 use crate::data::{DataSet, Split, order};
-use crate::engine::{Budget, Device, Engine, Gradient, LayerActivity, Optimiser, Parameters, StepMetrics, shapes};
+use crate::engine::{
+    Budget, Device, Engine, Gradient, LayerActivity, Optimiser, Parameters, StepMetrics, Wish, shapes,
+};
 use crate::error::{Error, Result};
 use crate::io::{ActivityMetrics, Best, Checkpoint, EpochMetrics, Progress};
 use crate::network::Network;
@@ -128,6 +130,17 @@ impl Trainer {
         engine.set_groups(&groups)?;
         let progress = Progress::start(recipe.to_toml(), recipe.train.seed);
         Ok(Trainer { recipe, split, engine, progress, best: None })
+    }
+
+    /// Bounds the memory of the run, makes the plan of its batches, and tells it.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] with the smallest budget that would do.
+    pub fn plan(&mut self, budget: Budget, wish: Wish) -> Result<String> {
+        self.engine.set_memory(budget, wish);
+        let samples: Vec<usize> = (0..self.recipe.train.batch.min(self.split.train.len())).collect();
+        let (sequence, _) = self.recipe.batch(&self.split.train, &samples, 0)?.sequence();
+        self.engine.prepare(sequence, true)
     }
 
     /// Goes on where `checkpoint` was taken, to the same bits as if it had never stopped.

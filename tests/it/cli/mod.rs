@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod grad;
+mod memory;
 mod run;
 
 use std::path::Path;

@@ -3,10 +3,11 @@
 use super::{adam, labels, noise};
 use spikegrad::Error;
 use spikegrad::cpu::Cpu;
-use spikegrad::engine::{Batch, Budget, Core, Gradient, Parameters, TapeKind, Tensor, Wish};
+use spikegrad::engine::{Batch, Budget, Core, Gradient, Parameters, State, TapeKind, Tensor, Truncation, Wish};
 use spikegrad::kernels::{Kernels, Real, quantum};
 use spikegrad::network::Network;
-use spikegrad::spikes::{Random, Trace};
+use spikegrad::spikes::{Events, Random, RasterFile, Source, Trace};
+use std::sync::Arc;
 
 /// Networks that between them have every state that a segment must hand over: synapses, lags, differentiated resets, own
 /// states of neurons, learned constants, thresholds that adapt, several spikes a step, dropout, regularisers that couple the
@@ -520,6 +521,115 @@ pub fn little_room_is_enough<K: Kernels>(make: impl Fn(Option<u64>) -> K) {
     }
     let mut core = core(make(Some(all / 40)), &network);
     assert!(matches!(core.forward(&batch).map(|_| ()), Err(Error::Memory { .. })));
+}
+
+#[test]
+fn a_million_steps_take_as_much_memory_as_a_thousand() {
+    let text = r#"
+        inputs = 3
+        [[layer]]
+        units = 5
+        recurrent = true
+        neuron = { kind = "cuba_lif" }
+        [[layer]]
+        units = 2
+    "#;
+    let network = network(text);
+    let mut core = core(Cpu::<f32>::new(), &network);
+    let truncation = Truncation { window: 200, stride: 100 };
+    let mut first = None;
+    for piece in 0..1000 {
+        let batch = Batch::spikes(noise(1000, 1, 3, 0.1, piece % 7)).with_labels(vec![(piece % 2) as u32]);
+        if piece % 2 == 0 {
+            core.train_truncated(&batch, &adam(1e-4), truncation).unwrap();
+        } else {
+            core.stream(&batch).unwrap();
+        }
+        if piece == 3 {
+            first = Some(core.memory());
+        }
+        core.metrics().unwrap();
+    }
+    assert_eq!(Some(core.memory()), first);
+}
+
+#[test]
+fn truncated_updates_are_those_of_their_windows() {
+    let network = network(NETWORKS[0].1);
+    let all = batch::<f32>(6, false);
+    let optimiser = adam(0.01);
+    for (window, stride) in [(30, 30), (40, 20), (75, 25), (32, 10), (100, 75)] {
+        let mut core = core(Cpu::new(), &network);
+        core.train_truncated(&all, &optimiser, Truncation { window, stride }).unwrap();
+        // By hand: the state before each window is that which the parameters of the update before made of it.
+        let mut hand = super::memory::core(Cpu::new(), &network);
+        let (mut begin, mut start) = (0, None);
+        let resume = |hand: &mut Core<Cpu<f32>>, state: &Option<State>| {
+            hand.reset_state();
+            if let Some(state) = state {
+                hand.set_state(state.clone()).unwrap();
+            }
+        };
+        for end in (stride..STEPS + stride).step_by(stride).map(|end| end.min(STEPS)) {
+            let next = (end + stride).min(STEPS).saturating_sub(window);
+            let mut after = start.clone();
+            if next > begin {
+                resume(&mut hand, &start);
+                hand.stream(&all.steps(begin..next).unwrap()).unwrap();
+                after = Some(hand.state().unwrap());
+            }
+            resume(&mut hand, &start);
+            hand.stream(&all.steps(begin..end).unwrap()).unwrap();
+            hand.backward(&Gradient::loss()).unwrap();
+            // Where windows do not overlap, the state goes on from the pass itself.
+            if next == end {
+                after = Some(hand.state().unwrap());
+            }
+            hand.step(&optimiser).unwrap();
+            (begin, start) = (next, after);
+        }
+        assert!(core.parameters().unwrap() == hand.parameters().unwrap(), "window {window}, stride {stride}");
+    }
+    let mut core = core(Cpu::new(), &network);
+    let whole = Truncation { window: STEPS, stride: STEPS };
+    core.train_truncated(&all, &optimiser, whole).unwrap();
+    let mut plain = super::memory::core(Cpu::new(), &network);
+    plain.train(&all, &optimiser).unwrap();
+    assert!(core.parameters().unwrap() == plain.parameters().unwrap());
+    for (window, stride) in [(5, 0), (5, 6)] {
+        assert!(core.train_truncated(&all, &optimiser, Truncation { window, stride }).is_err());
+    }
+}
+
+#[test]
+fn input_is_read_from_where_it_is() {
+    let network = network(NETWORKS[0].1);
+    let raster = noise(STEPS, 40, 20, 0.3, 5);
+    let held = Batch::spikes(raster.clone()).with_labels(labels(40, 4));
+    let events: Vec<Vec<(u32, u32)>> = (0..40)
+        .map(|b| {
+            let cells = (0..STEPS).flat_map(|t| (0..20).map(move |n| (t, n)));
+            cells.filter(|&(t, n)| raster.get(t, b, n)).map(|(t, n)| (t as u32, n as u32)).collect()
+        })
+        .collect();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("spikes.safetensors");
+    RasterFile::write(&path, &raster, None).unwrap();
+    let sources: [Arc<dyn Source>; 3] = [
+        Arc::new(raster),
+        Arc::new(Events::new(STEPS, 20, &events).unwrap()),
+        Arc::new(RasterFile::open(&path).unwrap()),
+    ];
+    let whole = train(&mut core(Cpu::<f32>::new(), &network), &held);
+    for source in sources {
+        let batch = Batch::source(source).with_labels(labels(40, 4));
+        for wish in [Wish::default(), wish(TapeKind::Replay, 32, None), wish(TapeKind::Whole, 32, Some(32))] {
+            let mut core = core(Cpu::<f32>::new(), &network);
+            core.set_memory(Budget::Unbounded, wish);
+            let made = train(&mut core, &batch);
+            assert!(made == whole, "{batch:?} {wish:?}: {}", different(&made, &whole));
+        }
+    }
 }
 
 #[test]
