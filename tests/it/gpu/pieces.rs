@@ -152,6 +152,24 @@ fn weights_in_several_arrays_train_to_the_same_bits() {
     same("values", &run(&mut bounded, &layers(1), &batch, ADAM), &expected, 0.0);
 }
 
+/// 288 rows of 128 in an array, and of the optimiser 128: its arrays end elsewhere than those of the weights.
+#[test]
+fn rows_of_an_optimiser_may_be_cut_elsewhere_than_the_weights() {
+    let (Some(free), Some(bounded)) = (open(None), open(Some(288 * 128 * 4))) else { return };
+    let text = r#"
+        inputs = 300
+        [[layer]]
+        units = 120
+        init = { kind = "uniform", gain = 4.0 }
+        neuron = { kind = "lif" }
+        [[layer]]
+        units = 4
+    "#;
+    let (network, batch) = (network(text), spikes(4, 300));
+    let expected = run(&mut Some(free), &network, &batch, ADAM);
+    same("optimiser", &run(&mut Some(bounded), &network, &batch, ADAM), &expected, 0.0);
+}
+
 /// Several chunks of the batch, whose sums are put together; 384 rows of 544 in an array.
 #[test]
 fn sums_over_chunks_of_the_batch_are_in_several_arrays_too() {
