@@ -2,7 +2,9 @@
 #import shared/grid
 
 struct Params {
+    // Rows here, and the first of them.
     rows: u32,
+    first_row: u32,
     columns: u32,
     // Length of a row.
     row: u32,
@@ -27,7 +29,7 @@ fn main(
     if (at >= params.rows * params.row) {
         return;
     }
-    let row = at / params.row;
+    let row = params.first_row + at / params.row;
     let column = at % params.row;
     if (column >= params.columns) {
         return;

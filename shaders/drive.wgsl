@@ -1,4 +1,5 @@
 // Drive of a spiking source, event-driven: X = b + the weight rows of the active inputs, ascending (contract: `Drive`).
+// Weights in several arrays are added one array after the other.
 // One invocation for each entry of X; neighbours share a source row and read neighbouring weights.
 #import shared/grid
 #import shared/rows
@@ -8,9 +9,13 @@ struct Params {
     rows: u32,
     first_source: u32,
     first_out: u32,
-    // Length of a row of X, words of a row of the source.
+    // Length of a row of X, words of a row of the source, and those of them whose weights are here.
     row: u32,
+    source_row: u32,
+    first_word: u32,
     words: u32,
+    // 1 where X holds the start of the sum; else that is the bias.
+    accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -39,7 +44,13 @@ fn main(
     }
     let row = cell / params.row;
     let column = cell % params.row;
-    let bias = constants[CONSTANT_BIAS * params.row + column];
-    out[params.first_out * params.row + cell] =
-        add_active_rows(bias, (params.first_source + row) * params.words, params.words, column);
+    let at = params.first_out * params.row + cell;
+    var start = 0.0;
+    if (params.accumulate != 0u) {
+        start = out[at];
+    } else {
+        start = constants[CONSTANT_BIAS * params.row + column];
+    }
+    let first = (params.first_source + row) * params.source_row + params.first_word;
+    out[at] = add_active_rows(start, first, params.words, column);
 }

@@ -2,10 +2,17 @@
 #import shared/grid
 
 struct Params {
+    // Rows of the piece of the weights.
     rows: u32,
-    // pad(columns), pad(rows)
+    // pad(columns), pad(rows) of all
     row: u32,
     column: u32,
+    // Where the pieces of the weights and of the result begin.
+    first_row: u32,
+    first_column: u32,
+    // Tiles side by side, and all.
+    across: u32,
+    tiles: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -23,17 +30,16 @@ fn main(
     @builtin(local_invocation_index) local: u32,
 ) {
     // Both sides are multiples of 32, so all tiles are whole. Folded groups past the end repeat the last tile.
-    let across = params.row / TILE;
-    let flat = min(flat_group(group, groups), across * (params.column / TILE) - 1u);
-    let top = (flat / across) * TILE;
-    let left = (flat % across) * TILE;
+    let flat = min(flat_group(group, groups), params.tiles - 1u);
+    let top = (flat / params.across) * TILE;
+    let left = (flat % params.across) * TILE;
     let x = local % TILE;
     let y = local / TILE;
     var value = 0.0;
     if (top + y < params.rows) {
-        value = weights[(top + y) * params.row + left + x];
+        value = weights[(top + y) * params.row + params.first_column + left + x];
     }
     tile[y * (TILE + 1u) + x] = value;
     workgroupBarrier();
-    out[(left + y) * params.column + top + x] = tile[x * (TILE + 1u) + y];
+    out[(left + y) * params.column + params.first_row + top + x] = tile[x * (TILE + 1u) + y];
 }

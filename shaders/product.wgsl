@@ -6,15 +6,17 @@
 #import shared/grid
 
 struct Params {
-    // Rows of C, columns of C and length of its rows, rows of B.
+    // Rows of C, columns of C and length of its rows, rows of B here.
     rows: u32,
     columns: u32,
     inner: u32,
-    // Length of a row of A, first row of A and of C.
+    // Length of a row of A, its first row, its column of the first row of B, and first row of C.
     row: u32,
     first: u32,
+    first_inner: u32,
     first_out: u32,
-    accumulate: u32,
+    // 0: C is overwritten, 1: added to at the end, 2: the sums go on from C.
+    begin: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -36,7 +38,7 @@ fn load_a(row: u32, k: u32) -> vec4<f32> {
     if (row >= params.rows || k >= params.inner) {
         return vec4<f32>();
     }
-    return a[((params.first + row) * params.row + k) / 4u];
+    return a[((params.first + row) * params.row + params.first_inner + k) / 4u];
 }
 
 fn load_b(k: u32, column: u32) -> vec4<f32> {
@@ -46,10 +48,17 @@ fn load_b(k: u32, column: u32) -> vec4<f32> {
     return b[(k * params.columns + column) / 4u];
 }
 
+fn sum_so_far(row: u32, column: u32) -> vec4<f32> {
+    if (row >= params.rows || column >= params.columns) {
+        return vec4<f32>();
+    }
+    return c[((params.first_out + row) * params.columns + column) / 4u];
+}
+
 fn store(row: u32, column: u32, value: vec4<f32>) {
     if (row < params.rows && column < params.columns) {
         let at = ((params.first_out + row) * params.columns + column) / 4u;
-        if (params.accumulate != 0u) {
+        if (params.begin == 1u) {
             c[at] += value;
         } else {
             c[at] = value;
@@ -81,6 +90,12 @@ fn main(
     var c1 = start;
     var c2 = start;
     var c3 = start;
+    if (params.begin == 2u) {
+        c0 = sum_so_far(top + y * 4u, column);
+        c1 = sum_so_far(top + y * 4u + 1u, column);
+        c2 = sum_so_far(top + y * 4u + 2u, column);
+        c3 = sum_so_far(top + y * 4u + 3u, column);
+    }
     for (var k = 0u; k < params.inner; k += DEPTH) {
         tile_a[(local / 4u) * A_STRIDE + local % 4u] = load_a(top + local / 4u, k + (local % 4u) * 4u);
         tile_b[local] = load_b(k + local / 16u, left + x * 4u);

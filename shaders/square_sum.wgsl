@@ -7,6 +7,8 @@ struct Params {
     // Entries of a workgroup, number of workgroups.
     stretch: u32,
     parts: u32,
+    // Where their sums go.
+    first_part: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -28,6 +30,6 @@ fn main(
     }
     let total = tree_sum(sum, local);
     if (local == 0u) {
-        out[part] = total;
+        out[params.first_part + part] = total;
     }
 }

@@ -6,6 +6,8 @@ struct Params {
     // Parts of a block.
     parts: u32,
     entries: u32,
+    // Where the result begins.
+    first: u32,
     // 1 where the sum is added to what is there.
     accumulate: u32,
 }
@@ -26,7 +28,7 @@ fn main(
     }
     var sum = 0.0;
     if (params.accumulate != 0u) {
-        sum = out[entry];
+        sum = out[params.first + entry];
     }
     for (var block = params.blocks; block > 0u; block--) {
         var of_block = 0.0;
@@ -35,5 +37,5 @@ fn main(
         }
         sum += of_block;
     }
-    out[entry] = sum;
+    out[params.first + entry] = sum;
 }

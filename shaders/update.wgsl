@@ -19,6 +19,10 @@ struct Params {
     // Of the penalty.
     l2: f32,
     l1: f32,
+    // Where the entries begin in parameters and gradient, and in a row of the state; from one row of it to the next.
+    first: u32,
+    first_state: u32,
+    stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -27,9 +31,10 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> state: array<f32>;
 @group(0) @binding(4) var<storage, read> control: array<f32>;
 
-// The step of entry i for the gradient g; reads and writes the rows of the state.
-fn delta(i: u32, g: f32) -> f32 {
-    let second = params.len + i;
+// The step of an entry for the gradient g; reads and writes the rows of the state.
+fn delta(entry: u32, g: f32) -> f32 {
+    let i = params.first_state + entry;
+    let second = params.stride + i;
 #ifdef SGD
     var m = g;
     // Without momentum the state is only written: it may hold anything.
@@ -54,7 +59,7 @@ fn delta(i: u32, g: f32) -> f32 {
     return params.rate / params.c1 * m / u;
 #endif
 #ifdef SMORMS3
-    let at = 2u * params.len + i;
+    let at = 2u * params.stride + i;
     // The state holds mem - 1, so that the start is 0.
     let memory = state[at] + 1.0;
     let r = 1.0 / (memory + 1.0);
@@ -84,13 +89,14 @@ fn main(
     if (mode == 0u) {
         return;
     }
-    let first = select(i, row * params.row, (flags & 4u) != 0u);
-    let g = control[0] * gradient[first];
-    let p = parameters[i];
+    let source = select(i, row * params.row, (flags & 4u) != 0u);
+    let g = control[0] * gradient[params.first + source];
+    let at = params.first + i;
+    let p = parameters[at];
     if (mode == 1u) {
         let penalty = fma(params.l2, p, params.l1 * sign(p));
-        parameters[i] = p - params.rate * params.decay * p - delta(i, g + penalty);
+        parameters[at] = p - params.rate * params.decay * p - delta(i, g + penalty);
     } else {
-        parameters[i] = p * exp(-delta(i, p * g));
+        parameters[at] = p * exp(-delta(i, p * g));
     }
 }

@@ -42,9 +42,10 @@ fn main(
 ) {
     let blocks = (params.row + COLUMNS - 1u) / COLUMNS;
     let flat = params.first_group + flat_group(group, groups);
-    // Words of a row.
-    let words = params.source_row;
+    // Words whose weights are summed here.
+    let words = (params.inputs + 31u) / 32u;
     let word = flat % words;
+    let first_word = params.first_source * params.source_row + params.first_input / 32u + word;
     let column = ((flat / words) % blocks) * COLUMNS + local;
     let part = flat / (words * blocks);
     if (column >= params.row || part >= params.parts) {
@@ -60,8 +61,8 @@ fn main(
     while (left >= 2u) {
         let first = before(at);
         at = before(first);
-        let a = source[(params.first_source + first.row) * words + word];
-        let b = source[(params.first_source + at.row) * words + word];
+        let a = source[first_word + first.row * params.source_row];
+        let b = source[first_word + at.row * params.source_row];
         if ((a | b) != 0u) {
             let x = chi[first.row * params.row + column];
             let y = chi[at.row * params.row + column];
@@ -72,7 +73,7 @@ fn main(
     }
     if (left > 0u) {
         at = before(at);
-        add(source[(params.first_source + at.row) * words + word], chi[at.row * params.row + column], local);
+        add(source[first_word + at.row * params.source_row], chi[at.row * params.row + column], local);
     }
     for (var i = 0u; i < 32u; i++) {
         let input = word * 32u + i;

@@ -64,8 +64,8 @@ fn main(
         let row = (steps.x + i / params.samples) * params.batch + params.first_sample + i % params.samples;
         var a = vec4<f32>();
         var b = vec4<f32>();
-        if (i < rows && top + x * 4u < params.source_row) {
-            a = source_at(((params.first_source + row) * params.source_row + top) / 4u + x);
+        if (i < rows && params.first_input + top + x * 4u < params.source_row) {
+            a = source_at(((params.first_source + row) * params.source_row + params.first_input + top) / 4u + x);
         }
         if (i < rows && left + x * 4u < params.row) {
             b = chi[(row * params.row + left) / 4u + x];

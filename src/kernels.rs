@@ -1061,6 +1061,15 @@ pub trait Memory: Sized {
     /// # Errors
     /// [`crate::Error::Memory`] where it does not fit.
     fn values(&mut self, role: &str, len: usize) -> Result<Self::Values>;
+    /// Weights, or what has their shape: `planes` times `[rows][row]`, all 0. They may be longer than one array
+    /// ([`Kernels::largest_array`]); the kernels that take weights, their gradients, optimiser rows or
+    /// [`Kernels::prepared`] layouts work on them all the same.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`] where they do not fit.
+    fn weights(&mut self, role: &str, planes: usize, rows: usize, row: usize) -> Result<Self::Values> {
+        self.values(role, planes * rows * row)
+    }
     /// An array of `len` zero words.
     ///
     /// # Errors
@@ -1140,7 +1149,7 @@ pub trait Kernels: Memory {
 
     /// See [`Drive`].
     fn drive(&mut self, call: Drive<Self>);
-    /// See [`Forward`]. `drive` is X, `[T][B][np]`.
+    /// See [`Forward`]. `drive` is X, `[T][B][np]`; a backend may complete it by the recurrent part in place.
     fn forward(&mut self, drive: &Self::Values, call: Forward<Self>);
     /// [`Kernels::drive`], then [`Kernels::forward`]: what normally runs. A backend may fuse them.
     fn layer_forward(&mut self, drive: Drive<Self>, forward: Forward<Self>);
@@ -1223,7 +1232,7 @@ pub trait Kernels: Memory {
     fn allocated(&self) -> u64;
     /// The most that they took at once so far.
     fn peak(&self) -> u64;
-    /// Bytes of one array at most.
+    /// Bytes of one array at most; [`Memory::weights`] may take several.
     fn largest_array(&self) -> u64;
     /// Bytes that a run takes where nobody says how many.
     fn fair_share(&self) -> u64;

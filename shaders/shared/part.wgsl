@@ -15,10 +15,11 @@ struct Params {
     samples: u32,
     // First row of the source.
     first_source: u32,
-    // Length of a row of chi, of a row of the source, inputs.
+    // Length of a row of chi, of a row of the source, inputs whose weights are summed here, the first of them.
     row: u32,
     source_row: u32,
     inputs: u32,
+    first_input: u32,
     // First workgroup of this dispatch, among those of all parts.
     first_group: u32,
     // 1 where the sums are added to what is there.

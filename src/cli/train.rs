@@ -34,7 +34,7 @@ pub fn run(arguments: Train) -> Result<()> {
     };
     introduce(&trainer, &directory);
     planned.lines().take(2).zip(["memory  ", "plan    "]).for_each(|(line, name)| say(&format!("{name} {line}")));
-    write_whole(&directory.file("plan.txt"), planned.as_bytes())?;
+    write_whole(directory.file("plan.txt"), planned.as_bytes())?;
     let done = trainer.progress().epoch;
     let bar = Bar::new(&trainer);
     let mut history = directory.cut_metrics(done)?;

@@ -4,7 +4,7 @@
 use super::core::{Core, LayerState, Walk};
 use super::forward::{At, Samples, Taped};
 use super::gradient::Gradient;
-use super::plan::{LayerPlan, Tape, TapeKind, Training};
+use super::plan::{LayerPlan, Tape, TapeKind, Training, partial_row};
 use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::network::Reset;
@@ -222,7 +222,7 @@ impl<K: Kernels> Core<K> {
         }
         let (chi, above) = match &mut work.chi[..] {
             [only] => (only, None),
-            [even, odd] if l % 2 == 0 => (even, Some(odd)),
+            [even, odd] if l.is_multiple_of(2) => (even, Some(odd)),
             [even, odd, ..] => (odd, Some(even)),
             [] => unreachable!("made for training"),
         };
@@ -437,7 +437,10 @@ impl<K: Kernels> Core<K> {
         }
         let size = chunk(window.samples);
         let (low, high) = (at.samples.start / size, at.samples.end.div_ceil(size));
+        let (row, largest) = (pad(state.columns), self.kernels.largest_array());
         for Summed { projection, inputs, source, lag, chi, len, sums, out } in tensors {
+            let key = partial_row::<K>(largest, len, row);
+            let mut partial = plan.work.partial.iter_mut().find(|(own, _)| *own == key).map(|(_, values)| values);
             for c in (low..high).rev() {
                 let begin = (c * size).max(at.samples.start) - at.samples.start;
                 let end = ((c + 1) * size).min(at.samples.end) - at.samples.start;
@@ -445,7 +448,7 @@ impl<K: Kernels> Core<K> {
                 let foremost = newest && c + 1 == high;
                 let (into, accumulate) = match (one, foremost && (one || alone)) {
                     (_, true) => (&mut *out, !first),
-                    (true, false) => (plan.work.partial.as_mut().expect("made for several chunks"), false),
+                    (true, false) => (partial.as_deref_mut().expect("made for several chunks"), false),
                     (false, false) => (&mut sums[c - low], !first),
                 };
                 self.kernels.weight_gradient(WeightGradient {
@@ -460,7 +463,7 @@ impl<K: Kernels> Core<K> {
                     accumulate,
                     out: into,
                 });
-                if let (true, false, Some(partial)) = (one, foremost, &plan.work.partial) {
+                if let (true, false, Some(partial)) = (one, foremost, &partial) {
                     self.kernels.add(partial, len, out);
                 }
             }

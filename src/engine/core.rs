@@ -329,14 +329,17 @@ impl<K: Kernels> Core<K> {
             for layer in &mut self.layers {
                 layer.optimiser.clear();
                 let rows = rule.rows();
+                let row = pad(layer.columns);
+                let mut made = vec![("weight", layer.weight_rows())];
+                made.extend(layer.recurrent.is_some().then_some(("recurrent", layer.units)));
+                for (name, of_tensor) in made {
+                    let state = self.kernels.weights("optimiser", rows, of_tensor, row)?;
+                    layer.optimiser.push((name, state, of_tensor * row));
+                }
                 let mut add = |kernels: &mut K, name, len: usize| -> Result<()> {
                     layer.optimiser.push((name, kernels.values("optimiser", rows * len)?, len));
                     Ok(())
                 };
-                add(&mut self.kernels, "weight", layer.weights_len)?;
-                if layer.recurrent.is_some() {
-                    add(&mut self.kernels, "recurrent", layer.units * pad(layer.columns))?;
-                }
                 for own in layer.own.iter().filter(|own| own.learned()) {
                     add(&mut self.kernels, own.name, own.len)?;
                 }
@@ -411,11 +414,11 @@ impl<K: Kernels> LayerState<K> {
             Connection::Dense => Projection::Dense,
             Connection::Current => Projection::Current,
         };
-        let weights_len = if projection == Projection::Dense { inputs * drives } else { width };
+        let weight_rows = if projection == Projection::Dense { inputs } else { 1 };
         let recurrent = if layer.recurrent {
             Some(Recurrent {
-                weights: kernels.values("recurrent weights", units * drives)?,
-                gradient: kernels.values("recurrent weight gradient", units * drives)?,
+                weights: kernels.weights("recurrent weights", 1, units, drives)?,
+                gradient: kernels.weights("recurrent weight gradient", 1, units, drives)?,
                 prepared: kernels.prepared("recurrent weights, transposed", units, columns)?,
                 constraint: Constraint::new(layer, units),
             })
@@ -457,15 +460,15 @@ impl<K: Kernels> LayerState<K> {
             scaled: match index.checked_sub(1).and_then(|below| Dropping::of(&network.layers[below])) {
                 Some(dropping) => Some(Scaled {
                     factor: dropping.factor,
-                    weights: kernels.values("weights, scaled", weights_len)?,
+                    weights: kernels.weights("weights, scaled", 1, weight_rows, drives)?,
                     prepared: kernels.prepared("weights, scaled and transposed", inputs, columns)?,
                 }),
                 None => None,
             },
             normal: Normal::new(kernels, layer)?,
             bounds: bounds(layer),
-            weights: kernels.values("weights", weights_len)?,
-            weight_gradient: kernels.values("weight gradient", weights_len)?,
+            weights: kernels.weights("weights", 1, weight_rows, drives)?,
+            weight_gradient: kernels.weights("weight gradient", 1, weight_rows, drives)?,
             // The input's gradient is wanted so rarely that its weights are prepared when asked for.
             prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, columns)?) } else { None },
             recurrent,
@@ -476,7 +479,7 @@ impl<K: Kernels> LayerState<K> {
             constants: kernels.values("neuron constants", model.constant_rows() * width)?,
             totals: if layer.neuron.spiking() { Some(kernels.values("spikes of the units", width)?) } else { None },
             optimiser: Vec::new(),
-            weights_len,
+            weights_len: weight_rows * drives,
         })
     }
 }

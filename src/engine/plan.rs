@@ -12,6 +12,7 @@ use crate::kernels::*;
 use crate::network::Network;
 use crate::spikes::pad;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The size of a batch, and what its input is.
@@ -124,8 +125,8 @@ pub(super) struct Work<M: Memory> {
     pub potential_len: usize,
     /// With dropout: the gradient of all spikes that somebody gives, made when it is.
     pub given: Option<M::Values>,
-    /// The sum over a chunk of the batch, of any weights.
-    pub partial: Option<M::Values>,
+    /// The sum over a chunk of the batch: of any weights that fit into one array, and of longer ones by their row.
+    pub partial: Vec<(Option<usize>, M::Values)>,
 }
 
 /// See the module.
@@ -209,6 +210,12 @@ impl<R: Real> Memory for Counter<R> {
         Ok(())
     }
 
+    fn weights(&mut self, _role: &str, planes: usize, rows: usize, row: usize) -> Result<()> {
+        // However long it is, it can be made.
+        self.bytes += (planes * rows * row * size_of::<R>()) as u64;
+        Ok(())
+    }
+
     fn words(&mut self, _role: &str, len: usize) -> Result<()> {
         self.count(len * 4);
         Ok(())
@@ -255,6 +262,14 @@ pub(super) struct Draft<'a, K: Kernels> {
     driven: usize,
     /// Whether the gradient of the spikes is fused away.
     fused: bool,
+    /// Bytes of one array at most.
+    largest_array: u64,
+}
+
+/// Which of the partial sums of a plan is that of weights of `len` entries in rows of `row`: None for any that fit into an
+/// array of `largest` bytes.
+pub(super) fn partial_row<K: Kernels>(largest: u64, len: usize, row: usize) -> Option<usize> {
+    ((len * size_of::<K::Real>()) as u64 > largest).then_some(row)
 }
 
 impl<'a, K: Kernels> Draft<'a, K> {
@@ -291,6 +306,7 @@ impl<'a, K: Kernels> Draft<'a, K> {
             forms: layers.iter().map(form).collect(),
             driven: driven.max().unwrap_or(0),
             fused: kernels.leaves_gradient(),
+            largest_array: kernels.largest_array(),
         }
     }
 
@@ -339,13 +355,14 @@ impl<'a, K: Kernels> Draft<'a, K> {
                     (_, true) => chunks,
                     (_, false) => chunks - 1,
                 };
-                let mut sums_of = |len: usize| -> Result<Vec<M::Values>> {
-                    (0..sums).map(|_| memory.values("sums of weight gradients", len)).collect()
+                let mut sums_of = |rows: usize| -> Result<Vec<M::Values>> {
+                    let row = pad(layer.columns);
+                    (0..sums).map(|_| memory.weights("sums of weight gradients", 1, rows, row)).collect()
                 };
                 let (own_sums, recurrent_sums) = (
-                    sums_of(layer.weights_len)?,
+                    sums_of(layer.weight_rows())?,
                     match &layer.recurrent {
-                        Some(_) => sums_of(layer.units * pad(layer.columns))?,
+                        Some(_) => sums_of(layer.units)?,
                         None => Vec::new(),
                     },
                 );
@@ -433,12 +450,25 @@ impl<'a, K: Kernels> Draft<'a, K> {
                 chi.push(memory.values("adjoint", rows(steps + FUTURE, columns))?);
             }
         }
-        let weights = widest(&|_, layer| {
-            let recurrent = if layer.recurrent.is_some() { layer.units * pad(layer.columns) } else { 0 };
-            layer.weights_len.max(recurrent)
-        });
         let one_segment = pieces(sequence.steps, cut.steps).len() == 1;
         let chunked = training && one_segment && sequence.batch > chunk(sequence.batch);
+        let mut partial = Vec::new();
+        if chunked {
+            // Of weights with such a row, the most rows; of all that fit into one array, the most entries.
+            let mut longest = BTreeMap::new();
+            for layer in self.layers {
+                let row = pad(layer.columns);
+                for rows in [layer.weight_rows(), if layer.recurrent.is_some() { layer.units } else { 0 }] {
+                    let key = partial_row::<K>(self.largest_array, rows * row, row);
+                    let most: &mut usize = longest.entry(key).or_insert(0);
+                    *most = (*most).max(if key.is_some() { rows } else { rows * row });
+                }
+            }
+            for (key, most) in longest {
+                let values = memory.weights("partial weight gradients", 1, most, key.unwrap_or(1))?;
+                partial.push((key, values));
+            }
+        }
         Ok(Work {
             drive: memory.values("drive", rows(steps, self.driven))?,
             tape: match tape {
@@ -451,7 +481,7 @@ impl<'a, K: Kernels> Draft<'a, K> {
             potential: if traced > 0 { Some(memory.values("gradient of potential", traced)?) } else { None },
             potential_len: traced,
             given: None,
-            partial: if chunked { Some(memory.values("partial weight gradients", weights)?) } else { None },
+            partial,
         })
     }
 }

@@ -69,7 +69,7 @@ fn sizes(batch: usize) -> Vec<usize> {
     all.extend((1..batch.div_ceil(size)).rev().map(|chunks| chunks * size));
     let mut part = size.next_power_of_two() / 2;
     while part >= 1 {
-        if part < batch && size % part == 0 {
+        if part < batch && size.is_multiple_of(part) {
             all.push(part);
         }
         part /= 2;
@@ -575,7 +575,12 @@ mod tests {
         assert_eq!(sizes(3), [3, 2, 1]);
         for batch in 1..300 {
             let size = chunk(batch);
-            assert!(sizes(batch).iter().all(|&part| part == batch || part % size == 0 || size % part == 0), "{batch}");
+            assert!(
+                sizes(batch)
+                    .iter()
+                    .all(|&part| part == batch || part.is_multiple_of(size) || size.is_multiple_of(part)),
+                "{batch}"
+            );
         }
     }
 }

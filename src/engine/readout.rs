@@ -336,9 +336,12 @@ fn coefficients<F>(
     out
 }
 
+/// Spikes and tapes of the segments, and the tape of one where none is kept.
+type Kept<'a, K> = (&'a [<K as Memory>::Activity], &'a [Tape<K>], Option<&'a <K as Memory>::Values>);
+
 /// What the readout sees of a segment of the last layer: its spikes, or V of its tape or (where none is kept) of `scratch`.
 fn recording<'a, K: Kernels>(
-    (spikes, tapes, scratch): (&'a [K::Activity], &'a [Tape<K>], Option<&'a K::Values>),
+    (spikes, tapes, scratch): Kept<'a, K>,
     segment: usize,
     of: Of,
     emit_lag: usize,

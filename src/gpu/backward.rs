@@ -153,11 +153,12 @@ pub(super) fn backward(gpu: &mut Gpu, call: Backward<Gpu>) {
         return scan(gpu, &call);
     };
     let resident = match call.form {
-        Form::Resident { tile, quantum } => {
+        // The whole of R^T stands at one binding.
+        Form::Resident { tile, quantum } if prepared.values.is_whole() => {
             let geometry = Geometry::backward(&gpu.recorder.device.limits, row, tile, lag);
             geometry.map(|geometry| (geometry, quantum.max(1)))
         }
-        Form::Scan | Form::Stepwise => None,
+        Form::Resident { .. } | Form::Scan | Form::Stepwise => None,
     };
     match resident {
         Some((geometry, quantum)) => resident_steps(gpu, &call, prepared, geometry, quantum),
@@ -246,7 +247,7 @@ fn stepwise(gpu: &mut Gpu, call: &Backward<Gpu>, prepared: &Prepared) {
                 a: &call.chi.array,
                 row,
                 first: (piece.start + lag) * batch,
-                b: &prepared.array,
+                b: prepared.values.matrix(row),
                 inner: call.shape.units,
                 bias: None,
                 out: &feedback,
@@ -266,7 +267,7 @@ fn resident_steps(gpu: &mut Gpu, call: &Backward<Gpu>, prepared: &Prepared, geom
     let work = (call.shape.len(1) * (32 + call.shape.units)) as u64;
     let permutation = Axes::of(call).resident(geometry, call.shape.row(), call.model.recurrent_lag);
     for piece in descending(&call.range, super::form::bounded(quantum, work)) {
-        record(gpu, &permutation, call, Some(&prepared.array), piece, groups, work);
+        record(gpu, &permutation, call, Some(&prepared.values.array), piece, groups, work);
     }
 }
 

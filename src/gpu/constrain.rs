@@ -9,6 +9,7 @@ use crate::spikes::pad;
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Params {
     rows: u32,
+    first_row: u32,
     columns: u32,
     row: u32,
     modulo: u32,
@@ -17,8 +18,9 @@ pub(super) struct Params {
 
 pub(super) fn constrain(gpu: &mut Gpu, call: Constrain<Gpu>) {
     let row = pad(call.columns);
-    let params = Params {
-        rows: call.rows as u32,
+    let of = |rows: std::ops::Range<usize>| Params {
+        rows: rows.len() as u32,
+        first_row: rows.start as u32,
         columns: call.columns as u32,
         row: row as u32,
         modulo: call.modulo as u32,
@@ -26,10 +28,12 @@ pub(super) fn constrain(gpu: &mut Gpu, call: Constrain<Gpu>) {
     };
     let permutation =
         Permutation::new("constrain").define("MASKED", call.mask.is_some()).define("SIGNED", call.excitatory.is_some());
-    let mut bindings = vec![write(1, &call.values.array)];
-    bindings.extend(call.mask.map(|mask| read(2, &mask.array)));
-    let entries = call.rows * row;
-    gpu.flat(permutation, &params, &bindings, entries, 4 * entries as u64);
+    for (piece, values) in call.values.matrix(row).parts(call.rows) {
+        let mut bindings = vec![write(1, values)];
+        bindings.extend(call.mask.map(|mask| read(2, &mask.array)));
+        let entries = piece.len() * row;
+        gpu.flat(permutation.clone(), &of(piece), &bindings, entries, 4 * entries as u64);
+    }
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {

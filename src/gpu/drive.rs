@@ -3,7 +3,7 @@
 use super::form::slices;
 use super::product::{Product, product};
 use super::recorder::{read, write};
-use super::{Gpu, Permutation, flat};
+use super::{Activity, Gpu, Permutation, Values, flat};
 use crate::kernels::{Drive, HISTORY, Projection};
 
 #[repr(C)]
@@ -13,7 +13,52 @@ pub(super) struct Params {
     first_source: u32,
     first_out: u32,
     row: u32,
+    source_row: u32,
+    first_word: u32,
     words: u32,
+    accumulate: u32,
+}
+
+/// The weight rows of the active entries of `rows` rows of a spiking source, from `first_source` on, added to those of X
+/// from `first_out` on, or to the bias.
+pub(super) struct Active<'a> {
+    pub source: &'a Activity,
+    pub first_source: usize,
+    pub inputs: usize,
+    pub weights: &'a Values,
+    pub constants: &'a Values,
+    pub out: &'a Values,
+    pub first_out: usize,
+    pub rows: usize,
+    /// Length of a row of X.
+    pub row: usize,
+    pub accumulate: bool,
+}
+
+/// Pieces of the weights one after the other: the order of the sum is that of weights in one array.
+pub(super) fn add_active(gpu: &mut Gpu, call: Active) {
+    let Active { source, first_source, inputs, weights, constants, out, first_out, rows, row, accumulate } = call;
+    let permutation = Permutation::new("drive").define("BYTES", source.is_bytes());
+    let of_word = if source.is_bytes() { 4 } else { 32 };
+    for (piece, weights) in weights.matrix(row).parts(inputs) {
+        let bindings = [read(1, &source.array), read(2, weights), read(3, &constants.array), write(4, &out.array)];
+        // At most a few in a hundred inputs are active; for the split, assume one in ten.
+        let work = (row * (4 + piece.len() / 10)) as u64;
+        for slice in slices(rows, work, 1) {
+            let params = Params {
+                rows: slice.len() as u32,
+                first_source: (first_source + slice.start) as u32,
+                first_out: (first_out + slice.start) as u32,
+                row: row as u32,
+                source_row: source.row() as u32,
+                first_word: (piece.start / of_word) as u32,
+                words: (crate::spikes::pad(piece.len()) / of_word) as u32,
+                accumulate: (accumulate || piece.start > 0).into(),
+            };
+            let work = slice.len() as u64 * work;
+            gpu.flat(permutation.clone(), &params, &bindings, slice.len() * row, work);
+        }
+    }
 }
 
 #[repr(C)]
@@ -36,30 +81,28 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
     let (source, source_row) = (call.source, call.source.row());
     let (weights, constants, out) = (&call.weights.array, &call.constants.array, &call.out.array);
     match (call.projection, source.is_spikes()) {
-        (Projection::Dense, true) => {
-            // At most a few in a hundred inputs are active; for the split, assume one in ten.
-            let work = (row * (4 + call.inputs / 10)) as u64;
-            for slice in slices(rows, work, 1) {
-                let params = Params {
-                    rows: slice.len() as u32,
-                    first_source: (first_source + slice.start) as u32,
-                    first_out: (first_out + slice.start) as u32,
-                    row: row as u32,
-                    words: source_row as u32,
-                };
-                let bindings = [read(1, &source.array), read(2, weights), read(3, constants), write(4, out)];
-                let work = slice.len() as u64 * work;
-                let permutation = Permutation::new("drive").define("BYTES", source.is_bytes());
-                gpu.flat(permutation, &params, &bindings, slice.len() * row, work);
-            }
-        }
+        (Projection::Dense, true) => add_active(
+            gpu,
+            Active {
+                source,
+                first_source,
+                inputs: call.inputs,
+                weights: call.weights,
+                constants: call.constants,
+                out: call.out,
+                first_out,
+                rows,
+                row,
+                accumulate: false,
+            },
+        ),
         (Projection::Dense, false) => product(
             gpu,
             Product {
                 a: &source.array,
                 row: source_row,
                 first: first_source,
-                b: weights,
+                b: call.weights.matrix(row),
                 inner: call.inputs,
                 bias: Some(constants),
                 out,

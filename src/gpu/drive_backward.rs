@@ -31,7 +31,7 @@ pub(super) fn drive_backward(gpu: &mut Gpu, call: DriveBackward<Gpu>) {
                 a: chi,
                 row,
                 first,
-                b: &prepared.array,
+                b: prepared.values.matrix(source_row),
                 inner: call.shape.units,
                 bias: None,
                 out,

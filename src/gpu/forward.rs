@@ -138,6 +138,7 @@ pub(super) fn layer_forward(gpu: &mut Gpu, from: Drive<Gpu>, call: Forward<Gpu>)
         && from.source.is_raster()
         && call.model.firing == Firing::Single
         && call.recurrent.is_none()
+        && from.weights.is_whole()
         && cells >= gpu.options.fuse;
     if fuse {
         let (source, lag, inputs) = (from.source, from.lag, from.inputs);
@@ -157,15 +158,16 @@ pub(super) fn forward(gpu: &mut Gpu, input: Input, call: Forward<Gpu>) {
         return scan(gpu, &input, &call);
     };
     let resident = match call.form {
-        Form::Resident { tile, quantum } if call.model.firing == Firing::Single => {
+        Form::Resident { tile, quantum } if call.model.firing == Firing::Single && weights.is_whole() => {
             let geometry = Geometry::forward(&gpu.recorder.device.limits, row, tile, lag);
             geometry.map(|geometry| (geometry, quantum.max(1)))
         }
         Form::Resident { .. } | Form::Scan | Form::Stepwise => None,
     };
-    match resident {
-        Some((geometry, quantum)) => resident_steps(gpu, &input, &call, &weights.array, geometry, quantum),
-        None => stepwise(gpu, &input, &call, &weights.array),
+    match (resident, &input) {
+        (Some((geometry, quantum)), _) => resident_steps(gpu, &input, &call, &weights.array, geometry, quantum),
+        (None, Input::Drive(drive)) if !weights.is_whole() => stepwise_in_pieces(gpu, drive, &call, weights),
+        (None, _) => stepwise(gpu, &input, &call, &weights.array),
     }
 }
 
@@ -238,6 +240,33 @@ fn stepwise(gpu: &mut Gpu, input: &Input, call: &Forward<Gpu>, weights: &Array) 
     let work = (cells * (16 + call.shape.units / 10)) as u64;
     let permutation = Axes::of(call).scan(false, true);
     record(gpu, &permutation, input, call, Some(weights), pieces, cells.div_ceil(FLAT), work);
+}
+
+/// The same with recurrent weights in several arrays: X is completed before each step, in the order of the sum above.
+fn stepwise_in_pieces(gpu: &mut Gpu, drive: &Values, call: &Forward<Gpu>, weights: &Values) {
+    let Some(spikes) = call.spikes.as_deref() else { return };
+    let (batch, cells, lag) = (call.shape.batch, call.shape.len(1), call.model.recurrent_lag);
+    let permutation = Axes::of(call).scan(false, false);
+    for start in call.range.clone().step_by(lag) {
+        let piece = start..(start + lag).min(call.range.end);
+        drive::add_active(
+            gpu,
+            drive::Active {
+                source: spikes,
+                first_source: (start + HISTORY - lag) * batch,
+                inputs: call.shape.units,
+                weights,
+                constants: call.constants,
+                out: drive,
+                first_out: start * batch,
+                rows: piece.len() * batch,
+                row: call.shape.row(),
+                accumulate: true,
+            },
+        );
+        let (pieces, groups) = (std::iter::once(piece), cells.div_ceil(FLAT));
+        record(gpu, &permutation, &Input::Drive(drive), call, None, pieces, groups, 16 * cells as u64);
+    }
 }
 
 fn resident_steps(

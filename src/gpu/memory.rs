@@ -1,8 +1,9 @@
 //! Arrays between host and device, and `fill`.
 
+use super::buffers::{Segment, rows_of_piece};
 use super::recorder::write as bind_write;
-use super::{Activity, Gpu, Permutation, Values, Words};
-use crate::error::Result;
+use super::{Activity, Gpu, Permutation, Values, Words, square_sum};
+use crate::error::{Error, Result};
 use crate::kernels::{ActivityData, ActivityKind, HISTORY, Shape};
 use std::ops::Range;
 
@@ -16,14 +17,43 @@ pub(super) fn activity(gpu: &mut Gpu, role: &str, kind: ActivityKind, shape: Sha
     Ok(Activity { array, kind, shape })
 }
 
+pub(super) fn weights(gpu: &mut Gpu, role: &str, planes: usize, rows: usize, row: usize) -> Result<Values> {
+    let (len, limit) = (planes * rows * row, gpu.recorder.device.limits.largest_array);
+    let needed = (len as u64 * 4).next_multiple_of(16);
+    if needed <= limit {
+        return Ok(Values::whole(gpu.recorder.array(role, len)?, len));
+    }
+    let Some(each) = rows_of_piece(limit, planes, row, square_sum::STRETCH) else {
+        let remedy = format!(
+            "an array may take {limit} bytes on {}, and must hold 32 rows of weights: use fewer units",
+            gpu.recorder.device.info.name
+        );
+        return Err(Error::Memory { what: role.to_string(), needed, remedy });
+    };
+    let pieces = (0..rows).step_by(each).map(|first| planes * row * each.min(rows - first));
+    let arrays: Result<Vec<_>> = pieces.map(|len| gpu.recorder.array(role, len)).collect();
+    Ok(Values::in_pieces(arrays?, planes, rows * row, each * row))
+}
+
 pub(super) fn write(gpu: &mut Gpu, values: &Values, offset: usize, data: &[f32]) {
     assert!(offset + data.len() <= values.len, "entries {offset} + {} of {}", data.len(), values.len);
-    gpu.recorder.write(&values.array, offset as u64 * 4, bytemuck::cast_slice(data));
+    for Segment { array, offset: at, range } in values.segments(offset..offset + data.len()) {
+        let data = &data[range.start - offset..range.end - offset];
+        gpu.recorder.write(array, at as u64 * 4, bytemuck::cast_slice(data));
+    }
 }
 
 pub(super) fn read(gpu: &mut Gpu, values: &Values, range: Range<usize>) -> Result<Vec<f32>> {
     assert!(range.end <= values.len, "entries {range:?} of {}", values.len);
-    floats(gpu.recorder.read(&values.array, range.start as u64 * 4, range.len() as u64 * 4)?)
+    if values.is_whole() {
+        return floats(gpu.recorder.read(&values.array, range.start as u64 * 4, range.len() as u64 * 4)?);
+    }
+    let mut all = Vec::new();
+    for Segment { array, offset, range } in values.segments(range) {
+        let part = floats(gpu.recorder.read(array, offset as u64 * 4, range.len() as u64 * 4)?)?;
+        all.extend(part);
+    }
+    Ok(all)
 }
 
 fn floats(bytes: Vec<u8>) -> Result<Vec<f32>> {
@@ -98,7 +128,9 @@ pub(super) struct FillParams {
 
 pub(super) fn fill(gpu: &mut Gpu, values: &Values, range: Range<usize>, value: f64) {
     assert!(range.end <= values.len, "entries {range:?} of {}", values.len);
-    let params = FillParams { begin: range.start as u32, end: range.end as u32, value: value as f32 };
-    let len = range.len();
-    gpu.flat(Permutation::new("fill"), &params, &[bind_write(1, &values.array)], len, len as u64);
+    for Segment { array, offset, range } in values.segments(range) {
+        let len = range.len();
+        let params = FillParams { begin: offset as u32, end: (offset + len) as u32, value: value as f32 };
+        gpu.flat(Permutation::new("fill"), &params, &[bind_write(1, array)], len, len as u64);
+    }
 }

@@ -148,7 +148,11 @@ impl Memory for Gpu {
     type Activity = Activity;
 
     fn values(&mut self, role: &str, len: usize) -> Result<Values> {
-        Ok(Values { array: self.recorder.array(role, len)?, len })
+        Ok(Values::whole(self.recorder.array(role, len)?, len))
+    }
+
+    fn weights(&mut self, role: &str, planes: usize, rows: usize, row: usize) -> Result<Values> {
+        memory::weights(self, role, planes, rows, row)
     }
 
     fn words(&mut self, role: &str, len: usize) -> Result<Words> {
@@ -164,8 +168,8 @@ impl Kernels for Gpu {
     type Prepared = Prepared;
 
     fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Prepared> {
-        let len = crate::spikes::pad(rows) * crate::spikes::pad(columns);
-        Ok(Prepared { array: self.recorder.array(role, len)?, rows, columns })
+        let values = memory::weights(self, role, 1, crate::spikes::pad(columns), crate::spikes::pad(rows))?;
+        Ok(Prepared { values, rows, columns })
     }
 
     fn write(&mut self, values: &mut Values, offset: usize, data: &[f32]) {
@@ -401,7 +405,8 @@ impl Kernels for Gpu {
         samples: usize,
         batch: usize,
     ) -> u64 {
-        weight_gradient::bytes(projection, source, inputs, Shape { batch: samples, ..shape }, batch)
+        let limit = self.recorder.device.limits.largest_array;
+        weight_gradient::bytes(projection, source, inputs, Shape { batch: samples, ..shape }, batch, limit)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `prepare`: the transpose of a weight tensor, read along rows by the backward passes.
 
-use super::buffers::Array;
+use super::buffers::{Array, Matrix};
 use super::recorder::{read, write};
 use super::{Gpu, Permutation, Prepared, Values};
 use crate::spikes::pad;
@@ -11,6 +11,10 @@ pub(super) struct Params {
     rows: u32,
     row: u32,
     column: u32,
+    first_row: u32,
+    first_column: u32,
+    across: u32,
+    tiles: u32,
 }
 
 /// Side of a tile, as in the shader.
@@ -18,14 +22,32 @@ const TILE: usize = 16;
 
 pub(super) fn prepare(gpu: &mut Gpu, weights: &Values, rows: usize, columns: usize, out: &Prepared) {
     assert_eq!((out.rows, out.columns), (rows, columns), "prepared for another tensor");
-    transpose(gpu, &weights.array, rows, pad(columns), &out.array);
+    let row = pad(columns);
+    transposed(gpu, weights.matrix(row), rows, row, out.values.matrix(pad(rows)));
 }
 
 /// `[rows][row]` to `[row][pad(rows)]`.
 pub(super) fn transpose(gpu: &mut Gpu, from: &Array, rows: usize, row: usize, to: &Array) {
-    let column = pad(rows);
-    let params = Params { rows: rows as u32, row: row as u32, column: column as u32 };
-    let bindings = [read(1, from), write(2, to)];
-    let groups = (row / TILE) * (column / TILE);
-    gpu.dispatch(Permutation::new("prepare"), &params, &bindings, groups, (row * column) as u64);
+    transposed(gpu, from.into(), rows, row, to.into());
+}
+
+/// Every piece of the one to every piece of the other.
+fn transposed(gpu: &mut Gpu, from: Matrix, rows: usize, row: usize, to: Matrix) {
+    for (piece, from) in from.parts(rows) {
+        for (columns, to) in to.parts(row) {
+            let (across, down) = (columns.len() / TILE, pad(piece.len()) / TILE);
+            let params = Params {
+                rows: piece.len() as u32,
+                row: row as u32,
+                column: pad(rows) as u32,
+                first_row: piece.start as u32,
+                first_column: columns.start as u32,
+                across: across as u32,
+                tiles: (across * down) as u32,
+            };
+            let bindings = [read(1, from), write(2, to)];
+            let work = (pad(piece.len()) * columns.len()) as u64;
+            gpu.dispatch(Permutation::new("prepare"), &params, &bindings, across * down, work);
+        }
+    }
 }

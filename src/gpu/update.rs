@@ -1,5 +1,6 @@
 //! `update`: one optimiser step on one tensor.
 
+use super::buffers::cuts;
 use super::recorder::{Dispatch, read, write};
 use super::{FLAT, Gpu, Permutation, flat};
 use crate::kernels::{Mode, Rule, Update, row};
@@ -24,7 +25,9 @@ pub(super) struct Params {
     decay: f32,
     l2: f32,
     l1: f32,
-    padding: [u32; 3],
+    first: u32,
+    first_state: u32,
+    stride: u32,
 }
 
 fn define(rule: Rule) -> &'static str {
@@ -64,20 +67,34 @@ pub(super) fn update(gpu: &mut Gpu, call: Update<Gpu>) {
         }
         Rule::Smorms3 { epsilon } => params.epsilon = epsilon as f32,
     }
-    let bindings = [
-        write(1, &call.parameters.array),
-        read(2, &call.gradient.array),
-        write(3, &call.state.array),
-        read(4, &call.control.array),
-    ];
-    gpu.recorder.dispatch(Dispatch {
-        permutation: Permutation::new("update").define(define(call.rule), true).constant("SIZE", FLAT),
-        params: bytemuck::bytes_of(&params),
-        changing: true,
-        bindings: &bindings,
-        groups: len.div_ceil(FLAT) as u64,
-        work: 16 * len as u64,
-    });
+    let (parameters, state) = (&*call.parameters, &*call.state);
+    let pieces = cuts(len, &[parameters.piece, state.piece]);
+    assert!(pieces.len() <= 1 || (call.modes.len() == 1 && !call.modes[0].1), "only weights are in several arrays");
+    assert_eq!(parameters.piece, call.gradient.piece, "weights of one shape are in the same pieces");
+    for piece in pieces {
+        let (index, of_state) = (piece.start / parameters.piece, piece.start / state.piece);
+        params.len = piece.len() as u32;
+        if call.modes.len() == 1 {
+            params.row = params.len;
+        }
+        params.first = (piece.start % parameters.piece) as u32;
+        params.first_state = (piece.start % state.piece) as u32;
+        params.stride = if state.is_whole() { len } else { state.stride(of_state) } as u32;
+        let bindings = [
+            write(1, parameters.part(index)),
+            read(2, call.gradient.part(index)),
+            write(3, state.part(of_state)),
+            read(4, &call.control.array),
+        ];
+        gpu.recorder.dispatch(Dispatch {
+            permutation: Permutation::new("update").define(define(call.rule), true).constant("SIZE", FLAT),
+            params: bytemuck::bytes_of(&params),
+            changing: true,
+            bindings: &bindings,
+            groups: piece.len().div_ceil(FLAT) as u64,
+            work: 16 * piece.len() as u64,
+        });
+    }
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {

@@ -7,6 +7,7 @@ use super::recorder::{read, write};
 use super::{Gpu, Permutation, flat};
 use crate::kernels::{ActivityKind, HISTORY, Projection, Shape, WeightGradient, quantum};
 use crate::spikes::{pad, words};
+use std::ops::Range;
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -25,7 +26,9 @@ pub(super) struct Params {
     first_source: u32,
     row: u32,
     source_row: u32,
+    /// Inputs whose weights are summed here, and the first of them.
     inputs: u32,
+    first_input: u32,
     first_group: u32,
     /// 1 where the sums are added to what is there.
     accumulate: u32,
@@ -37,6 +40,7 @@ pub(super) struct SumParams {
     blocks: u32,
     parts: u32,
     entries: u32,
+    first: u32,
     accumulate: u32,
 }
 
@@ -57,9 +61,10 @@ const SCRATCH: &str = "partial weight gradients";
 /// How a call is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cut {
-    /// Numbers of a partial sum, workgroups of a part.
+    /// Numbers of a partial sum.
     entries: usize,
-    groups: usize,
+    /// Inputs whose partial sums stand in memory at once.
+    window: usize,
     /// Steps of a block.
     quantum: usize,
     /// Parts of a block.
@@ -69,12 +74,11 @@ struct Cut {
 }
 
 impl Cut {
-    /// Of a shape whose samples all count, in a whole batch of `batch`.
-    fn new(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape, batch: usize) -> Cut {
+    /// Of a shape whose samples all count, in a whole batch of `batch`, where an array takes `limit` bytes.
+    fn new(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape, batch: usize, limit: u64) -> Cut {
         let row = shape.row();
-        let tiles = if source == ActivityKind::Raster { words(inputs) } else { inputs.div_ceil(TILE) };
         let (entries, groups) = match projection {
-            Projection::Dense => (inputs * row, tiles * row.div_ceil(TILE)),
+            Projection::Dense => (inputs * row, groups(source, inputs, row)),
             Projection::Current => (row, row.div_ceil(super::FLAT)),
         };
         let (entries, groups) = (entries.max(1), groups.max(1));
@@ -83,7 +87,25 @@ impl Cut {
         let parts = (BLOCK_GROUPS / groups).min(quantum * shape.batch / ROWS).min(PARTIALS / entries).clamp(1, PARTS);
         let parts = 1 << parts.ilog2();
         let blocks = (GROUPS / (groups * parts)).min(PARTIALS / (entries * parts));
-        Cut { entries, groups, quantum, parts, blocks: blocks.clamp(1, shape.steps.div_ceil(quantum).max(1)) }
+        let blocks = blocks.clamp(1, shape.steps.div_ceil(quantum).max(1));
+        let whole = Cut { entries, window: inputs, quantum, parts, blocks };
+        // Only arrays below 16 MiB are too small for the partial sums: then those of fewer inputs at a time.
+        let most = (limit / 4) as usize;
+        if whole.partials() <= most {
+            return whole;
+        }
+        let of_input = entries.div_ceil(inputs.max(1)).max(1);
+        let of = |parts: usize| match projection {
+            Projection::Dense => (most / (parts * of_input) / 32 * 32).min(inputs),
+            Projection::Current if parts * entries <= most => inputs,
+            Projection::Current => 0,
+        };
+        // Fewer parts than elsewhere, and other bits, where there is no room even so.
+        let parts =
+            std::iter::successors(Some(parts), |parts| Some(parts / 2)).find(|&parts| parts < 2 || of(parts) > 0);
+        let parts = parts.unwrap_or(1).max(1);
+        let window = if parts == 1 { inputs } else { of(parts) };
+        Cut { entries: if window < inputs { window * of_input } else { entries }, window, quantum, parts, blocks: 1 }
     }
 
     /// Numbers that the partial sums take: none where the first stage adds to the result itself.
@@ -93,29 +115,66 @@ impl Cut {
     }
 }
 
+/// Workgroups of a part of a dense projection's gradient.
+fn groups(source: ActivityKind, inputs: usize, row: usize) -> usize {
+    let tiles = if source == ActivityKind::Raster { words(inputs) } else { inputs.div_ceil(TILE) };
+    tiles * row.div_ceil(TILE)
+}
+
 /// See `Kernels::weight_gradient_bytes`; of a shape whose samples all count.
-pub(super) fn bytes(projection: Projection, source: ActivityKind, inputs: usize, shape: Shape, batch: usize) -> u64 {
-    4 * Cut::new(projection, source, inputs, shape, batch).partials() as u64
+pub(super) fn bytes(
+    projection: Projection,
+    source: ActivityKind,
+    inputs: usize,
+    shape: Shape,
+    batch: usize,
+    limit: u64,
+) -> u64 {
+    4 * Cut::new(projection, source, inputs, shape, batch, limit).partials() as u64
 }
 
 pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
-    let samples = call.samples.len();
-    let shape = Shape { batch: samples, ..call.shape };
-    let (kind, out) = (call.source.kind, &call.out.array);
-    let cut = Cut::new(call.projection, kind, call.inputs, shape, call.window.samples);
+    let limit = gpu.recorder.device.limits.largest_array;
+    let shape = Shape { batch: call.samples.len(), ..call.shape };
+    let cut = Cut::new(call.projection, call.source.kind, call.inputs, shape, call.window.samples, limit);
     let partial = if cut.partials() > 0 { gpu.recorder.scratch(SCRATCH, cut.partials()) } else { None };
     if cut.partials() > 0 && partial.is_none() {
         return;
     }
+    if call.projection == Projection::Current {
+        return window(gpu, &call, cut, partial.as_ref(), 0..call.inputs, (&call.out.array, 0));
+    }
+    let row = call.shape.row();
+    for (piece, out) in call.out.matrix(row).parts(call.inputs) {
+        // Without partial sums the first stage writes a whole piece.
+        let length = if partial.is_some() { cut.window.max(1) } else { piece.len().max(1) };
+        for first in piece.clone().step_by(length) {
+            let inputs = first..(first + length).min(piece.end);
+            window(gpu, &call, cut, partial.as_ref(), inputs, (out, (first - piece.start) * row));
+        }
+    }
+}
+
+/// The gradient of some inputs' weights; `into` says in which array they stand and where.
+fn window(
+    gpu: &mut Gpu,
+    call: &WeightGradient<Gpu>,
+    cut: Cut,
+    partial: Option<&Array>,
+    inputs: Range<usize>,
+    into: (&Array, usize),
+) {
+    let (samples, row) = (call.samples.len(), call.shape.row());
     // Rows of bytes are counted in inputs, as those of numbers are.
     let source_row = call.source.row() * if call.source.is_bytes() { 4 } else { 1 };
     let raster = call.source.is_raster();
+    let entries = if call.projection == Projection::Dense { inputs.len() * row } else { row };
     let (begin, end) = (call.window.step, call.window.step + call.shape.steps);
     let part = cut.quantum / cut.parts;
     let mut accumulate = call.accumulate;
     let mut last = end.div_ceil(cut.quantum);
     let first = begin / cut.quantum;
-    let bindings = [read(1, &call.source.array), read(2, &call.chi.array), write(3, partial.as_ref().unwrap_or(out))];
+    let bindings = [read(1, &call.source.array), read(2, &call.chi.array), write(3, partial.unwrap_or(into.0))];
     while last > first {
         let block = last.saturating_sub(cut.blocks).max(first);
         let parts = (last - block) * cut.parts;
@@ -129,9 +188,10 @@ pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
             first_sample: call.samples.start as u32,
             samples: samples as u32,
             first_source: ((HISTORY - call.lag) * call.shape.batch) as u32,
-            row: call.shape.row() as u32,
+            row: row as u32,
             source_row: source_row as u32,
-            inputs: call.inputs as u32,
+            inputs: inputs.len() as u32,
+            first_input: inputs.start as u32,
             first_group: 0,
             accumulate: (accumulate && partial.is_none()).into(),
         };
@@ -140,17 +200,18 @@ pub(super) fn weight_gradient(gpu: &mut Gpu, call: WeightGradient<Gpu>) {
             Projection::Dense => {
                 let name = if raster { "weight_gradient" } else { "weight_gradient_dense" };
                 let permutation = Permutation::new(name).define("BYTES", call.source.is_bytes());
-                let work = if raster { rows * call.shape.row() * source_row } else { rows * cut.entries };
-                products(gpu, &permutation, params, &bindings, cut.groups, work as u64);
+                let work = if raster { rows * row * words(inputs.len()) } else { rows * entries };
+                let groups = groups(call.source.kind, inputs.len(), row).max(1);
+                products(gpu, &permutation, params, &bindings, groups, work as u64);
             }
             Projection::Current => {
                 let permutation = Permutation::new("weight_gradient_current").define("SOURCE_BITS", raster);
-                let entries = parts * cut.entries;
+                let entries = parts * entries;
                 gpu.flat(permutation, &params, &bindings, entries, (rows * entries) as u64);
             }
         }
-        if let Some(partial) = &partial {
-            sum(gpu, partial, last - block, cut.parts, cut.entries, accumulate, out);
+        if let Some(partial) = partial {
+            sum(gpu, partial, last - block, cut.parts, entries, accumulate, into);
         }
         (accumulate, last) = (true, block);
     }
@@ -174,11 +235,20 @@ fn products(
 }
 
 /// The second stage.
-fn sum(gpu: &mut Gpu, from: &Array, blocks: usize, parts: usize, entries: usize, accumulate: bool, out: &Array) {
+fn sum(
+    gpu: &mut Gpu,
+    from: &Array,
+    blocks: usize,
+    parts: usize,
+    entries: usize,
+    accumulate: bool,
+    (out, first): (&Array, usize),
+) {
     let params = SumParams {
         blocks: blocks as u32,
         parts: parts as u32,
         entries: entries as u32,
+        first: first as u32,
         accumulate: accumulate.into(),
     };
     let work = (blocks * parts * entries) as u64;
@@ -190,7 +260,8 @@ fn sum(gpu: &mut Gpu, from: &Array, blocks: usize, parts: usize, entries: usize,
 pub(super) fn dense(gpu: &mut Gpu, from: &Array, inputs: usize, values: &Array, row: usize, rows: usize, out: &Array) {
     let entries = inputs * row;
     let groups = inputs.div_ceil(TILE) * row.div_ceil(TILE);
-    let wanted = (GROUPS / groups.max(1)).min(rows / ROWS).min(PARTIALS / entries.max(1)).max(1);
+    let most = PARTIALS.min((gpu.recorder.device.limits.largest_array / 4) as usize);
+    let wanted = (GROUPS / groups.max(1)).min(rows / ROWS).min(most / entries.max(1)).max(1);
     let part = rows.div_ceil(wanted).max(1);
     let parts = rows.div_ceil(part).max(1);
     let partial = if parts > 1 { gpu.recorder.scratch(SCRATCH, parts * entries) } else { None };
@@ -211,6 +282,7 @@ pub(super) fn dense(gpu: &mut Gpu, from: &Array, inputs: usize, values: &Array, 
         row: row as u32,
         source_row: pad(inputs) as u32,
         inputs: inputs as u32,
+        first_input: 0,
         first_group: 0,
         accumulate: 0,
     };
@@ -218,7 +290,7 @@ pub(super) fn dense(gpu: &mut Gpu, from: &Array, inputs: usize, values: &Array, 
     let permutation = Permutation::new("weight_gradient_dense");
     products(gpu, &permutation, params, &bindings, groups, (part * entries) as u64);
     if let Some(partial) = &partial {
-        sum(gpu, partial, 1, parts, entries, false, out);
+        sum(gpu, partial, 1, parts, entries, false, (out, 0));
     }
 }
 
@@ -244,11 +316,17 @@ mod tests {
             for (inputs, units) in [(1, 1), (700, 128), (700, 1024), (2048, 2048), (5000, 3000)] {
                 for kind in [ActivityKind::Raster, ActivityKind::Values, ActivityKind::Bytes] {
                     for projection in [Projection::Dense, Projection::Current] {
-                        let of = |steps| Cut::new(projection, kind, inputs, Shape { steps, batch, units }, batch);
+                        let of =
+                            |steps| Cut::new(projection, kind, inputs, Shape { steps, batch, units }, batch, u64::MAX);
                         let long = of(100_000);
                         assert!(long.quantum.is_multiple_of(long.parts) && long.partials() <= PARTIALS, "{long:?}");
                         assert_eq!(of(1).parts, long.parts);
                         assert_eq!(of(1).blocks, 1);
+                        // WebGPU's floor is as good.
+                        let shape = Shape { steps: 100_000, batch, units };
+                        assert_eq!(Cut::new(projection, kind, inputs, shape, batch, 128 << 20), long);
+                        let small = Cut::new(projection, kind, inputs, shape, batch, 1 << 20);
+                        assert!(small.partials() <= 1 << 18, "{small:?}");
                     }
                 }
             }

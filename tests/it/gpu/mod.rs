@@ -6,5 +6,6 @@ mod limits;
 mod long;
 mod memory;
 mod order;
+mod pieces;
 mod reuse;
 mod shaders;

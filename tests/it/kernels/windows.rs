@@ -205,7 +205,8 @@ fn run_layer<K: Kernels>(kernels: &mut K, case: &Layer, cuts: &Cuts) -> Outcome 
         planes: [Vec::new(), Vec::new()],
     };
     let groups = cuts.windows(shape);
-    let mut kept: Vec<Vec<(Option<K::Activity>, Vec<f64>)>> = Vec::new();
+    type Segment<A> = (Option<A>, Vec<f64>);
+    let mut kept: Vec<Vec<Segment<K::Activity>>> = Vec::new();
     let scan = |kernels: &mut K,
                 (window, part_shape): (Window, Shape),
                 spikes: Option<&mut K::Activity>,
