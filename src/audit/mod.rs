@@ -193,8 +193,7 @@ pub fn tapes(network: &Network, options: Options) -> Result<Option<Tapes>> {
     });
     core.set_parameters(&single.collect())?;
     let (steps, samples) = (options.steps_of(&network), options.batch);
-    let spikes: Vec<u8> =
-        (0..steps * samples * network.inputs).map(|_| u8::from(random.uniform() < 0.3)).collect();
+    let spikes: Vec<u8> = (0..steps * samples * network.inputs).map(|_| u8::from(random.uniform() < 0.3)).collect();
     let batch = match network.layers[0].connection {
         Connection::Dense => Batch::spikes(Raster::from_bytes(steps, samples, network.inputs, &spikes)?),
         Connection::Current => {
