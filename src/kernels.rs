@@ -9,7 +9,7 @@
 //!
 //! | what | shape |
 //! |---|---|
-//! | [`Kernels::Activity`] (raster or values) | `[HISTORY + T][B][np]`, rows 0 and 1 hold steps −2 and −1 |
+//! | [`Memory::Activity`] (raster or values) | `[HISTORY + T][B][np]`, rows 0 and 1 hold steps −2 and −1 |
 //! | drive X | `[T][B][np]` |
 //! | χ | `[T + FUTURE][B][np]`, the last rows hold steps T and T+1 (0 at the end of the sequence) |
 //! | gradient of spikes `g` | `[T][B][np]`, row t is the part of dL/dS_t that comes from above |
