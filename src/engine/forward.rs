@@ -155,7 +155,9 @@ impl<K: Kernels> Core<K> {
         let index = match mode {
             Mode::Stream => self.begin_stream(sequence)?,
             _ => {
-                let index = self.plan(sequence, mode == Mode::Train, false)?;
+                // An LSTM cell leaves a trace only beside what training keeps.
+                let traces = self.objectives.reads_potential(online) && !self.can_be_cut();
+                let index = self.plan(sequence, mode == Mode::Train || traces, false)?;
                 self.reset(index);
                 index
             }
@@ -342,12 +344,13 @@ impl<K: Kernels> Core<K> {
         kernels.copy_plane(whole, planes, plane::POTENTIAL, plane::START_POTENTIAL);
         kernels.copy_plane(whole, planes, plane::CURRENT, plane::START_CURRENT);
         let (mut tape, mut hidden, mut normal, mut states, mut half) = (None, None, None, None, None);
-        if let Some(own) = training.as_mut().filter(|_| taped.kept) {
-            states = own.states.as_mut();
+        // The readout reads the tape of the plan where there is one, in a pass that keeps none as well.
+        if let Some(own) = training.as_mut().filter(|_| taped.kept || taped.traced) {
+            states = own.states.as_mut().filter(|_| taped.kept);
             match own.tapes.get_mut(at.segment) {
                 Some(Tape::Whole(own)) => tape = Some(own),
-                Some(Tape::Half(own)) => half = Some(own),
-                None => {}
+                Some(Tape::Half(own)) if taped.kept => half = Some(own),
+                _ => {}
             }
             (hidden, normal) = (own.hidden.as_mut(), own.normal.as_mut());
         }

@@ -602,6 +602,25 @@ fn truncated_updates_are_those_of_their_windows() {
 }
 
 #[test]
+fn what_is_inferred_does_not_depend_on_what_was_trained_before() {
+    for (name, text) in NETWORKS {
+        let network = network(text);
+        let other = Batch::spikes(noise(STEPS, 7, 20, 0.2, 9)).with_labels(labels(7, 4));
+        for wish in [Wish::default(), wish(TapeKind::Replay, 32, None), wish(TapeKind::Half, 32, None)] {
+            let infer = |core: &mut Core<Cpu<f32>>| core.infer(&other).unwrap().loss().unwrap();
+            let mut fresh = core(Cpu::new(), &network);
+            fresh.initialise(3).unwrap();
+            let mut used = core(Cpu::new(), &network);
+            used.set_memory(Budget::Unbounded, wish);
+            used.initialise(3).unwrap();
+            used.forward(&batch(7, false)).unwrap();
+            let (fresh, used) = (infer(&mut fresh), infer(&mut used));
+            assert!((fresh - used).abs() <= 1e-6 * fresh.abs(), "{name}, {wish:?}: {used}, not {fresh}");
+        }
+    }
+}
+
+#[test]
 fn any_wish_is_granted_or_rounded() {
     let network = network(NETWORKS[0].1);
     let batch = batch::<f32>(70, false);
