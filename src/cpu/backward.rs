@@ -1,14 +1,19 @@
 //! The adjoint of a layer over a range of steps. See [`crate::kernels::Backward`].
 //!
-//! Samples run side by side in tiles. Where the layer is recurrent, one step of a tile is a dense product of its χ rows
-//! with the packed R^T; then the adjoint runs over blocks of a few samples. Samples of a tile only share the reading of R
-//! and of the constants, so its size changes no bit.
+//! Samples run side by side in tiles. Where the layer is recurrent, or the layer above is fused, one step of a tile is a
+//! dense product of χ rows with packed weights; then the adjoint runs over blocks of a few samples. Samples of a tile only
+//! share the reading of weights and constants, so its size changes no bit.
+//!
+//! A surrogate with compact support is 0 for most neurons, and dL/dS only counts where it is not: a sample with few active
+//! neurons takes just their rows of the weights, each as a scalar product with its χ. Which of the two forms a sample takes
+//! at a step depends on nothing but its own number of active neurons.
 
 use super::float::Float;
-use super::linear::{Packed, Work, dispatch};
-use super::memory::{Activity, Shared, prefetch};
+use super::linear::{Work, dispatch, scalar_products};
+use super::memory::{Activity, Events, Shared, prefetch};
 use super::multi;
 use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
+use super::packed::{Packed, RowsOf};
 use super::snippet::{Carry, Own, Place, Step as OwnStep};
 use super::surrogate::derivative_row;
 use crate::kernels::{Firing, HISTORY, Model, Shape, Window, plane};
@@ -20,13 +25,17 @@ use std::ops::Range;
 
 /// Most samples in a tile.
 const TILE: usize = 64;
+/// A sample takes single rows of the weights where at most one neuron in so many is active.
+const SPARSE: usize = 4;
 
 /// The layer above, where its product with χ is fused into this pass: dL/dS_t = χ_{t+L} W^T.
 #[derive(Clone, Copy)]
 pub struct From<'a, F> {
     /// χ of the layer above.
     pub chi: &'a [F],
-    /// Its packed W^T.
+    /// Its weights W `[n][np]`, and W^T packed.
+    pub weights: &'a [F],
+    /// See `weights`.
     pub packed: &'a Packed<F>,
     /// Its lag L.
     pub lag: usize,
@@ -46,8 +55,8 @@ pub struct Call<'a, F: Float> {
     pub range: Range<usize>,
     /// Constants.
     pub constants: &'a [F],
-    /// Packed R^T.
-    pub recurrent: Option<&'a Packed<F>>,
+    /// R `[n][np]`, and R^T packed.
+    pub recurrent: Option<(&'a [F], &'a Packed<F>)>,
     /// The layer above.
     pub above: Option<From<'a, F>>,
     /// Spikes.
@@ -75,11 +84,13 @@ pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F]) {
     let (planes, tail) = planes.split_at_mut(plane::PLANES * call.window.planes(call.shape).len(1));
     let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
     let tail = Shared::new(tail);
-    planes.par_chunks_mut(tile * plane::PLANES * width).enumerate().for_each_init(Scratch::default, |scratch, part| {
-        let (index, planes) = part;
+    planes.par_chunks_mut(tile * plane::PLANES * width).enumerate().for_each(|(index, planes)| {
         let samples = planes.len() / (plane::PLANES * width);
-        let (first, chi, tail) = (index * tile, &chi, &tail);
-        dispatch(Tile { call: &call, block: &block, own, first, samples, planes, tail, chi, scratch });
+        let (call, block, first, chi, tail) = (&call, &block, index * tile, &chi, &tail);
+        F::with_scratch(|scratch| {
+            let scratch = &mut scratch.backward;
+            dispatch(Tile { call, block, own, first, samples, planes, tail, chi, scratch });
+        });
     });
 }
 
@@ -97,7 +108,7 @@ struct Tile<'a, 'b, F: Float> {
 
 /// Rows of a tile that a thread works in.
 #[derive(Default)]
-struct Scratch<F> {
+pub struct Scratch<F> {
     lambda: Vec<F>,
     mu: Vec<F>,
     count_gradient: Vec<F>,
@@ -108,6 +119,11 @@ struct Scratch<F> {
     s: Vec<F>,
     s_before: Vec<F>,
     g: Vec<F>,
+    /// Rows of χ side by side.
+    side_by_side: Vec<F>,
+    /// Active neurons of a sample, and the samples that have many.
+    active: Events<F>,
+    many: Vec<u32>,
     carry: Carry<F>,
     /// V_{-1}.
     start: Vec<F>,
@@ -149,22 +165,13 @@ impl<F: Float> Work for Tile<'_, '_, F> {
             collect(planes, plane::START_POTENTIAL, width, &mut scratch.start);
         }
         for t in call.range.clone().rev() {
-            if let Some(above) = call.above {
-                let after = &above.chi[((t + above.lag) * batch + first) * above.width..];
-                above.packed.product(simd, after, above.width, samples, &mut scratch.rho, width, false);
-            }
-            if let Some(packed) = call.recurrent {
-                let at = ((t + model.recurrent_lag) * batch + first) * width;
-                // SAFETY: rows of this tile, written at later steps.
-                let after = unsafe { chi.slice(at, len) };
-                packed.product(simd, after, width, samples, &mut scratch.rho, width, call.above.is_some());
-            }
+            sum_gradient(simd, call, block, t, (first, samples), chi, scratch);
             for from in (0..samples).step_by(block.samples) {
                 let count = block.samples.min(samples - from);
                 let at = (t * batch + first + from) * width;
                 // SAFETY: rows of this tile.
                 let chi = unsafe { chi.slice(at, count * width) };
-                block_step(call, (block, own), tail, t, (first, from, count), planes, scratch, chi);
+                block_step(simd, call, (block, own), tail, t, (first, from, count), planes, scratch, chi);
             }
         }
         if let Some(own) = own {
@@ -177,9 +184,73 @@ impl<F: Float> Work for Tile<'_, '_, F> {
     }
 }
 
+impl<F: Float> Call<'_, F> {
+    /// Whether ρ is only needed where σ' is not 0, which it seldom is.
+    fn compact(&self) -> bool {
+        let once = !matches!(self.model.firing, Firing::Multi { periodic: true, .. });
+        self.spikes.is_some() && self.model.snippet.is_none() && once && self.model.surrogate.is_compact()
+    }
+}
+
+/// ρ_t of a tile as far as it comes from the layer above and through the recurrence; and σ'_t, where it says what is needed.
+#[inline(always)]
+fn sum_gradient<F: Float, S: Simd>(
+    simd: S,
+    call: &Call<F>,
+    block: &Block<F>,
+    t: usize,
+    (first, samples): (usize, usize),
+    chi: &Shared<F>,
+    scratch: &mut Scratch<F>,
+) {
+    let (batch, width) = (call.shape.batch, call.shape.row());
+    let Scratch { rho, sigma, side_by_side, active, many, .. } = scratch;
+    let above = call.above.map(|above| {
+        let after = &above.chi[((t + above.lag) * batch + first) * above.width..][..samples * above.width];
+        (after, above.width, above.weights, above.packed)
+    });
+    let recurrent = call.recurrent.map(|(weights, packed)| {
+        let at = ((t + call.model.recurrent_lag) * batch + first) * width;
+        // SAFETY: rows of this tile, written at later steps.
+        let after: &[F] = unsafe { chi.slice(at, samples * width) };
+        (after, width, weights, packed)
+    });
+    let parts = [above, recurrent];
+    let compact = call.compact();
+    if compact {
+        let v = &call.tape[(t * batch + first) * width..][..samples * width];
+        for (v, sigma) in v.chunks(block.samples * width).zip(sigma.chunks_mut(block.samples * width)) {
+            derivative_row(call.model.surrogate, v, &block.constants().theta[..v.len()], sigma);
+        }
+        if above.is_none() && recurrent.is_none() {
+            return;
+        }
+        many.clear();
+        for m in 0..samples {
+            active.mark(&sigma[m * width..][..width]);
+            if active.index.len() * SPARSE > call.shape.units {
+                many.push(m as u32);
+                continue;
+            }
+            let rho = &mut rho[m * width..][..width];
+            rho.fill(F::ZERO);
+            for (after, row, weights, _) in parts.into_iter().flatten() {
+                scalar_products(simd, rho, &after[m * row..][..row], weights, &active.index);
+            }
+        }
+    }
+    let rows = if compact { RowsOf::Listed(many) } else { RowsOf::First(samples) };
+    let mut accumulate = false;
+    for (after, row, _, packed) in parts.into_iter().flatten() {
+        packed.product(simd, after, row, rows, rho, width, accumulate, side_by_side);
+        accumulate = true;
+    }
+}
+
 /// One step of a block: samples `first + from..first + from + count`.
 #[inline(always)]
-fn block_step<F: Float>(
+fn block_step<F: Float, S: Simd>(
+    simd: S,
     call: &Call<F>,
     (block, snippet): (&Block<F>, Option<&Own<F>>),
     tail: &Shared<F>,
@@ -226,13 +297,14 @@ fn block_step<F: Float>(
     let gated = model.reset == Reset::ZeroAfter && model.lag == 0;
     for m in 0..count {
         let row = m * width..(m + 1) * width;
-        spikes.expand(HISTORY + t, first + from + m, &mut s[row.clone()]);
+        spikes.expand(simd, HISTORY + t, first + from + m, &mut s[row.clone()]);
         if gated || parameters || snippet.is_some() {
-            spikes.expand(HISTORY + t - 1, first + from + m, &mut s_before[row]);
+            spikes.expand(simd, HISTORY + t - 1, first + from + m, &mut s_before[row]);
         }
     }
     match (snippet, model.firing) {
         (Some(_), _) => {}
+        _ if call.compact() => {}
         (None, Firing::Multi { periodic: true, .. }) => multi::derivative_row(model.surrogate, v, k.theta, sigma),
         (None, _) => derivative_row(model.surrogate, v, k.theta, sigma),
     }

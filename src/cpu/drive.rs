@@ -1,8 +1,9 @@
 //! The drive of one projection, and its adjoint towards the source. See [`crate::kernels::Drive`].
 
 use super::float::Float;
-use super::linear::{Packed, Work, add_rows, dispatch};
+use super::linear::{Work, add_rows, dispatch};
 use super::memory::{Activity, Data, Events, Shared};
+use super::packed::{Packed, RowsOf};
 use crate::kernels::{HISTORY, Projection, constant};
 use crate::spikes::pad;
 use pulp::Simd;
@@ -26,15 +27,29 @@ pub struct Source<'a, F> {
 }
 
 impl<F: Float> Source<'_, F> {
-    /// X of sample b at step t into `out` (length np), the bias first, then the sources in ascending order.
+    /// X of sample b at step t into `out` (length np), the bias first, then the sources in ascending order, then the rows of
+    /// `own` (weights and events) that come with it.
     #[inline(always)]
-    pub fn row<S: Simd>(&self, simd: S, t: usize, b: usize, units: usize, events: &mut Events<F>, out: &mut [F]) {
+    pub fn row<S: Simd>(
+        &self,
+        simd: S,
+        t: usize,
+        b: usize,
+        units: usize,
+        events: &mut Events<F>,
+        out: &mut [F],
+        own: Option<(&[F], &Events<F>)>,
+    ) {
         let width = out.len();
         let bias = &self.constants[constant::BIAS * width..][..width];
         match self.projection {
             Projection::Dense => {
                 self.activity.events(HISTORY + t - self.lag, b, events);
-                add_rows(simd, out, Some(bias), self.weights, events);
+                let part = (self.weights, width, &*events);
+                match own {
+                    Some((rows, own)) => add_rows(simd, out, Some(bias), [part, (rows, width, own)]),
+                    None => add_rows(simd, out, Some(bias), [part]),
+                }
             }
             Projection::Current => {
                 out.copy_from_slice(bias);
@@ -46,6 +61,9 @@ impl<F: Float> Source<'_, F> {
                     for ((out, &weight), &x) in out.iter_mut().zip(weights).zip(source) {
                         *out = weight.fma(x, *out);
                     }
+                }
+                if let Some((rows, own)) = own {
+                    add_rows(simd, out, None, [(rows, width, own)]);
                 }
             }
         }
@@ -71,7 +89,7 @@ impl<F: Float> Work for DriveRow<'_, '_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        self.source.row(simd, self.t, self.b, self.units, self.events, self.out);
+        self.source.row(simd, self.t, self.b, self.units, self.events, self.out, None);
     }
 }
 
@@ -156,12 +174,14 @@ pub fn drive<F: Float>(source: Source<F>, units: usize, range: std::ops::Range<u
         });
     } else {
         out.par_chunks_mut(ROWS * width).enumerate().for_each(|(chunk, out)| {
-            let mut events = Events::default();
-            for (r, out) in out.chunks_exact_mut(width).enumerate() {
-                let at = first + chunk * ROWS + r;
-                let (t, b) = (at / batch, at % batch);
-                dispatch(DriveRow { source, t, b, units, events: &mut events, out });
-            }
+            F::with_scratch(|scratch| {
+                let events = &mut scratch.forward.events;
+                for (r, out) in out.chunks_exact_mut(width).enumerate() {
+                    let at = first + chunk * ROWS + r;
+                    let (t, b) = (at / batch, at % batch);
+                    dispatch(DriveRow { source, t, b, units, events, out });
+                }
+            });
         });
     }
 }
@@ -174,6 +194,7 @@ struct Back<'a, F: Float> {
     out: &'a mut [F],
     row: usize,
     accumulate: bool,
+    side_by_side: &'a mut Vec<F>,
 }
 
 impl<F: Float> Work for Back<'_, F> {
@@ -181,7 +202,8 @@ impl<F: Float> Work for Back<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        self.packed.product(simd, self.chi, self.width, self.rows, self.out, self.row, self.accumulate);
+        let rows = RowsOf::First(self.rows);
+        self.packed.product(simd, self.chi, self.width, rows, self.out, self.row, self.accumulate, self.side_by_side);
     }
 }
 
@@ -200,7 +222,11 @@ pub fn drive_backward<F: Float>(call: crate::kernels::DriveBackward<super::Cpu<F
         let chi = &chi[first * width..];
         match call.projection {
             Projection::Dense => {
-                dispatch(Back { packed: call.weights.1, chi, width, rows, out, row, accumulate });
+                let packed = call.weights.1;
+                F::with_scratch(|scratch| {
+                    let side_by_side = &mut scratch.side_by_side;
+                    dispatch(Back { packed, chi, width, rows, out, row, accumulate, side_by_side });
+                });
             }
             Projection::Current => {
                 for (out, chi) in out.chunks_exact_mut(row).zip(chi.chunks_exact(width)) {

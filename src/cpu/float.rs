@@ -1,8 +1,10 @@
 //! Numbers that the CPU kernels compute in: f32, and f64 for the audit.
 
+use super::scratch::Scratch;
 use crate::kernels::Real;
 use crate::neuron::{AdjointRows, Rows, StepRows, ThresholdRows};
 use pulp::Simd;
+use std::cell::RefCell;
 
 /// Arithmetic of a [`Real`], and its vectors in a SIMD instruction set.
 pub trait Float:
@@ -74,10 +76,48 @@ pub trait Float:
     fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
     /// `a + b`.
     fn add_vectors<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// Runs `work` on the scratch of this thread.
+    fn with_scratch<R>(work: impl FnOnce(&mut Scratch<Self>) -> R) -> R;
+    /// The bits of a word as 32 numbers.
+    fn expand_word<S: Simd>(simd: S, word: u32, out: &mut [Self]);
+}
+
+/// The places of the bits of a word.
+static PLACES: [u32; 32] = {
+    let mut places = [0; 32];
+    let mut bit = 0;
+    while bit < 32 {
+        places[bit] = bit as u32;
+        bit += 1;
+    }
+    places
+};
+
+#[inline(always)]
+fn expand_f32<S: Simd>(simd: S, word: u32, out: &mut [f32]) {
+    let out = &mut out[..32];
+    let (word, zero, one) = (simd.splat_u32s(word), simd.splat_u32s(0), simd.splat_u32s(1));
+    let number = simd.splat_u32s(1f32.to_bits());
+    for from in (0..32).step_by(S::F32_LANES) {
+        // SAFETY: as many lanes divide 32; both hold 32 entries.
+        unsafe {
+            let places = PLACES.as_ptr().add(from).cast::<S::u32s>().read_unaligned();
+            let bits = simd.and_u32s(simd.wrapping_dyn_shr_u32s(word, places), one);
+            let values = simd.and_u32s(simd.sub_u32s(zero, bits), number);
+            store::<f32, S>(out.as_mut_ptr().add(from), simd.transmute_f32s_u32s(values));
+        }
+    }
+}
+
+#[inline(always)]
+fn expand_f64<S: Simd>(_simd: S, word: u32, out: &mut [f64]) {
+    for (bit, out) in out[..32].iter_mut().enumerate() {
+        *out = f64::from(word >> bit & 1);
+    }
 }
 
 macro_rules! float {
-    ($type:ident, $exponential:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $step:ident, $threshold:ident, $adjoint:ident) => {
+    ($type:ident, $exponential:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $step:ident, $threshold:ident, $adjoint:ident, $expand:ident) => {
         impl Float for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -180,12 +220,25 @@ macro_rules! float {
             fn add_vectors<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
                 simd.$add(a, b)
             }
+            fn with_scratch<R>(work: impl FnOnce(&mut Scratch<Self>) -> R) -> R {
+                thread_local! {
+                    static SCRATCH: RefCell<Scratch<$type>> = RefCell::default();
+                }
+                SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+                    Ok(mut scratch) => work(&mut scratch),
+                    Err(_) => work(&mut Scratch::default()),
+                })
+            }
+            #[inline(always)]
+            fn expand_word<S: Simd>(simd: S, word: u32, out: &mut [Self]) {
+                $expand(simd, word, out);
+            }
         }
     };
 }
 
-float!(f32, exponential_f32, F32_LANES, f32s, splat_f32s, mul_add_f32s, add_f32s, step_f32, threshold_f32, adjoint_f32);
-float!(f64, exponential_f64, F64_LANES, f64s, splat_f64s, mul_add_f64s, add_f64s, step_f64, threshold_f64, adjoint_f64);
+float!(f32, exponential_f32, F32_LANES, f32s, splat_f32s, mul_add_f32s, add_f32s, step_f32, threshold_f32, adjoint_f32, expand_f32);
+float!(f64, exponential_f64, F64_LANES, f64s, splat_f64s, mul_add_f64s, add_f64s, step_f64, threshold_f64, adjoint_f64, expand_f64);
 
 /// eˣ = 2ⁿ eʳ: n the integer nearest to x/ln 2, which the addition of 1.5 · 2^(bits of the fraction) leaves in the last
 /// bits, r = x − n ln 2 with ln 2 in two parts (n times the first is exact), eʳ its Taylor series on |r| ≤ 0.35.

@@ -7,7 +7,7 @@
 use super::drive::Source;
 use super::float::Float;
 use super::linear::{Work, add_rows, dispatch};
-use super::memory::{Activity, Data, Events, Shared, unpack};
+use super::memory::{Activity, Data, Events, Shared, prefetch, unpack};
 use super::multi;
 use super::neuron::{Block, step_row};
 use super::snippet::{Own, Place};
@@ -63,7 +63,8 @@ struct Written<'a, F> {
 }
 
 /// Rows of a block that a thread works in.
-struct Scratch<F> {
+#[derive(Default)]
+pub struct Scratch<F> {
     x: Vec<F>,
     v: Vec<F>,
     i: Vec<F>,
@@ -76,26 +77,24 @@ struct Scratch<F> {
     theta: Vec<F>,
     /// The reduction of the readout: activation and step.
     reduced: [Vec<F>; 2],
-    events: Events<F>,
+    /// Events of a row of the source.
+    pub events: Events<F>,
     /// Events of each sample's own spikes of the last three steps.
     own: [Vec<Events<F>>; 3],
 }
 
 impl<F: Float> Scratch<F> {
-    fn new(samples: usize, width: usize, states: usize) -> Self {
-        let row = || vec![F::ZERO; samples * width];
-        let own = || vec![Events::default(); samples];
-        Scratch {
-            x: row(),
-            v: row(),
-            i: row(),
-            s: row(),
-            nowhere: row(),
-            z: vec![F::ZERO; states * samples * width],
-            theta: row(),
-            reduced: [row(), row()],
-            events: Events::default(),
-            own: [own(), own(), own()],
+    /// Makes room for a block of samples.
+    fn fit(&mut self, samples: usize, width: usize, states: usize) {
+        let Scratch { x, v, i, s, nowhere, z, theta, reduced: [activation, step], events: _, own } = self;
+        for row in [x, v, i, s, nowhere, theta, activation, step] {
+            row.resize(samples * width, F::ZERO);
+        }
+        z.resize(states * samples * width, F::ZERO);
+        for own in own {
+            if own.len() < samples {
+                own.resize_with(samples, Events::default);
+            }
         }
     }
 }
@@ -123,15 +122,16 @@ pub fn forward<F: Float>(
     let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples));
     let states = own.as_ref().map_or(0, Own::states);
     let own = own.as_ref();
-    planes.par_chunks_mut(block.samples * plane::PLANES * width).enumerate().for_each_init(
-        || Scratch::new(block.samples, width, states),
-        |scratch, (index, planes)| {
-            let first = index * block.samples;
-            let samples = planes.len() / (plane::PLANES * width);
-            let written = &written;
-            dispatch(Tile { call: &call, written, block: &block, own, first, samples, planes, scratch, smooth });
-        },
-    );
+    planes.par_chunks_mut(block.samples * plane::PLANES * width).enumerate().for_each(|(index, planes)| {
+        let first = index * block.samples;
+        let samples = planes.len() / (plane::PLANES * width);
+        let (call, written, block) = (&call, &written, &block);
+        F::with_scratch(|scratch| {
+            let scratch = &mut scratch.forward;
+            scratch.fit(block.samples, width, states);
+            dispatch(Tile { call, written, block, own, first, samples, planes, scratch, smooth });
+        });
+    });
 }
 
 struct Tile<'a, 'b, F: Float> {
@@ -181,23 +181,23 @@ impl<F: Float> Work for Tile<'_, '_, F> {
         // Own spikes of the two steps before the range, the newer one last.
         for back in [2, 1] {
             let row = HISTORY + call.range.start - back;
-            written.read(row, first, batch, shape.units, s, &mut own[row % 3][..samples]);
+            written.read(simd, row, first, batch, shape.units, s, &mut own[row % 3][..samples]);
         }
         for t in call.range.clone() {
             let row = HISTORY + t;
             let at = (t * batch + first) * width;
-            match call.input {
-                Input::Drive(drive) => x.copy_from_slice(&drive[at..][..len]),
-                Input::Source(source) => {
-                    for (m, x) in x.chunks_exact_mut(width).enumerate() {
-                        source.row(simd, t, first + m, shape.units, events, x);
+            let recurrent = call.recurrent.map(|recurrent| (recurrent, &own[(row - model.recurrent_lag) % 3]));
+            for (m, x) in x.chunks_exact_mut(width).enumerate() {
+                let own = recurrent.map(|(recurrent, own)| (recurrent, &own[m]));
+                match call.input {
+                    Input::Source(source) => source.row(simd, t, first + m, shape.units, events, x, own),
+                    Input::Drive(drive) => {
+                        let drive = &drive[at + m * width..][..width];
+                        match own {
+                            Some((rows, own)) => add_rows(simd, x, Some(drive), [(rows, width, own)]),
+                            None => x.copy_from_slice(drive),
+                        }
                     }
-                }
-            }
-            if let Some(recurrent) = call.recurrent {
-                let own = &own[(row - model.recurrent_lag) % 3];
-                for (x, own) in x.chunks_exact_mut(width).zip(own) {
-                    add_rows(simd, x, None, recurrent, own);
                 }
             }
             let mut tape_v = &mut nowhere[..len];
@@ -205,6 +205,10 @@ impl<F: Float> Work for Tile<'_, '_, F> {
             if let Some(tape) = &written.tape {
                 // SAFETY: rows of this block's samples.
                 tape_v = unsafe { tape.slice(at, len) };
+                if t + 1 < call.range.end {
+                    // SAFETY: as above; only asked for.
+                    prefetch(unsafe { tape.slice(at + batch * width, len) });
+                }
                 if model.keeps_current() {
                     let states = snippet.map_or(1, Own::states);
                     // SAFETY: as above.
@@ -387,7 +391,7 @@ impl<F: Float> Written<'_, F> {
 
     /// Reads a row of spikes as numbers and as events; 0 where the layer has none.
     #[inline(always)]
-    fn read(&self, row: usize, first: usize, batch: usize, units: usize, s: &mut [F], own: &mut [Events<F>]) {
+    fn read<S: Simd>(&self, simd: S, row: usize, first: usize, batch: usize, units: usize, s: &mut [F], own: &mut [Events<F>]) {
         for (m, (s, own)) in s.chunks_exact_mut(self.width).zip(own).enumerate() {
             let at = row * batch + first + m;
             if let Some(raster) = &self.raster {
@@ -395,7 +399,7 @@ impl<F: Float> Written<'_, F> {
                 // SAFETY: a row of this block's samples.
                 let words = unsafe { raster.slice(at * width, width) };
                 own.decode(words);
-                unpack(words, s);
+                unpack(simd, words, s);
             } else if let Some(values) = &self.values {
                 // SAFETY: a row of this block's samples.
                 s.copy_from_slice(unsafe { values.slice(at * self.width, self.width) });

@@ -106,7 +106,7 @@ pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
 pub fn read<F: Float>(recording: Recording<Cpu<F>>, shape: Shape, t: usize, b: usize, out: &mut [F]) {
     match recording {
         Recording::Potential(tape) => out.copy_from_slice(&tape[(t * shape.batch + b) * out.len()..][..out.len()]),
-        Recording::Spikes(spikes, lag) => spikes.expand(HISTORY + t - lag, b, out),
+        Recording::Spikes(spikes, lag) => spikes.expand(pulp::Scalar::new(), HISTORY + t - lag, b, out),
     }
 }
 

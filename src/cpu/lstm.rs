@@ -4,8 +4,9 @@ use super::Cpu;
 use super::drive::product;
 use super::float::Float;
 use super::forward::{fire, soften};
-use super::linear::{Packed, Work, dispatch};
+use super::linear::{Work, dispatch};
 use super::memory::{Activity, Data, Shared};
+use super::packed::{Packed, RowsOf};
 use super::surrogate::derivative_row;
 use super::time::Arriving;
 use crate::kernels::{GATES, HISTORY, LstmBackward, LstmForward, Model, Shape, constant, plane};
@@ -107,7 +108,7 @@ impl<F: Float> Work for ForwardTile<'_, '_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         let ForwardTile { shared, first, planes } = self;
         let Forward { model, shape, smooth, .. } = *shared;
         let (width, batch) = (shape.row(), shape.batch);
@@ -120,7 +121,7 @@ impl<F: Float> Work for ForwardTile<'_, '_, F> {
         for (m, s) in s.chunks_exact_mut(width).enumerate() {
             if let Some(raster) = &shared.raster {
                 // SAFETY: rows of this tile.
-                super::memory::unpack(unsafe { raster.slice((before + m) * width / 32, width / 32) }, s);
+                super::memory::unpack(simd, unsafe { raster.slice((before + m) * width / 32, width / 32) }, s);
             } else if let Some(values) = &shared.values {
                 // SAFETY: as above.
                 s.copy_from_slice(unsafe { values.slice((before + m) * width, width) });
@@ -273,14 +274,16 @@ impl<F: Float> Work for BackwardTile<'_, '_, F> {
         let start = collect(planes, plane::START_CURRENT, width);
         let row = || vec![F::ZERO; len];
         let (mut feedback, mut sigma, mut s) = (row(), row(), row());
+        let mut side_by_side = Vec::new();
         let through = !model.detach && model.reset != Reset::None;
         for t in (0..shape.steps).rev() {
             let at = (t * batch + first) * width;
             // SAFETY: rows of this tile, written at the step after.
             let after = unsafe { shared.chi.slice(GATES * (at + step), GATES * len) };
-            shared.recurrent.product(simd, after, GATES * width, samples, &mut feedback, width, false);
+            let rows = RowsOf::First(samples);
+            shared.recurrent.product(simd, after, GATES * width, rows, &mut feedback, width, false, &mut side_by_side);
             for (m, s) in s.chunks_exact_mut(width).enumerate() {
-                shared.spikes.expand(HISTORY + t - 1, first + m, s);
+                shared.spikes.expand(simd, HISTORY + t - 1, first + m, s);
             }
             if through {
                 derivative_row(model.surrogate, &shared.tape[at..][..len], theta, &mut sigma);

@@ -3,6 +3,7 @@
 use super::float::Float;
 use crate::kernels::{ActivityKind, HISTORY, Shape};
 use crate::spikes::{pad, words};
+use pulp::Simd;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -162,12 +163,12 @@ impl<F: Float> Activity<F> {
 
     /// Row `row` of sample `b` as numbers, into `out` of length `np`.
     #[inline(always)]
-    pub fn expand(&self, row: usize, b: usize, out: &mut [F]) {
+    pub fn expand<S: Simd>(&self, simd: S, row: usize, b: usize, out: &mut [F]) {
         let at = row * self.shape.batch + b;
         match &self.data {
             Data::Raster(data) => {
                 let width = words(self.shape.units);
-                unpack(&data[at * width..(at + 1) * width], out);
+                unpack(simd, &data[at * width..(at + 1) * width], out);
             }
             Data::Values(data) => out.copy_from_slice(&data[at * out.len()..(at + 1) * out.len()]),
             Data::Bytes(data) => {
@@ -182,28 +183,30 @@ impl<F: Float> Activity<F> {
 
 /// Bits as numbers.
 #[inline(always)]
-pub fn unpack<F: Float>(words: &[u32], out: &mut [F]) {
+pub fn unpack<F: Float, S: Simd>(simd: S, words: &[u32], out: &mut [F]) {
     for (&word, lanes) in words.iter().zip(out.chunks_exact_mut(32)) {
-        let mut bits = [0; 32];
-        for bit in 0..32 {
-            bits[bit] = word >> bit & 1;
-        }
-        for bit in 0..32 {
-            lanes[bit] = F::from_bit(bits[bit]);
-        }
+        F::expand_word(simd, word, lanes);
     }
 }
 
 /// Asks for the cache lines of `row` before they are needed.
 #[inline(always)]
 pub fn prefetch<F>(row: &[F]) {
-    #[cfg(target_arch = "x86_64")]
     for line in row.chunks(64 / size_of::<F>()) {
-        // SAFETY: a prefetch reads nothing.
-        unsafe { std::arch::x86_64::_mm_prefetch(line.as_ptr().cast(), std::arch::x86_64::_MM_HINT_T0) };
+        prefetch_line(line.as_ptr());
     }
+}
+
+/// Asks for the cache line at `at`, which may lie anywhere.
+#[inline(always)]
+pub fn prefetch_line<F>(at: *const F) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing and never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch(at.cast(), std::arch::x86_64::_MM_HINT_T0)
+    };
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
+    let _ = at;
 }
 
 /// The events of one row: indices, and their values where they are not all 1.
@@ -223,11 +226,46 @@ impl<F: Float> Events<F> {
         self.graded = false;
         self.index.clear();
         for (w, &word) in words.iter().enumerate() {
-            let mut rest = word;
-            while rest != 0 {
-                self.index.push(w as u32 * 32 + rest.trailing_zeros());
-                rest &= rest - 1;
+            self.push(w, word);
+        }
+    }
+
+    /// Where `values` are not 0; the values themselves are not kept.
+    #[inline(always)]
+    pub fn mark(&mut self, values: &[F]) {
+        self.graded = false;
+        self.index.clear();
+        for (w, values) in values.chunks_exact(32).enumerate() {
+            let mut word = 0;
+            for bit in 0..32 {
+                word |= u32::from(values[bit] != F::ZERO) << bit;
             }
+            self.push(w, word);
+        }
+    }
+
+    /// Adds the bits of word `w`: four at a time without a branch on them.
+    #[inline(always)]
+    fn push(&mut self, w: usize, word: u32) {
+        let len = self.index.len();
+        self.index.reserve(32);
+        let base = w as u32 * 32;
+        let mut rest = word;
+        let count = word.count_ones() as usize;
+        // SAFETY: there is room for 32 entries; the first `count` of them are written.
+        unsafe {
+            let mut at = self.index.as_mut_ptr().add(len);
+            loop {
+                for place in 0..4 {
+                    *at.add(place) = base + rest.trailing_zeros();
+                    rest &= rest.wrapping_sub(1);
+                }
+                if rest == 0 {
+                    break;
+                }
+                at = at.add(4);
+            }
+            self.index.set_len(len + count);
         }
     }
 

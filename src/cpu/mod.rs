@@ -22,9 +22,11 @@ mod multi;
 mod neuron;
 mod neuron_gradient;
 mod normalise;
+mod packed;
 mod regularise;
 pub mod reset;
 mod scale;
+mod scratch;
 mod snippet;
 mod spread;
 mod surrogate;
@@ -34,7 +36,7 @@ mod update;
 mod weight_gradient;
 
 pub use float::Float;
-pub use linear::Packed;
+pub use packed::Packed;
 pub(crate) use linear::wide;
 pub use memory::{Activity, Array};
 pub use surrogate::derivative as surrogate_derivative;
@@ -51,6 +53,8 @@ use std::sync::Arc;
 pub struct Cpu<F> {
     smooth: bool,
     held: Held<F>,
+    /// Scratch of the weight gradient.
+    chunks: Vec<weight_gradient::Chunk>,
     ledger: Arc<Ledger>,
     /// Bytes of all arrays at most.
     memory: u64,
@@ -74,6 +78,7 @@ impl<F: Float> Cpu<F> {
         Cpu {
             smooth: false,
             held: Held::default(),
+            chunks: Vec::new(),
             ledger: Arc::default(),
             memory: memory::installed(),
             number: std::marker::PhantomData,
@@ -253,7 +258,7 @@ impl<F: Float> Kernels for Cpu<F> {
         let (batch, width) = (activity.shape.batch, activity.shape.row());
         let mut out = vec![F::ZERO; range.len() * batch * width];
         for (at, out) in out.chunks_exact_mut(width).enumerate() {
-            activity.expand(range.start + at / batch, at % batch, out);
+            activity.expand(pulp::Scalar::new(), range.start + at / batch, at % batch, out);
         }
         Ok(out)
     }
@@ -377,7 +382,8 @@ impl<F: Float> Kernels for Cpu<F> {
 
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
         let gradient = above.accumulate.then_some(above.gradient.as_slice());
-        let from = backward::From { chi: above.chi, packed: above.weights.1, lag: above.lag, width: above.shape.row() };
+        let (weights, packed) = (above.weights.0.as_slice(), above.weights.1);
+        let from = backward::From { chi: above.chi, weights, packed, lag: above.lag, width: above.shape.row() };
         run_backward(Backward { gradient_spikes: None, ..call }, Some((from, gradient)));
     }
 
@@ -390,7 +396,7 @@ impl<F: Float> Kernels for Cpu<F> {
         let batch = call.window.samples;
         let bytes = self.weight_gradient_bytes(call.projection, kind, call.inputs, call.shape, samples, batch);
         let _scratch = self.ledger.enter(bytes);
-        weight_gradient::weight_gradient(call);
+        weight_gradient::weight_gradient(call, &mut self.chunks);
     }
 
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
@@ -559,7 +565,7 @@ fn run_backward<F: Float>(call: Backward<Cpu<F>>, above: Option<(backward::From<
         window: call.window,
         range: call.range,
         constants: call.constants,
-        recurrent: call.recurrent.map(|(_, packed)| packed),
+        recurrent: call.recurrent.map(|(weights, packed)| (weights.as_slice(), packed)),
         above: from,
         spikes: call.spikes,
         tape: call.tape,

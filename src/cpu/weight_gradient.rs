@@ -1,99 +1,205 @@
 //! Gradient of a projection's weights. See [`crate::kernels::WeightGradient`].
 //!
-//! From spikes: the events of a chunk of rows are sorted by input, then each input's row of dW is held in registers while
-//! the rows of χ at its events are added. Threads split the columns of dW, so there are no partial copies, and the order of
-//! each sum (t down, b up) is the same whatever the chunks, the threads and the windows. From values: a dense product for
-//! each block of steps.
+//! From spikes: the bits of a chunk of rows are transposed, so that each input's events lie side by side; then each input's
+//! row of dW is held in registers while the rows of χ at its events are added. Threads split the columns (and the inputs
+//! where there are few columns), so there are no partial copies, and the order of each sum (t down, b up) is the same
+//! whatever the chunks, the threads and the windows. From values: a dense product for each block of steps.
 
 use super::Cpu;
 use super::drive::product;
 use super::float::Float;
 use super::linear::{Work, dispatch, sum_rows};
-use super::memory::{Data, Events, Shared};
+use super::memory::{Data, Shared};
 use crate::kernels::{HISTORY, Projection, WeightGradient, quantum};
 use crate::spikes::pad;
 use pulp::Simd;
 use rayon::prelude::*;
 
-/// See [`WeightGradient`].
-pub fn weight_gradient<F: Float>(call: WeightGradient<Cpu<F>>) {
+/// See [`WeightGradient`]; `chunks` is kept from call to call.
+pub fn weight_gradient<F: Float>(call: WeightGradient<Cpu<F>>, chunks: &mut Vec<Chunk>) {
     match (call.projection, &call.source.data) {
         (Projection::Current, _) => current(call),
         (Projection::Dense, Data::Values(_)) => dense(call),
-        (Projection::Dense, Data::Raster(_)) => sparse(call),
+        (Projection::Dense, Data::Raster(_)) => sparse(call, chunks),
         (Projection::Dense, Data::Bytes(_)) => counted(call),
     }
 }
 
-/// Rows of χ whose events are sorted together: a strip of so many stays in the second-level cache.
+/// Rows of χ whose events are brought together.
 const CHUNK: usize = 512;
-/// Chunks that are sorted before any is summed: their events are all that this takes besides.
+/// Words of a chunk's bits for each input.
+const WORDS: usize = CHUNK / 32;
+/// Chunks whose events are found before any is summed: their events are all that this takes besides.
 const GROUP: usize = 16;
+/// Columns of a task: those of a chunk stay in the second-level cache.
+const COLUMNS: usize = 64;
+/// Rows of χ are put side by side where each is read at least so often.
+const READ_OFTEN: usize = 3;
 
-/// The events of a chunk of rows, sorted by input.
-struct Chunk {
-    /// Inputs with events, and the end of each one's events in `rows`.
+/// The events of a chunk of rows by input.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// Bits of the rows, `[inputs][WORDS]`.
+    bits: Vec<[u32; WORDS]>,
+    /// Rows of the chunk at which each input is active, ascending, one input after the other.
+    rows: Vec<u16>,
+    /// Inputs that are, and the end of each one's rows.
     inputs: Vec<(u32, u32)>,
-    /// Rows `t · B + b`, in the order of the sum.
-    rows: Vec<u32>,
+    /// Where each row of the chunk is, `t · B + b`.
+    places: Vec<u32>,
 }
 
-/// Sorts the events of the rows `from..to` of the sum: of n samples, row r is step `T − 1 − r / n`, sample `r mod n`.
-fn sort<F: Float>(call: &WeightGradient<Cpu<F>>, from: usize, to: usize) -> Chunk {
-    let (steps, batch, samples) = (call.shape.steps, call.shape.batch, call.samples.clone());
-    let mut events = Events::default();
-    let mut pairs: Vec<(u32, u32)> = Vec::new();
-    let mut counts = vec![0u32; call.inputs + 1];
-    for r in from..to {
-        let (t, b) = (steps - 1 - r / samples.len(), samples.start + r % samples.len());
-        call.source.events(HISTORY + t - call.lag, b, &mut events);
-        for &input in &events.index {
-            counts[input as usize + 1] += 1;
-            pairs.push((input, (t * batch + b) as u32));
+/// A 32 × 32 transpose of bits in each of some columns of words: word i of column l becomes the bits i of its words.
+#[inline(always)]
+fn transpose<const L: usize>(words: &mut [[u32; L]; 32]) {
+    let (mut half, mut mask) = (16, 0x0000_ffff_u32);
+    while half > 0 {
+        let mut k = 0;
+        while k < 32 {
+            for l in 0..L {
+                let (low, high) = (words[k][l], words[k + half][l]);
+                let swap = (low >> half ^ high) & mask;
+                words[k + half][l] = high ^ swap;
+                words[k][l] = low ^ swap << half;
+            }
+            k = (k + half + 1) & !half;
+        }
+        half /= 2;
+        mask ^= mask << half;
+    }
+}
+
+/// Columns of words that are transposed together.
+const LANES: usize = 16;
+
+/// The rows `from..to` of the sum: of n samples, row r is step `T − 1 − r / n`, sample `r mod n`; places are `t · B + b`.
+#[derive(Clone, Copy)]
+struct Order {
+    steps: usize,
+    batch: usize,
+    first: usize,
+    samples: usize,
+}
+
+impl Order {
+    #[inline(always)]
+    fn place(&self, r: usize) -> usize {
+        (self.steps - 1 - r / self.samples) * self.batch + self.first + r % self.samples
+    }
+}
+
+/// Finds the events of the rows `from..to` of the sum.
+struct Find<'a> {
+    words: &'a [u32],
+    inputs: usize,
+    order: Order,
+    from: usize,
+    to: usize,
+    chunk: &'a mut Chunk,
+}
+
+impl Work for Find<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) {
+        let Find { words, inputs, order, from, to, chunk } = self;
+        let width = inputs.div_ceil(32);
+        chunk.bits.resize(width * 32, [0; WORDS]);
+        chunk.places.clear();
+        chunk.places.extend((from..to).map(|r| order.place(r) as u32));
+        let blocks = (to - from).div_ceil(32);
+        for block in 0..blocks {
+            for first in (0..width).step_by(LANES) {
+                let lanes = LANES.min(width - first);
+                let mut square = [[0; LANES]; 32];
+                for (&place, square) in chunk.places[block * 32..].iter().zip(&mut square) {
+                    let row = &words[place as usize * width + first..][..lanes];
+                    square[..lanes].copy_from_slice(row);
+                }
+                transpose(&mut square);
+                for l in 0..lanes {
+                    for (bits, square) in chunk.bits[(first + l) * 32..].iter_mut().zip(&square) {
+                        bits[block] = square[l];
+                    }
+                }
+            }
+        }
+        chunk.rows.clear();
+        chunk.inputs.clear();
+        for (input, bits) in chunk.bits[..inputs].iter().enumerate() {
+            let before = chunk.rows.len();
+            chunk.rows.reserve(CHUNK + 4);
+            for (block, &word) in bits[..blocks].iter().enumerate() {
+                push(&mut chunk.rows, block as u16 * 32, word);
+            }
+            if chunk.rows.len() > before {
+                chunk.inputs.push((input as u32, chunk.rows.len() as u32));
+            }
         }
     }
-    for input in 0..call.inputs {
-        counts[input + 1] += counts[input];
-    }
-    let inputs = (0..call.inputs)
-        .filter(|&input| counts[input + 1] > counts[input])
-        .map(|input| (input as u32, counts[input + 1]))
-        .collect();
-    let mut rows = vec![0; pairs.len()];
-    for (input, row) in pairs {
-        let at = &mut counts[input as usize];
-        rows[*at as usize] = row;
-        *at += 1;
-    }
-    Chunk { inputs, rows }
 }
 
-fn sparse<F: Float>(call: WeightGradient<Cpu<F>>) {
+/// Adds the bits of a word, four at a time without a branch on them. There is room for 36 more.
+#[inline(always)]
+fn push(rows: &mut Vec<u16>, base: u16, word: u32) {
+    let (len, count) = (rows.len(), word.count_ones() as usize);
+    debug_assert!(rows.capacity() >= len + 36);
+    let mut rest = word;
+    // SAFETY: there is room, and the first `count` entries are written.
+    unsafe {
+        let mut at = rows.as_mut_ptr().add(len);
+        loop {
+            for place in 0..4 {
+                *at.add(place) = base + rest.trailing_zeros() as u16;
+                rest &= rest.wrapping_sub(1);
+            }
+            if rest == 0 {
+                break;
+            }
+            at = at.add(4);
+        }
+        rows.set_len(len + count);
+    }
+}
+
+fn sparse<F: Float>(call: WeightGradient<Cpu<F>>, chunks: &mut Vec<Chunk>) {
     let width = call.shape.row();
-    let total = call.shape.steps * call.samples.len();
+    let Data::Raster(words) = &call.source.data else { return };
+    let (steps, batch, samples) = (call.shape.steps, call.shape.batch, call.samples.len());
+    let order = Order { steps, batch, first: call.samples.start, samples };
+    let words = &words[(HISTORY - call.lag) * batch * call.inputs.div_ceil(32)..];
+    let total = steps * samples;
     if !call.accumulate {
         call.out[..call.inputs * width].fill(F::ZERO);
     }
-    let strip = strip(width);
+    let strips = width.div_ceil(COLUMNS);
+    // Where there are fewer strips than threads, they share the inputs of one.
+    let shares = rayon::current_num_threads().div_ceil(strips).min(call.inputs.div_ceil(32));
+    let share = call.inputs.div_ceil(shares);
+    let wanted = GROUP.min(total.div_ceil(CHUNK));
+    if chunks.len() < wanted {
+        chunks.resize_with(wanted, Chunk::default);
+    }
     for first in (0..total).step_by(GROUP * CHUNK) {
         let end = (first + GROUP * CHUNK).min(total);
-        let chunks: Vec<Chunk> = (0..(end - first).div_ceil(CHUNK))
-            .into_par_iter()
-            .map(|chunk| sort(&call, first + chunk * CHUNK, (first + chunk * CHUNK + CHUNK).min(end)))
-            .collect();
-        let out = Shared::new(&mut call.out[..call.inputs * width]);
-        (0..width.div_ceil(strip)).into_par_iter().for_each(|index| {
-            let from = index * strip;
-            let columns = strip.min(width - from);
-            dispatch(Strip { chunks: &chunks, chi: call.chi, width, from, columns, out: &out });
+        let chunks = &mut chunks[..(end - first).div_ceil(CHUNK)];
+        chunks.par_iter_mut().enumerate().for_each(|(index, chunk)| {
+            let from = first + index * CHUNK;
+            let to = (from + CHUNK).min(end);
+            dispatch(Find { words, inputs: call.inputs, order, from, to, chunk });
+        });
+        let (chunks, out) = (&*chunks, Shared::new(&mut call.out[..call.inputs * width]));
+        (0..strips * shares).into_par_iter().for_each(|task| {
+            let from = task / shares * COLUMNS;
+            let inputs = task % shares * share..(task % shares * share + share).min(call.inputs);
+            let columns = COLUMNS.min(width - from);
+            F::with_scratch(|scratch| {
+                let (strip, sums) = (&mut scratch.strip, &mut scratch.sums);
+                dispatch(Strip { chunks, chi: call.chi, width, from, columns, inputs, out: &out, strip, sums });
+            });
         });
     }
-}
-
-/// Columns of a task: as wide as lets every thread have one, in whole words.
-fn strip(width: usize) -> usize {
-    let words = width / 32;
-    words.div_ceil(rayon::current_num_threads()).clamp(1, 8) * 32
 }
 
 struct Strip<'a, F> {
@@ -102,7 +208,11 @@ struct Strip<'a, F> {
     width: usize,
     from: usize,
     columns: usize,
+    inputs: std::ops::Range<usize>,
     out: &'a Shared<'a, F>,
+    /// Columns of χ, and of dW, side by side.
+    strip: &'a mut Vec<F>,
+    sums: &'a mut Vec<F>,
 }
 
 impl<F: Float> Work for Strip<'_, F> {
@@ -110,15 +220,54 @@ impl<F: Float> Work for Strip<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        for chunk in self.chunks {
-            let mut start = 0;
-            for &(input, end) in &chunk.inputs {
-                // SAFETY: this task alone touches these columns.
-                let out = unsafe { self.out.slice(input as usize * self.width + self.from, self.columns) };
-                sum_rows(simd, out, self.chi, self.width, self.from, &chunk.rows[start as usize..end as usize]);
-                start = end;
+        let Strip { chunks, chi, width, from, columns, inputs, out, strip, sums } = self;
+        // Rows far apart share few sets of a cache, so those that are read often are put side by side.
+        grow(sums, inputs.len() * columns);
+        for (input, sums) in inputs.clone().zip(sums.chunks_exact_mut(columns)) {
+            // SAFETY: this task alone touches these columns of these inputs.
+            sums.copy_from_slice(unsafe { out.slice(input * width + from, columns) });
+        }
+        let mut places = [0; CHUNK];
+        for chunk in chunks {
+            let begun = chunk.inputs.partition_point(|&(input, _)| (input as usize) < inputs.start);
+            let ended = chunk.inputs.partition_point(|&(input, _)| (input as usize) < inputs.end);
+            if begun == ended {
+                continue;
+            }
+            let mut start = if begun == 0 { 0 } else { chunk.inputs[begun - 1].1 as usize };
+            let (end, count) = (chunk.inputs[ended - 1].1 as usize, chunk.places.len());
+            let rows = if end - start >= READ_OFTEN * count {
+                grow(strip, count * columns);
+                for (r, (&place, row)) in chunk.places.iter().zip(strip.chunks_exact_mut(columns)).enumerate() {
+                    row.copy_from_slice(&chi[place as usize * width + from..][..columns]);
+                    places[r] = r * columns;
+                }
+                &strip[..]
+            } else {
+                for (r, &place) in chunk.places.iter().enumerate() {
+                    places[r] = place as usize * width + from;
+                }
+                chi
+            };
+            assert!(places[..count].iter().all(|place| place + columns <= rows.len()));
+            for &(input, end) in &chunk.inputs[begun..ended] {
+                let sums = &mut sums[(input as usize - inputs.start) * columns..][..columns];
+                // SAFETY: the rows of a chunk are fewer than its places, which were checked above.
+                unsafe { sum_rows(simd, sums, rows, &places, &chunk.rows[start..end as usize]) };
+                start = end as usize;
             }
         }
+        for (input, sums) in inputs.zip(sums.chunks_exact(columns)) {
+            // SAFETY: as above.
+            unsafe { out.slice(input * width + from, columns) }.copy_from_slice(sums);
+        }
+    }
+}
+
+/// Makes room for `len` numbers.
+fn grow<F: Float>(values: &mut Vec<F>, len: usize) {
+    if values.len() < len {
+        values.resize(len, F::ZERO);
     }
 }
 
@@ -219,6 +368,28 @@ fn current<F: Float>(call: WeightGradient<Cpu<F>>) {
             for (out, chi) in out.chunks_mut(call.inputs).zip(chi.chunks(call.inputs)) {
                 for ((out, &chi), &x) in out.iter_mut().zip(chi).zip(source) {
                     *out = chi.fma(x, *out);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transpose;
+
+    #[test]
+    fn bits_are_transposed() {
+        let mut words = [[0u32; 3]; 32];
+        for (r, words) in words.iter_mut().enumerate() {
+            *words = [(r as u32).wrapping_mul(0x9e37_79b9), 1 << r, r as u32];
+        }
+        let before = words;
+        transpose(&mut words);
+        for r in 0..32 {
+            for i in 0..32 {
+                for l in 0..3 {
+                    assert_eq!(words[i][l] >> r & 1, before[r][l] >> i & 1);
                 }
             }
         }

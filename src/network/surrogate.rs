@@ -130,6 +130,12 @@ pub struct Surrogate {
 }
 
 impl Surrogate {
+    /// Whether it is 0 outside of an interval, so that few neurons have a derivative at all.
+    pub fn is_compact(&self) -> bool {
+        use SurrogateKind::{Boxcar, SparseFastSigmoid, Triangle};
+        matches!(self.kind, Triangle | Boxcar | SparseFastSigmoid { .. })
+    }
+
     /// `kind` with slope `k` and peak 1.
     pub fn new(kind: SurrogateKind, slope: f64) -> Self {
         Surrogate { kind, slope, scale: 1.0 }
