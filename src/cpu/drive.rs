@@ -45,9 +45,9 @@ impl<F: Float> Source<'_, F> {
         match self.projection {
             Projection::Dense => {
                 self.activity.events(HISTORY + t - self.lag, b, events);
-                let part = (self.weights, width, &*events);
+                let part = (self.weights, width, events.list());
                 match own {
-                    Some((rows, own)) => add_rows(simd, out, Some(bias), [part, (rows, width, own)]),
+                    Some((rows, own)) => add_rows(simd, out, Some(bias), [part, (rows, width, own.list())]),
                     None => add_rows(simd, out, Some(bias), [part]),
                 }
             }
@@ -63,7 +63,7 @@ impl<F: Float> Source<'_, F> {
                     }
                 }
                 if let Some((rows, own)) = own {
-                    add_rows(simd, out, None, [(rows, width, own)]);
+                    add_rows(simd, out, None, [(rows, width, own.list())]);
                 }
             }
         }

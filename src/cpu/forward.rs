@@ -12,6 +12,7 @@ use super::multi;
 use super::neuron::{Block, step_row};
 use super::snippet::{Own, Place};
 use super::surrogate::primitive;
+use super::wide::{self, Lists};
 use crate::kernels::{Firing, HISTORY, Model, NEVER, Shape, Window, plane};
 use crate::network::Reduce;
 use crate::spikes::words;
@@ -84,6 +85,17 @@ pub struct Scratch<F> {
 }
 
 impl<F: Float> Scratch<F> {
+    /// X, V, I, S and tape of a block of `len` numbers.
+    pub fn rows(&mut self, len: usize) -> [&mut [F]; 5] {
+        let Scratch { x, v, i, s, nowhere, .. } = self;
+        [x, v, i, s, nowhere].map(|row| {
+            if row.len() < len {
+                row.resize(len, F::ZERO);
+            }
+            &mut row[..len]
+        })
+    }
+
     /// Makes room for a block of samples.
     fn fit(&mut self, samples: usize, width: usize, states: usize) {
         let Scratch { x, v, i, s, nowhere, z, theta, reduced: [activation, step], events: _, own } = self;
@@ -102,12 +114,18 @@ impl<F: Float> Scratch<F> {
 /// Runs the layer over all samples.
 pub fn forward<F: Float>(
     call: Call<F>,
-    spikes: Option<&mut Activity<F>>,
+    mut spikes: Option<&mut Activity<F>>,
     tape: Option<&mut [F]>,
     planes: &mut [F],
     smooth: bool,
+    lists: &mut Vec<Lists>,
 ) {
     let width = call.shape.row();
+    let strips = wide::source(&call, spikes.as_deref()).filter(|_| !smooth);
+    if let (Some(source), Some(spikes)) = (strips, spikes.as_deref_mut()) {
+        let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
+        return wide::forward(&call, source, spikes, tape, planes, lists);
+    }
     let (mut raster, mut values, mut bytes) = (None, None, None);
     match spikes.map(|activity| &mut activity.data) {
         Some(Data::Raster(data)) => raster = Some(Shared::new(data.as_mut_slice())),
@@ -194,7 +212,7 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                     Input::Drive(drive) => {
                         let drive = &drive[at + m * width..][..width];
                         match own {
-                            Some((rows, own)) => add_rows(simd, x, Some(drive), [(rows, width, own)]),
+                            Some((rows, own)) => add_rows(simd, x, Some(drive), [(rows, width, own.list())]),
                             None => x.copy_from_slice(drive),
                         }
                     }

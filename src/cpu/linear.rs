@@ -2,7 +2,7 @@
 //! not depend on tiles, threads or vector width.
 
 use super::float::{Float, load, store};
-use super::memory::Events;
+use super::memory::List;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Runs `work` compiled for the widest instruction set of this machine. What it calls must be `inline(always)`.
@@ -18,7 +18,7 @@ pub fn add_rows<F: Float, S: Simd, const N: usize>(
     simd: S,
     out: &mut [F],
     start: Option<&[F]>,
-    parts: [(&[F], usize, &Events<F>); N],
+    parts: [(&[F], usize, List<F>); N],
 ) {
     let width = out.len();
     let start = start.map_or(out.as_ptr(), |start| start[..width].as_ptr());
@@ -49,7 +49,7 @@ unsafe fn gather<F: Float, S: Simd, const V: usize, const N: usize>(
     simd: S,
     out: &mut [F],
     start: *const F,
-    parts: [(&[F], usize, &Events<F>); N],
+    parts: [(&[F], usize, List<F>); N],
     from: usize,
 ) -> usize {
     let lanes = F::lanes::<S>();
@@ -60,8 +60,8 @@ unsafe fn gather<F: Float, S: Simd, const V: usize, const N: usize>(
         let mut sum: [F::Vector<S>; V] = std::array::from_fn(|v| load::<F, S>(start.add(v * lanes)));
         for (rows, stride, events) in parts {
             let rows = rows.as_ptr().add(from);
-            if events.graded {
-                for (&index, &value) in events.index.iter().zip(&events.value) {
+            if let Some(values) = events.value {
+                for (&index, &value) in events.index.iter().zip(values) {
                     let row = rows.add(index as usize * stride);
                     let value = F::splat(simd, value);
                     for (v, sum) in sum.iter_mut().enumerate() {
@@ -69,7 +69,7 @@ unsafe fn gather<F: Float, S: Simd, const V: usize, const N: usize>(
                     }
                 }
             } else {
-                for &index in &events.index {
+                for &index in events.index {
                     let row = rows.add(index as usize * stride);
                     for (v, sum) in sum.iter_mut().enumerate() {
                         *sum = F::add_vectors(simd, *sum, load::<F, S>(row.add(v * lanes)));

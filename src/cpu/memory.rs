@@ -220,13 +220,30 @@ pub struct Events<F> {
     pub graded: bool,
 }
 
+/// Events by reference.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a, F> {
+    /// Indices, ascending.
+    pub index: &'a [u32],
+    /// Values, where they are not all 1.
+    pub value: Option<&'a [F]>,
+}
+
+impl<F> Events<F> {
+    /// By reference.
+    #[inline(always)]
+    pub fn list(&self) -> List<'_, F> {
+        List { index: &self.index, value: self.graded.then_some(&self.value) }
+    }
+}
+
 impl<F: Float> Events<F> {
     #[inline(always)]
     pub fn decode(&mut self, words: &[u32]) {
         self.graded = false;
         self.index.clear();
         for (w, &word) in words.iter().enumerate() {
-            self.push(w, word);
+            push_bits(&mut self.index, w, word);
         }
     }
 
@@ -240,32 +257,7 @@ impl<F: Float> Events<F> {
             for bit in 0..32 {
                 word |= u32::from(values[bit] != F::ZERO) << bit;
             }
-            self.push(w, word);
-        }
-    }
-
-    /// Adds the bits of word `w`: four at a time without a branch on them.
-    #[inline(always)]
-    fn push(&mut self, w: usize, word: u32) {
-        let len = self.index.len();
-        self.index.reserve(32);
-        let base = w as u32 * 32;
-        let mut rest = word;
-        let count = word.count_ones() as usize;
-        // SAFETY: there is room for 32 entries; the first `count` of them are written.
-        unsafe {
-            let mut at = self.index.as_mut_ptr().add(len);
-            loop {
-                for place in 0..4 {
-                    *at.add(place) = base + rest.trailing_zeros();
-                    rest &= rest.wrapping_sub(1);
-                }
-                if rest == 0 {
-                    break;
-                }
-                at = at.add(4);
-            }
-            self.index.set_len(len + count);
+            push_bits(&mut self.index, w, word);
         }
     }
 
@@ -293,6 +285,30 @@ impl<F: Float> Events<F> {
                 self.value.push(value);
             }
         }
+    }
+}
+
+/// Adds the bits of word `w` of a row to a list: four at a time without a branch on them.
+#[inline(always)]
+pub fn push_bits(index: &mut Vec<u32>, w: usize, word: u32) {
+    let (len, count) = (index.len(), word.count_ones() as usize);
+    index.reserve(32);
+    let base = w as u32 * 32;
+    let mut rest = word;
+    // SAFETY: there is room for 32 entries; the first `count` of them are written.
+    unsafe {
+        let mut at = index.as_mut_ptr().add(len);
+        loop {
+            for place in 0..4 {
+                *at.add(place) = base + rest.trailing_zeros();
+                rest &= rest.wrapping_sub(1);
+            }
+            if rest == 0 {
+                break;
+            }
+            at = at.add(4);
+        }
+        index.set_len(len + count);
     }
 }
 

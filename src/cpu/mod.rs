@@ -34,6 +34,7 @@ mod tally;
 mod time;
 mod update;
 mod weight_gradient;
+mod wide;
 
 pub use float::Float;
 pub use packed::Packed;
@@ -55,6 +56,8 @@ pub struct Cpu<F> {
     held: Held<F>,
     /// Scratch of the weight gradient.
     chunks: Vec<weight_gradient::Chunk>,
+    /// Events of a layer in strips.
+    lists: Vec<wide::Lists>,
     ledger: Arc<Ledger>,
     /// Bytes of all arrays at most.
     memory: u64,
@@ -79,6 +82,7 @@ impl<F: Float> Cpu<F> {
             smooth: false,
             held: Held::default(),
             chunks: Vec::new(),
+            lists: Vec::new(),
             ledger: Arc::default(),
             memory: memory::installed(),
             number: std::marker::PhantomData,
@@ -120,6 +124,7 @@ impl<F: Float> Cpu<F> {
 
     fn run_forward(&mut self, input: forward::Input<F>, call: Forward<Self>) {
         let (model, shape) = (call.model, call.shape);
+        let mut lists = std::mem::take(&mut self.lists);
         let parts = forward::Call {
             model,
             shape,
@@ -132,7 +137,9 @@ impl<F: Float> Cpu<F> {
             held: self.held(&model),
         };
         let mut spikes = call.spikes;
-        forward::forward(parts, spikes.as_deref_mut(), call.tape.map(Array::as_mut_slice), call.planes, self.smooth);
+        let (tape, planes) = (call.tape.map(Array::as_mut_slice), call.planes);
+        forward::forward(parts, spikes.as_deref_mut(), tape, planes, self.smooth, &mut lists);
+        self.lists = lists;
         self.hold(&model, shape, spikes.as_deref());
     }
 

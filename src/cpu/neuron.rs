@@ -21,6 +21,14 @@ pub struct Constants<'a, F> {
     pub v_reset: F,
 }
 
+impl<'a, F: Float> Constants<'a, F> {
+    /// The rows α, β, γ, θ of `len` numbers each, one after the other.
+    pub fn of(rows: &'a [F], len: usize, v_reset: f64) -> Self {
+        let row = |row: usize| &rows[row * len..(row + 1) * len];
+        Constants { alpha: row(0), beta: row(1), gamma: row(2), theta: row(3), v_reset: F::from_f64(v_reset) }
+    }
+}
+
 impl<F: Copy> Constants<'_, F> {
     /// The first `len` entries.
     #[inline(always)]
