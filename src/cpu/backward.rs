@@ -10,7 +10,7 @@
 
 use super::float::Float;
 use super::linear::{Work, dispatch, scalar_products};
-use super::memory::{Activity, Events, Shared, prefetch};
+use super::memory::{Activity, Aligned, Events, Shared, prefetch};
 use super::multi;
 use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
 use super::packed::{Packed, RowsOf};
@@ -109,33 +109,33 @@ struct Tile<'a, 'b, F: Float> {
 /// Rows of a tile that a thread works in.
 #[derive(Default)]
 pub struct Scratch<F> {
-    lambda: Vec<F>,
-    mu: Vec<F>,
-    count_gradient: Vec<F>,
-    activation_gradient: Vec<F>,
-    step: Vec<F>,
-    rho: Vec<F>,
-    sigma: Vec<F>,
-    s: Vec<F>,
-    s_before: Vec<F>,
-    g: Vec<F>,
+    lambda: Aligned<F>,
+    mu: Aligned<F>,
+    count_gradient: Aligned<F>,
+    activation_gradient: Aligned<F>,
+    step: Aligned<F>,
+    rho: Aligned<F>,
+    sigma: Aligned<F>,
+    s: Aligned<F>,
+    s_before: Aligned<F>,
+    g: Aligned<F>,
     /// Rows of χ side by side.
-    side_by_side: Vec<F>,
+    side_by_side: Aligned<F>,
     /// Active neurons of a sample, and the samples that have many.
     active: Events<F>,
     many: Vec<u32>,
     carry: Carry<F>,
     /// V_{-1}.
-    start: Vec<F>,
+    start: Aligned<F>,
     /// I of the step after the arrays.
-    after: Vec<F>,
+    after: Aligned<F>,
 }
 
 /// A plane of a tile's samples into a row of all of them.
-fn collect<F: Float>(planes: &[F], plane: usize, width: usize, row: &mut Vec<F>) {
-    row.clear();
-    for planes in planes.chunks_exact(plane::PLANES * width) {
-        row.extend_from_slice(&planes[plane * width..][..width]);
+fn collect<F: Float>(planes: &[F], plane: usize, width: usize, row: &mut Aligned<F>) {
+    let row = row.grow(F::ZERO, planes.len() / plane::PLANES);
+    for (row, planes) in row.chunks_exact_mut(width).zip(planes.chunks_exact(plane::PLANES * width)) {
+        row.copy_from_slice(&planes[plane * width..][..width]);
     }
 }
 
@@ -155,8 +155,7 @@ impl<F: Float> Work for Tile<'_, '_, F> {
         collect(planes, plane::CURRENT, width, &mut scratch.after);
         let rows = [&mut scratch.rho, &mut scratch.sigma, &mut scratch.s, &mut scratch.s_before, &mut scratch.g];
         for row in rows {
-            row.clear();
-            row.resize(len, F::ZERO);
+            row.grow(F::ZERO, len).fill(F::ZERO);
         }
         let place = Place { first: call.window.sample + first, len };
         let whole = call.window.planes(call.shape);
@@ -169,6 +168,10 @@ impl<F: Float> Work for Tile<'_, '_, F> {
             for from in (0..samples).step_by(block.samples) {
                 let count = block.samples.min(samples - from);
                 let at = (t * batch + first + from) * width;
+                if t > call.range.start {
+                    // SAFETY: rows of this tile; only asked for.
+                    prefetch(unsafe { chi.slice(at - batch * width, count * width) });
+                }
                 // SAFETY: rows of this tile.
                 let chi = unsafe { chi.slice(at, count * width) };
                 block_step(simd, call, (block, own), tail, t, (first, from, count), planes, scratch, chi);
@@ -227,7 +230,7 @@ fn sum_gradient<F: Float, S: Simd>(
         }
         many.clear();
         for m in 0..samples {
-            active.mark(&sigma[m * width..][..width]);
+            active.mark(simd, &sigma[m * width..][..width]);
             if active.index.len() * SPARSE > call.shape.units {
                 many.push(m as u32);
                 continue;

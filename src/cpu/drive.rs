@@ -2,7 +2,7 @@
 
 use super::float::Float;
 use super::linear::{Work, add_rows, dispatch};
-use super::memory::{Activity, Data, Events, Shared};
+use super::memory::{Activity, Aligned, Data, Events, Shared};
 use super::packed::{Packed, RowsOf};
 use crate::kernels::{HISTORY, Projection, constant};
 use crate::spikes::pad;
@@ -194,7 +194,7 @@ struct Back<'a, F: Float> {
     out: &'a mut [F],
     row: usize,
     accumulate: bool,
-    side_by_side: &'a mut Vec<F>,
+    side_by_side: &'a mut Aligned<F>,
 }
 
 impl<F: Float> Work for Back<'_, F> {

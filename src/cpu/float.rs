@@ -80,6 +80,10 @@ pub trait Float:
     fn with_scratch<R>(work: impl FnOnce(&mut Scratch<Self>) -> R) -> R;
     /// The bits of a word as 32 numbers.
     fn expand_word<S: Simd>(simd: S, word: u32, out: &mut [Self]);
+    /// Which of 32 numbers are not 0.
+    fn nonzero_word<S: Simd>(simd: S, values: &[Self]) -> u32;
+    /// `s = v > θ` (`v ≥ θ` where `inclusive`) for 32 neurons, as numbers and as a word.
+    fn fire_word<S: Simd>(simd: S, inclusive: bool, v: &[Self], theta: &[Self], s: &mut [Self]) -> u32;
 }
 
 /// The places of the bits of a word.
@@ -109,6 +113,82 @@ fn expand_f32<S: Simd>(simd: S, word: u32, out: &mut [f32]) {
     }
 }
 
+/// Each bit of a word by itself.
+static BITS: [u32; 32] = {
+    let mut bits = [0; 32];
+    let mut bit = 0;
+    while bit < 32 {
+        bits[bit] = 1 << bit;
+        bit += 1;
+    }
+    bits
+};
+
+/// The most lanes of numbers in 32 bits.
+const MOST_LANES: usize = 16;
+
+/// A word from the masks of 32 numbers, a vector after the other.
+#[inline(always)]
+fn word<S: Simd>(simd: S, mask: impl Fn(usize) -> S::m32s) -> u32 {
+    let zero = simd.splat_u32s(0);
+    let mut all = zero;
+    for from in (0..32).step_by(S::F32_LANES) {
+        // SAFETY: as many lanes divide 32, the length of the table.
+        let bits = unsafe { BITS.as_ptr().add(from).cast::<S::u32s>().read_unaligned() };
+        all = simd.or_u32s(all, simd.select_u32s(mask(from), bits, zero));
+    }
+    let mut lanes = [0u32; MOST_LANES];
+    const { assert!(S::F32_LANES <= MOST_LANES) };
+    // SAFETY: there is room for a vector.
+    unsafe { lanes.as_mut_ptr().cast::<S::u32s>().write_unaligned(all) };
+    lanes.into_iter().fold(0, |word, lane| word | lane)
+}
+
+#[inline(always)]
+fn nonzero_f32<S: Simd>(simd: S, values: &[f32]) -> u32 {
+    let values = &values[..32];
+    let zero = simd.splat_f32s(0.0);
+    !word(simd, |from| {
+        // SAFETY: as many lanes divide 32.
+        let values = unsafe { load::<f32, S>(values.as_ptr().add(from)) };
+        simd.equal_f32s(values, zero)
+    })
+}
+
+#[inline(always)]
+fn nonzero_f64<S: Simd>(_simd: S, values: &[f64]) -> u32 {
+    values[..32].iter().enumerate().fold(0, |word, (bit, &value)| word | u32::from(value != 0.0) << bit)
+}
+
+#[inline(always)]
+fn fire_f32<S: Simd>(simd: S, inclusive: bool, v: &[f32], theta: &[f32], s: &mut [f32]) -> u32 {
+    let (v, theta, s) = (&v[..32], &theta[..32], &mut s[..32]);
+    let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
+    let s = s.as_mut_ptr();
+    word(simd, |from| {
+        // SAFETY: as many lanes divide 32, the length of all three.
+        unsafe {
+            let (v, theta) = (load::<f32, S>(v.as_ptr().add(from)), load::<f32, S>(theta.as_ptr().add(from)));
+            let mask =
+                if inclusive { simd.less_than_or_equal_f32s(theta, v) } else { simd.less_than_f32s(theta, v) };
+            store::<f32, S>(s.add(from), simd.select_f32s(mask, one, zero));
+            mask
+        }
+    })
+}
+
+#[inline(always)]
+fn fire_f64<S: Simd>(_simd: S, inclusive: bool, v: &[f64], theta: &[f64], s: &mut [f64]) -> u32 {
+    let (v, theta, s) = (&v[..32], &theta[..32], &mut s[..32]);
+    let mut word = 0;
+    for j in 0..32 {
+        let spikes = if inclusive { v[j] >= theta[j] } else { v[j] > theta[j] };
+        s[j] = f64::from(u8::from(spikes));
+        word |= u32::from(spikes) << j;
+    }
+    word
+}
+
 #[inline(always)]
 fn expand_f64<S: Simd>(_simd: S, word: u32, out: &mut [f64]) {
     for (bit, out) in out[..32].iter_mut().enumerate() {
@@ -117,7 +197,7 @@ fn expand_f64<S: Simd>(_simd: S, word: u32, out: &mut [f64]) {
 }
 
 macro_rules! float {
-    ($type:ident, $exponential:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $step:ident, $threshold:ident, $adjoint:ident, $expand:ident) => {
+    ($type:ident, $exponential:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $step:ident, $threshold:ident, $adjoint:ident, $expand:ident, $nonzero:ident, $fire:ident) => {
         impl Float for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -233,12 +313,20 @@ macro_rules! float {
             fn expand_word<S: Simd>(simd: S, word: u32, out: &mut [Self]) {
                 $expand(simd, word, out);
             }
+            #[inline(always)]
+            fn nonzero_word<S: Simd>(simd: S, values: &[Self]) -> u32 {
+                $nonzero(simd, values)
+            }
+            #[inline(always)]
+            fn fire_word<S: Simd>(simd: S, inclusive: bool, v: &[Self], theta: &[Self], s: &mut [Self]) -> u32 {
+                $fire(simd, inclusive, v, theta, s)
+            }
         }
     };
 }
 
-float!(f32, exponential_f32, F32_LANES, f32s, splat_f32s, mul_add_f32s, add_f32s, step_f32, threshold_f32, adjoint_f32, expand_f32);
-float!(f64, exponential_f64, F64_LANES, f64s, splat_f64s, mul_add_f64s, add_f64s, step_f64, threshold_f64, adjoint_f64, expand_f64);
+float!(f32, exponential_f32, F32_LANES, f32s, splat_f32s, mul_add_f32s, add_f32s, step_f32, threshold_f32, adjoint_f32, expand_f32, nonzero_f32, fire_f32);
+float!(f64, exponential_f64, F64_LANES, f64s, splat_f64s, mul_add_f64s, add_f64s, step_f64, threshold_f64, adjoint_f64, expand_f64, nonzero_f64, fire_f64);
 
 /// eˣ = 2ⁿ eʳ: n the integer nearest to x/ln 2, which the addition of 1.5 · 2^(bits of the fraction) leaves in the last
 /// bits, r = x − n ln 2 with ln 2 in two parts (n times the first is exact), eʳ its Taylor series on |r| ≤ 0.35.

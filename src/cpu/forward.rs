@@ -7,7 +7,7 @@
 use super::drive::Source;
 use super::float::Float;
 use super::linear::{Work, add_rows, dispatch};
-use super::memory::{Activity, Data, Events, Shared, prefetch, unpack};
+use super::memory::{Activity, Aligned, Data, Events, Shared, prefetch, unpack};
 use super::multi;
 use super::neuron::{Block, step_row};
 use super::snippet::{Own, Place};
@@ -66,18 +66,18 @@ struct Written<'a, F> {
 /// Rows of a block that a thread works in.
 #[derive(Default)]
 pub struct Scratch<F> {
-    x: Vec<F>,
-    v: Vec<F>,
-    i: Vec<F>,
+    x: Aligned<F>,
+    v: Aligned<F>,
+    i: Aligned<F>,
     /// S of the step before, as numbers.
-    s: Vec<F>,
+    s: Aligned<F>,
     /// Where the tape goes that nobody keeps.
-    nowhere: Vec<F>,
+    nowhere: Aligned<F>,
     /// States and thresholds of a snippet.
-    z: Vec<F>,
-    theta: Vec<F>,
+    z: Aligned<F>,
+    theta: Aligned<F>,
     /// The reduction of the readout: activation and step.
-    reduced: [Vec<F>; 2],
+    reduced: [Aligned<F>; 2],
     /// Events of a row of the source.
     pub events: Events<F>,
     /// Events of each sample's own spikes of the last three steps.
@@ -88,21 +88,16 @@ impl<F: Float> Scratch<F> {
     /// X, V, I, S and tape of a block of `len` numbers.
     pub fn rows(&mut self, len: usize) -> [&mut [F]; 5] {
         let Scratch { x, v, i, s, nowhere, .. } = self;
-        [x, v, i, s, nowhere].map(|row| {
-            if row.len() < len {
-                row.resize(len, F::ZERO);
-            }
-            &mut row[..len]
-        })
+        [x, v, i, s, nowhere].map(|row| row.grow(F::ZERO, len))
     }
 
     /// Makes room for a block of samples.
     fn fit(&mut self, samples: usize, width: usize, states: usize) {
         let Scratch { x, v, i, s, nowhere, z, theta, reduced: [activation, step], events: _, own } = self;
         for row in [x, v, i, s, nowhere, theta, activation, step] {
-            row.resize(samples * width, F::ZERO);
+            row.grow(F::ZERO, samples * width);
         }
-        z.resize(states * samples * width, F::ZERO);
+        z.grow(F::ZERO, states * samples * width);
         for own in own {
             if own.len() < samples {
                 own.resize_with(samples, Events::default);
@@ -129,7 +124,7 @@ pub fn forward<F: Float>(
     let (mut raster, mut values, mut bytes) = (None, None, None);
     match spikes.map(|activity| &mut activity.data) {
         Some(Data::Raster(data)) => raster = Some(Shared::new(data.as_mut_slice())),
-        Some(Data::Values(data)) => values = Some(Shared::new(data.as_mut_slice())),
+        Some(Data::Values(data)) => values = Some(Shared::new(&mut data[..])),
         Some(Data::Bytes(data)) => bytes = Some(Shared::new(data.as_mut_slice())),
         None => {}
     }
@@ -262,7 +257,7 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                     multi::count_row(model.inclusive, most, v, theta, s);
                     written.keep_counts(row, first, batch, s, own);
                 } else {
-                    written.threshold(model.inclusive, row, first, batch, (v, theta), s, own);
+                    written.threshold(simd, model.inclusive, row, first, batch, (v, theta), s, own);
                 }
             }
             if let Some(reduce) = call.reduce {
@@ -307,32 +302,12 @@ pub fn soften<F: Float>(model: &Model, v: &[F], theta: &[F], s: &mut [F]) {
     }
 }
 
-/// `s = H(v − θ)` for 32 neurons, as numbers and as a word.
-#[inline(always)]
-pub fn fire<F: Float>(inclusive: bool, v: &[F], theta: &[F], s: &mut [F]) -> u32 {
-    let (v, theta, s) = (&v[..32], &theta[..32], &mut s[..32]);
-    let mut word = 0;
-    if inclusive {
-        for j in 0..32 {
-            let spikes = v[j] >= theta[j];
-            s[j] = if spikes { F::ONE } else { F::ZERO };
-            word |= u32::from(spikes) << j;
-        }
-    } else {
-        for j in 0..32 {
-            let spikes = v[j] > theta[j];
-            s[j] = if spikes { F::ONE } else { F::ZERO };
-            word |= u32::from(spikes) << j;
-        }
-    }
-    word
-}
-
 impl<F: Float> Written<'_, F> {
     /// Thresholds a row of a block, writes it as bits (or values), and lists each sample's events.
     #[inline(always)]
-    fn threshold(
+    fn threshold<S: Simd>(
         &self,
+        simd: S,
         inclusive: bool,
         row: usize,
         first: usize,
@@ -343,7 +318,7 @@ impl<F: Float> Written<'_, F> {
     ) {
         let Some(raster) = &self.raster else {
             for at in (0..s.len()).step_by(32) {
-                fire(inclusive, &v[at..], &theta[at..], &mut s[at..]);
+                F::fire_word(simd, inclusive, &v[at..], &theta[at..], &mut s[at..]);
             }
             return self.keep_values(row, first, batch, s, own);
         };
@@ -351,7 +326,7 @@ impl<F: Float> Written<'_, F> {
         // SAFETY: rows of this block's samples.
         let out = unsafe { raster.slice((row * batch + first) * width, s.len() / 32) };
         for (at, out) in out.iter_mut().enumerate() {
-            *out = fire(inclusive, &v[at * 32..], &theta[at * 32..], &mut s[at * 32..]);
+            *out = F::fire_word(simd, inclusive, &v[at * 32..], &theta[at * 32..], &mut s[at * 32..]);
         }
         if let Some(own) = own {
             for (own, words) in own.iter_mut().zip(out.chunks_exact(width)) {

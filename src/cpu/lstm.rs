@@ -3,9 +3,9 @@
 use super::Cpu;
 use super::drive::product;
 use super::float::Float;
-use super::forward::{fire, soften};
+use super::forward::soften;
 use super::linear::{Work, dispatch};
-use super::memory::{Activity, Data, Shared};
+use super::memory::{Activity, Aligned, Data, Shared};
 use super::packed::{Packed, RowsOf};
 use super::surrogate::derivative_row;
 use super::time::Arriving;
@@ -41,14 +41,14 @@ pub fn lstm_forward<F: Float>(call: LstmForward<Cpu<F>>, held: Option<&[F]>, smo
     let (mut raster, mut values) = (None, None);
     match &mut call.spikes.data {
         Data::Raster(data) => raster = Some(Shared::new(data.as_mut_slice())),
-        Data::Values(data) => values = Some(Shared::new(data.as_mut_slice())),
+        Data::Values(data) => values = Some(Shared::new(&mut data[..])),
         Data::Bytes(_) => unreachable!("a cell spikes once a step"),
     }
     let (mut tape, mut hidden) = (None, None);
     if let Some((into, source)) = call.tape {
         tape = Some(Shared::new(into.as_mut_slice()));
         if let Data::Values(data) = &mut source.data {
-            hidden = Some(Shared::new(data.as_mut_slice()));
+            hidden = Some(Shared::new(&mut data[..]));
         }
     }
     let theta = call.constants[constant::THETA * width..][..width].repeat(TILE);
@@ -157,7 +157,7 @@ impl<F: Float> Work for ForwardTile<'_, '_, F> {
                 soften(model, &h, theta, &mut s);
             } else {
                 for j in (0..len).step_by(32) {
-                    let word = fire(model.inclusive, &h[j..], &theta[j..], &mut s[j..]);
+                    let word = F::fire_word(simd, model.inclusive, &h[j..], &theta[j..], &mut s[j..]);
                     if let Some(raster) = &shared.raster {
                         // SAFETY: as above.
                         let words = unsafe { raster.slice((row + j) / 32, 1) };
@@ -274,7 +274,7 @@ impl<F: Float> Work for BackwardTile<'_, '_, F> {
         let start = collect(planes, plane::START_CURRENT, width);
         let row = || vec![F::ZERO; len];
         let (mut feedback, mut sigma, mut s) = (row(), row(), row());
-        let mut side_by_side = Vec::new();
+        let mut side_by_side = Aligned::default();
         let through = !model.detach && model.reset != Reset::None;
         for t in (0..shape.steps).rev() {
             let at = (t * batch + first) * width;

@@ -54,18 +54,82 @@ impl Drop for Entry {
     }
 }
 
+/// Bytes of a cache line, and of the widest vector.
+const LINE: usize = 64;
+
+/// Numbers whose first one stands at the start of a cache line: a vector that lies across two lines takes twice as long.
+#[derive(Debug)]
+pub struct Aligned<T> {
+    data: Vec<T>,
+    start: usize,
+    len: usize,
+}
+
+impl<T> Default for Aligned<T> {
+    fn default() -> Self {
+        Aligned { data: Vec::new(), start: 0, len: 0 }
+    }
+}
+
+impl<T: Copy> Aligned<T> {
+    /// `len` times `zero`.
+    pub fn new(zero: T, len: usize) -> Self {
+        // The system gives fresh pages of zeros to a `vec!`, so nothing is touched here.
+        let data = vec![zero; len + LINE / size_of::<T>()];
+        let start = data.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
+        Aligned { data, start, len }
+    }
+
+    /// At least `len` entries; those that were there are lost where it grows.
+    pub fn grow(&mut self, zero: T, len: usize) -> &mut [T] {
+        if self.len < len {
+            *self = Aligned::new(zero, len);
+        }
+        &mut self[..len]
+    }
+}
+
+impl<T: Clone> Clone for Aligned<T> {
+    fn clone(&self) -> Self {
+        let mut data: Vec<T> = Vec::with_capacity(self.data.len());
+        let Some(any) = self.data.first() else { return Aligned { data, start: 0, len: 0 } };
+        let start = data.as_ptr().align_offset(LINE).min(self.data.len() - self.len);
+        data.resize(start, any.clone());
+        data.extend_from_slice(self);
+        data.resize(self.data.len(), any.clone());
+        Aligned { data, start, len: self.len }
+    }
+}
+
+impl<T> Deref for Aligned<T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        &self.data[self.start..self.start + self.len]
+    }
+}
+
+impl<T> DerefMut for Aligned<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.data[self.start..self.start + self.len]
+    }
+}
+
 /// An array that is counted while it lives.
 #[derive(Clone, Debug)]
 pub struct Array<T> {
-    data: Vec<T>,
+    data: Aligned<T>,
     _entry: Entry,
 }
 
-impl<T: Clone> Array<T> {
+impl<T: Copy> Array<T> {
     /// `len` times `zero`.
     pub fn new(zero: T, len: usize, entry: Entry) -> Self {
-        Array { data: vec![zero; len], _entry: entry }
+        Array { data: Aligned::new(zero, len), _entry: entry }
     }
+
 }
 
 impl<T> Array<T> {
@@ -110,7 +174,7 @@ pub enum Data<F> {
     /// `[HISTORY + T][B][words]`.
     Raster(Vec<u32>),
     /// `[HISTORY + T][B][np]`.
-    Values(Vec<F>),
+    Values(Aligned<F>),
     /// `[HISTORY + T][B][np]`.
     Bytes(Vec<u8>),
 }
@@ -121,7 +185,7 @@ impl<F: Float> Activity<F> {
         let rows = (HISTORY + shape.steps) * shape.batch;
         let data = match kind {
             ActivityKind::Raster => Data::Raster(vec![0; rows * words(shape.units)]),
-            ActivityKind::Values => Data::Values(vec![F::ZERO; rows * pad(shape.units)]),
+            ActivityKind::Values => Data::Values(Aligned::new(F::ZERO, rows * pad(shape.units))),
             ActivityKind::Bytes => Data::Bytes(vec![0; rows * pad(shape.units)]),
         };
         Activity { shape, data, entry }
@@ -249,15 +313,11 @@ impl<F: Float> Events<F> {
 
     /// Where `values` are not 0; the values themselves are not kept.
     #[inline(always)]
-    pub fn mark(&mut self, values: &[F]) {
+    pub fn mark<S: Simd>(&mut self, simd: S, values: &[F]) {
         self.graded = false;
         self.index.clear();
         for (w, values) in values.chunks_exact(32).enumerate() {
-            let mut word = 0;
-            for bit in 0..32 {
-                word |= u32::from(values[bit] != F::ZERO) << bit;
-            }
-            push_bits(&mut self.index, w, word);
+            push_bits(&mut self.index, w, F::nonzero_word(simd, values));
         }
     }
 

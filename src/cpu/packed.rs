@@ -3,7 +3,7 @@
 
 use super::float::{Float, load, store};
 use super::linear::{Work, dispatch};
-use super::memory::{Array, Ledger, prefetch_line};
+use super::memory::{Aligned, Array, Ledger, prefetch_line};
 use pulp::Simd;
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ impl<F: Float> Packed<F> {
         out: &mut [F],
         ldo: usize,
         accumulate: bool,
-        scratch: &mut Vec<F>,
+        scratch: &mut Aligned<F>,
     ) {
         let (count, end) = (rows.count(), rows.end());
         if count == 0 {
@@ -126,13 +126,11 @@ impl<F: Float> Packed<F> {
             (a, lda)
         } else {
             let stride = self.columns.next_multiple_of(LINE) + LINE;
-            if scratch.len() < count * stride {
-                scratch.resize(count * stride, F::ZERO);
-            }
+            let scratch = scratch.grow(F::ZERO, count * stride);
             for (m, to) in scratch.chunks_exact_mut(stride).take(count).enumerate() {
                 to[..self.columns].copy_from_slice(&a[rows.at(m) * lda..][..self.columns]);
             }
-            (&scratch[..], stride)
+            (&*scratch, stride)
         };
         for (p, panel) in self.data.chunks_exact(width * self.columns).enumerate() {
             for from in (0..self.columns).step_by(DEPTH) {

@@ -3,7 +3,7 @@
 use super::Cpu;
 use super::drive::{matrix_product, product};
 use super::float::Float;
-use super::forward::{fire, soften};
+use super::forward::soften;
 use super::linear::{Work, dispatch};
 use super::memory::Data;
 use super::surrogate::derivative_row;
@@ -79,7 +79,7 @@ impl<F: Float> Work for Threshold<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Threshold { model, smooth, bias, theta, v, words, values } = self;
         let never = F::from_f64(NEVER);
         for (v, &theta) in v.iter_mut().zip(theta) {
@@ -89,13 +89,13 @@ impl<F: Float> Work for Threshold<'_, F> {
             (Some(words), _) => {
                 let mut s = [F::ZERO; 32];
                 for (at, word) in words.iter_mut().enumerate() {
-                    *word = fire(model.inclusive, &v[at * 32..], &theta[at * 32..], &mut s);
+                    *word = F::fire_word(simd, model.inclusive, &v[at * 32..], &theta[at * 32..], &mut s);
                 }
             }
             (None, Some(values)) if smooth => soften(model, v, theta, values),
             (None, Some(values)) => {
                 for at in (0..values.len()).step_by(32) {
-                    fire(model.inclusive, &v[at..], &theta[at..], &mut values[at..]);
+                    F::fire_word(simd, model.inclusive, &v[at..], &theta[at..], &mut values[at..]);
                 }
             }
             (None, None) => {}

@@ -9,7 +9,7 @@ use super::Cpu;
 use super::drive::product;
 use super::float::Float;
 use super::linear::{Work, dispatch, sum_rows};
-use super::memory::{Data, Shared};
+use super::memory::{Aligned, Data, Shared, prefetch};
 use crate::kernels::{HISTORY, Projection, WeightGradient, quantum};
 use crate::spikes::pad;
 use pulp::Simd;
@@ -33,6 +33,8 @@ const WORDS: usize = CHUNK / 32;
 const GROUP: usize = 16;
 /// Columns of a task: those of a chunk stay in the second-level cache.
 const COLUMNS: usize = 64;
+/// Rows of χ that are asked for before they are put side by side.
+const AHEAD: usize = 8;
 /// Rows of χ are put side by side where each is read at least so often.
 const READ_OFTEN: usize = 3;
 
@@ -211,8 +213,8 @@ struct Strip<'a, F> {
     inputs: std::ops::Range<usize>,
     out: &'a Shared<'a, F>,
     /// Columns of χ, and of dW, side by side.
-    strip: &'a mut Vec<F>,
-    sums: &'a mut Vec<F>,
+    strip: &'a mut Aligned<F>,
+    sums: &'a mut Aligned<F>,
 }
 
 impl<F: Float> Work for Strip<'_, F> {
@@ -222,7 +224,7 @@ impl<F: Float> Work for Strip<'_, F> {
     fn run<S: Simd>(self, simd: S) {
         let Strip { chunks, chi, width, from, columns, inputs, out, strip, sums } = self;
         // Rows far apart share few sets of a cache, so those that are read often are put side by side.
-        grow(sums, inputs.len() * columns);
+        let sums = sums.grow(F::ZERO, inputs.len() * columns);
         for (input, sums) in inputs.clone().zip(sums.chunks_exact_mut(columns)) {
             // SAFETY: this task alone touches these columns of these inputs.
             sums.copy_from_slice(unsafe { out.slice(input * width + from, columns) });
@@ -237,12 +239,15 @@ impl<F: Float> Work for Strip<'_, F> {
             let mut start = if begun == 0 { 0 } else { chunk.inputs[begun - 1].1 as usize };
             let (end, count) = (chunk.inputs[ended - 1].1 as usize, chunk.places.len());
             let rows = if end - start >= READ_OFTEN * count {
-                grow(strip, count * columns);
+                let strip = strip.grow(F::ZERO, count * columns);
                 for (r, (&place, row)) in chunk.places.iter().zip(strip.chunks_exact_mut(columns)).enumerate() {
+                    if let Some(&ahead) = chunk.places.get(r + AHEAD) {
+                        prefetch(&chi[ahead as usize * width + from..][..columns]);
+                    }
                     row.copy_from_slice(&chi[place as usize * width + from..][..columns]);
                     places[r] = r * columns;
                 }
-                &strip[..]
+                &*strip
             } else {
                 for (r, &place) in chunk.places.iter().enumerate() {
                     places[r] = place as usize * width + from;
@@ -261,13 +266,6 @@ impl<F: Float> Work for Strip<'_, F> {
             // SAFETY: as above.
             unsafe { out.slice(input * width + from, columns) }.copy_from_slice(sums);
         }
-    }
-}
-
-/// Makes room for `len` numbers.
-fn grow<F: Float>(values: &mut Vec<F>, len: usize) {
-    if values.len() < len {
-        values.resize(len, F::ZERO);
     }
 }
 

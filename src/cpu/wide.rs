@@ -4,7 +4,7 @@
 
 use super::drive::Source;
 use super::float::Float;
-use super::forward::{Call, Input, fire};
+use super::forward::{Call, Input};
 use super::linear::{Work, add_rows, dispatch};
 use super::memory::{Activity, Data, List, Shared, prefetch, push_bits, unpack};
 use super::neuron::{Constants, step_row};
@@ -144,19 +144,17 @@ impl<F: Float> Work for Strip<'_, F> {
         let (model, batch, width) = (&call.model, call.shape.batch, call.shape.row());
         let (first_column, count) = (columns.start, columns.len());
         let Scratch { forward, strip, sums, .. } = scratch;
-        if strip.len() < source.inputs * count {
-            strip.resize(source.inputs * count, F::ZERO);
-        }
-        let strip = &mut strip[..source.inputs * count];
+        let strip = strip.grow(F::ZERO, source.inputs * count);
         for (to, from) in strip.chunks_exact_mut(count).zip(source.weights.chunks_exact(width)) {
             to.copy_from_slice(&from[columns.clone()]);
         }
         // The constants of these columns for each sample of a block.
         let row = |row: usize| &call.constants[row * width..][columns.clone()];
-        sums.clear();
-        for constant in [constant::ALPHA, constant::BETA, constant::GAMMA, constant::THETA] {
-            for _ in 0..SAMPLES {
-                sums.extend_from_slice(row(constant));
+        let constants = [constant::ALPHA, constant::BETA, constant::GAMMA, constant::THETA];
+        let sums = sums.grow(F::ZERO, constants.len() * SAMPLES * count);
+        for (sums, constant) in sums.chunks_exact_mut(SAMPLES * count).zip(constants) {
+            for sums in sums.chunks_exact_mut(count) {
+                sums.copy_from_slice(row(constant));
             }
         }
         let k = Constants::of(sums, SAMPLES * count, call.model.reset_potential);
@@ -198,7 +196,8 @@ impl<F: Float> Work for Strip<'_, F> {
                     }
                     let (v, theta, s) = (&v[at.clone()], &k.theta[at.clone()], &mut s[at]);
                     for (w, word) in spikes(HISTORY + t, m).iter_mut().enumerate() {
-                        *word = fire(model.inclusive, &v[w * 32..], &theta[w * 32..], &mut s[w * 32..]);
+                        let at = w * 32..w * 32 + 32;
+                        *word = F::fire_word(simd, model.inclusive, &v[at.clone()], &theta[at.clone()], &mut s[at]);
                     }
                 }
             }
