@@ -14,6 +14,7 @@ use super::memory::{Activity, Aligned, Events, Shared, prefetch};
 use super::multi;
 use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
 use super::packed::{Packed, RowsOf};
+use super::scratch::Room;
 use super::snippet::{Carry, Own, Place, Step as OwnStep};
 use super::surrogate::derivative_row;
 use crate::kernels::{Firing, HISTORY, Model, Shape, Window, plane};
@@ -25,6 +26,8 @@ use std::ops::Range;
 
 /// Most samples in a tile.
 const TILE: usize = 64;
+/// Most samples in one where the surrogate is compact: rows of weights are seldom shared, and its rows stay in the cache.
+const COMPACT_TILE: usize = 16;
 /// A sample takes single rows of the weights where at most one neuron in so many is active.
 const SPARSE: usize = 4;
 
@@ -74,11 +77,13 @@ pub struct Call<'a, F: Float> {
 }
 
 /// Runs the adjoint over all samples.
-pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F]) {
+pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F], room: &mut Room<F>) {
     let (batch, width) = (call.shape.batch, call.shape.row());
-    let tile = batch.div_ceil(rayon::current_num_threads()).clamp(1, TILE);
-    let block = Block::new(call.constants, width, call.model.reset_potential);
-    let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples));
+    let most = if call.compact() { COMPACT_TILE } else { TILE };
+    let tile = batch.div_ceil(rayon::current_num_threads()).clamp(1, most);
+    let Room { rows, own, .. } = room;
+    let block = Block::new(call.constants, width, call.model.reset_potential, rows);
+    let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples, own));
     let own = own.as_ref();
     let chi = Shared::new(chi);
     let (planes, tail) = planes.split_at_mut(plane::PLANES * call.window.planes(call.shape).len(1));
@@ -96,8 +101,8 @@ pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F]) {
 
 struct Tile<'a, 'b, F: Float> {
     call: &'a Call<'a, F>,
-    block: &'a Block<F>,
-    own: Option<&'a Own<F>>,
+    block: &'a Block<'a, F>,
+    own: Option<&'a Own<'a, F>>,
     first: usize,
     samples: usize,
     planes: &'b mut [F],

@@ -10,9 +10,10 @@ use super::linear::{Work, add_rows, dispatch};
 use super::memory::{Activity, Aligned, Data, Events, Shared, prefetch, unpack};
 use super::multi;
 use super::neuron::{Block, step_row};
+use super::scratch::Room;
 use super::snippet::{Own, Place};
 use super::surrogate::primitive;
-use super::wide::{self, Lists};
+use super::wide;
 use crate::kernels::{Firing, HISTORY, Model, NEVER, Shape, Window, plane};
 use crate::network::Reduce;
 use crate::spikes::words;
@@ -113,13 +114,13 @@ pub fn forward<F: Float>(
     tape: Option<&mut [F]>,
     planes: &mut [F],
     smooth: bool,
-    lists: &mut Vec<Lists>,
+    room: &mut Room<F>,
 ) {
     let width = call.shape.row();
     let strips = wide::source(&call, spikes.as_deref()).filter(|_| !smooth);
     if let (Some(source), Some(spikes)) = (strips, spikes.as_deref_mut()) {
         let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
-        return wide::forward(&call, source, spikes, tape, planes, lists);
+        return wide::forward(&call, source, spikes, tape, planes, &mut room.lists);
     }
     let (mut raster, mut values, mut bytes) = (None, None, None);
     match spikes.map(|activity| &mut activity.data) {
@@ -131,8 +132,9 @@ pub fn forward<F: Float>(
     let (planes, tail) = planes.split_at_mut(plane::PLANES * call.window.planes(call.shape).len(1));
     let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
     let written = Written { raster, values, bytes, tape: tape.map(Shared::new), tail: Shared::new(tail), width };
-    let block = Block::new(call.constants, width, call.model.reset_potential);
-    let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples));
+    let Room { rows, own, .. } = room;
+    let block = Block::new(call.constants, width, call.model.reset_potential, rows);
+    let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples, own));
     let states = own.as_ref().map_or(0, Own::states);
     let own = own.as_ref();
     planes.par_chunks_mut(block.samples * plane::PLANES * width).enumerate().for_each(|(index, planes)| {
@@ -150,8 +152,8 @@ pub fn forward<F: Float>(
 struct Tile<'a, 'b, F: Float> {
     call: &'a Call<'a, F>,
     written: &'a Written<'a, F>,
-    block: &'a Block<F>,
-    own: Option<&'a Own<F>>,
+    block: &'a Block<'a, F>,
+    own: Option<&'a Own<'a, F>>,
     first: usize,
     samples: usize,
     planes: &'b mut [F],

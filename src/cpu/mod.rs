@@ -54,10 +54,7 @@ use std::sync::Arc;
 pub struct Cpu<F> {
     smooth: bool,
     held: Held<F>,
-    /// Scratch of the weight gradient.
-    chunks: Vec<weight_gradient::Chunk>,
-    /// Events of a layer in strips.
-    lists: Vec<wide::Lists>,
+    room: scratch::Room<F>,
     ledger: Arc<Ledger>,
     /// Bytes of all arrays at most.
     memory: u64,
@@ -81,8 +78,7 @@ impl<F: Float> Cpu<F> {
         Cpu {
             smooth: false,
             held: Held::default(),
-            chunks: Vec::new(),
-            lists: Vec::new(),
+            room: scratch::Room::default(),
             ledger: Arc::default(),
             memory: memory::installed(),
             number: std::marker::PhantomData,
@@ -124,7 +120,7 @@ impl<F: Float> Cpu<F> {
 
     fn run_forward(&mut self, input: forward::Input<F>, call: Forward<Self>) {
         let (model, shape) = (call.model, call.shape);
-        let mut lists = std::mem::take(&mut self.lists);
+        let mut room = std::mem::take(&mut self.room);
         let parts = forward::Call {
             model,
             shape,
@@ -138,8 +134,8 @@ impl<F: Float> Cpu<F> {
         };
         let mut spikes = call.spikes;
         let (tape, planes) = (call.tape.map(Array::as_mut_slice), call.planes);
-        forward::forward(parts, spikes.as_deref_mut(), tape, planes, self.smooth, &mut lists);
-        self.lists = lists;
+        forward::forward(parts, spikes.as_deref_mut(), tape, planes, self.smooth, &mut room);
+        self.room = room;
         self.hold(&model, shape, spikes.as_deref());
     }
 
@@ -384,14 +380,14 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn backward(&mut self, call: Backward<Self>) {
-        run_backward(call, None);
+        run_backward(call, None, &mut self.room);
     }
 
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
         let gradient = above.accumulate.then_some(above.gradient.as_slice());
         let (weights, packed) = (above.weights.0.as_slice(), above.weights.1);
         let from = backward::From { chi: above.chi, weights, packed, lag: above.lag, width: above.shape.row() };
-        run_backward(Backward { gradient_spikes: None, ..call }, Some((from, gradient)));
+        run_backward(Backward { gradient_spikes: None, ..call }, Some((from, gradient)), &mut self.room);
     }
 
     fn drive_backward(&mut self, call: DriveBackward<Self>) {
@@ -403,7 +399,7 @@ impl<F: Float> Kernels for Cpu<F> {
         let batch = call.window.samples;
         let bytes = self.weight_gradient_bytes(call.projection, kind, call.inputs, call.shape, samples, batch);
         let _scratch = self.ledger.enter(bytes);
-        weight_gradient::weight_gradient(call, &mut self.chunks);
+        weight_gradient::weight_gradient(call, &mut self.room);
     }
 
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
@@ -564,7 +560,11 @@ impl<F: Float> Kernels for Cpu<F> {
 }
 
 /// Runs the adjoint, with the gradient from above computed on the way where `above` is given.
-fn run_backward<F: Float>(call: Backward<Cpu<F>>, above: Option<(backward::From<F>, Option<&[F]>)>) {
+fn run_backward<F: Float>(
+    call: Backward<Cpu<F>>,
+    above: Option<(backward::From<F>, Option<&[F]>)>,
+    room: &mut scratch::Room<F>,
+) {
     let (from, added) = above.map_or((None, None), |(from, added)| (Some(from), added));
     let parts = backward::Call {
         model: call.model,
@@ -581,7 +581,7 @@ fn run_backward<F: Float>(call: Backward<Cpu<F>>, above: Option<(backward::From<
         counts: call.counts,
         reduce: call.reduce,
     };
-    backward::backward(parts, call.planes, call.chi);
+    backward::backward(parts, call.planes, call.chi, room);
 }
 
 impl<F: Float> Cpu<F> {

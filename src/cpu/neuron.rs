@@ -2,9 +2,11 @@
 //! The formulas stand in `dynamics.md`, sections 1 and 2.
 
 use super::float::Float;
+use super::memory::Aligned;
 use super::reset::{ResetForm, with_form};
 use crate::kernels::constant;
 use crate::network::Reset;
+use std::ops::Range;
 
 /// Constants of a layer as rows, repeated for the samples of a block, and `v_reset`.
 #[derive(Clone, Copy)]
@@ -21,18 +23,10 @@ pub struct Constants<'a, F> {
     pub v_reset: F,
 }
 
-impl<'a, F: Float> Constants<'a, F> {
-    /// The rows α, β, γ, θ of `len` numbers each, one after the other.
-    pub fn of(rows: &'a [F], len: usize, v_reset: f64) -> Self {
-        let row = |row: usize| &rows[row * len..(row + 1) * len];
-        Constants { alpha: row(0), beta: row(1), gamma: row(2), theta: row(3), v_reset: F::from_f64(v_reset) }
-    }
-}
-
-impl<F: Copy> Constants<'_, F> {
+impl<'a, F: Copy> Constants<'a, F> {
     /// The first `len` entries.
     #[inline(always)]
-    pub fn first(&self, len: usize) -> Self {
+    pub fn first(&self, len: usize) -> Constants<'a, F> {
         Constants {
             alpha: &self.alpha[..len],
             beta: &self.beta[..len],
@@ -45,30 +39,47 @@ impl<F: Copy> Constants<'_, F> {
 
 /// Rows of constants repeated for each sample of a block: neurons of several samples at one step lie side by side, so
 /// that one pass over a block serves narrow layers as well as wide ones.
-pub struct Block<F> {
+pub struct Block<'a, F> {
     /// Samples of a block.
     pub samples: usize,
-    rows: [Vec<F>; 4],
-    v_reset: F,
+    constants: Constants<'a, F>,
 }
 
 /// Numbers in a block, about; a dozen rows of a block fit the first-level cache.
 const BLOCK: usize = 512;
 
-impl<F: Float> Block<F> {
-    /// Repeats the constants `[5][width]` of a layer.
-    pub fn new(constants: &[F], width: usize, v_reset: f64) -> Self {
+impl<'a, F: Float> Block<'a, F> {
+    /// Repeats the constants `[5][width]` of a layer, into `rows`.
+    pub fn new(constants: &[F], width: usize, v_reset: f64, rows: &'a mut Aligned<F>) -> Self {
         let samples = (BLOCK / width).max(1);
-        let row = |row: usize| constants[row * width..(row + 1) * width].repeat(samples);
-        let rows = [row(constant::ALPHA), row(constant::BETA), row(constant::GAMMA), row(constant::THETA)];
-        Block { samples, rows, v_reset: F::from_f64(v_reset) }
+        Block { samples, constants: repeat(constants, width, 0..width, samples, v_reset, rows) }
     }
 
     /// The rows.
-    pub fn constants(&self) -> Constants<'_, F> {
-        let [alpha, beta, gamma, theta] = &self.rows;
-        Constants { alpha, beta, gamma, theta, v_reset: self.v_reset }
+    pub fn constants(&self) -> Constants<'a, F> {
+        self.constants
     }
+}
+
+/// Some columns of the constants `[5][width]` of a layer, once for each of `samples`, into `rows`.
+pub fn repeat<'a, F: Float>(
+    constants: &[F],
+    width: usize,
+    columns: Range<usize>,
+    samples: usize,
+    v_reset: f64,
+    rows: &'a mut Aligned<F>,
+) -> Constants<'a, F> {
+    let (count, len) = (columns.len(), columns.len() * samples);
+    let which = [constant::ALPHA, constant::BETA, constant::GAMMA, constant::THETA];
+    let rows = rows.grow(F::ZERO, which.len() * len);
+    for (row, which) in rows.chunks_exact_mut(len).zip(which) {
+        for row in row.chunks_exact_mut(count) {
+            row.copy_from_slice(&constants[which * width..][columns.clone()]);
+        }
+    }
+    let row = |row: usize| &rows[row * len..(row + 1) * len];
+    Constants { alpha: row(0), beta: row(1), gamma: row(2), theta: row(3), v_reset: F::from_f64(v_reset) }
 }
 
 /// One step of a row of neurons: `i`, `v` become I_t, V_t from X_t (`x`) and S_{t-1} (`s`); V_t goes to `tape` too.

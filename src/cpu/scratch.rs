@@ -1,6 +1,8 @@
 //! What a thread works in. It is kept from call to call, so that a steady loop allocates nothing.
 
 use super::memory::Aligned;
+use super::weight_gradient::Chunk;
+use super::wide::Lists;
 use super::{backward, forward};
 
 /// The rows of one thread, whatever the kernel.
@@ -16,4 +18,19 @@ pub struct Scratch<F> {
     pub sums: Aligned<F>,
     /// Rows of χ side by side, for a product.
     pub side_by_side: Aligned<F>,
+}
+
+/// What the tasks of a call read together. It is kept from call to call, too.
+#[derive(Debug, Default)]
+pub struct Room<F> {
+    /// Constants of a layer for each sample of a block, and those of a snippet.
+    pub rows: Aligned<F>,
+    /// See `rows`.
+    pub own: Vec<F>,
+    /// Events of a layer in strips.
+    pub lists: Vec<Lists>,
+    /// Rows of some samples, of the source and of χ.
+    pub gathered: [Vec<F>; 2],
+    /// Events of a weight gradient.
+    pub chunks: Vec<Chunk>,
 }

@@ -8,11 +8,11 @@ use crate::kernels::{Model, NEVER, Shape, constant, plane};
 use crate::neuron::{AdjointRows, BASE, BETA, GAMMA, Rows, Snippet, StepRows, THETA, Tail, ThresholdRows};
 
 /// What the blocks of a layer share.
-pub struct Own<F: 'static> {
+pub struct Own<'a, F: 'static> {
     rows: &'static dyn Rows,
     tail: Tail,
     /// `[BASE + own][stride]`, a row of constants repeated for each sample of a block.
-    constants: Vec<F>,
+    constants: &'a [F],
     stride: usize,
 }
 
@@ -25,19 +25,28 @@ pub struct Place {
     pub len: usize,
 }
 
-impl<F: Float> Own<F> {
-    /// For blocks of `samples` samples.
-    pub fn new(snippet: &'static Snippet, model: &Model, constants: &[F], width: usize, samples: usize) -> Self {
-        let row = |row: usize| constants[row * width..(row + 1) * width].repeat(samples);
-        let mut own = Vec::new();
-        own.extend(row(constant::BETA));
-        own.extend(row(constant::GAMMA));
-        own.extend(row(constant::THETA));
-        own.resize(own.len() + samples * width, F::from_f64(model.reset_potential));
-        for parameter in 0..snippet.parameters.len() {
-            own.extend(row(constant::ROWS + parameter));
+impl<'a, F: Float> Own<'a, F> {
+    /// For blocks of `samples` samples; the constants are kept in `room`.
+    pub fn new(
+        snippet: &'static Snippet,
+        model: &Model,
+        constants: &[F],
+        width: usize,
+        samples: usize,
+        room: &'a mut Vec<F>,
+    ) -> Self {
+        let parameters = (0..snippet.parameters.len()).map(|parameter| constant::ROWS + parameter);
+        room.clear();
+        for row in [constant::BETA, constant::GAMMA, constant::THETA].into_iter().chain(parameters) {
+            if room.len() == (BASE - 1) * samples * width {
+                room.resize(BASE * samples * width, F::from_f64(model.reset_potential));
+            }
+            for _ in 0..samples {
+                room.extend_from_slice(&constants[row * width..(row + 1) * width]);
+            }
         }
-        Own { rows: (snippet.rust)(model.reset), tail: Tail::of(snippet), constants: own, stride: samples * width }
+        room.resize((BASE + snippet.parameters.len()) * samples * width, F::from_f64(model.reset_potential));
+        Own { rows: (snippet.rust)(model.reset), tail: Tail::of(snippet), constants: room, stride: samples * width }
     }
 
     /// States K.
@@ -76,7 +85,7 @@ impl<F: Float> Own<F> {
     }
 
     /// State `state` ≥ 1 of a block before step 0.
-    pub fn start<'a>(&self, tail: &'a Shared<F>, shape: Shape, at: Place, state: usize) -> &'a [F] {
+    pub fn start<'b>(&self, tail: &'b Shared<F>, shape: Shape, at: Place, state: usize) -> &'b [F] {
         // SAFETY: entries of this block's samples, which nobody writes during the backward pass.
         unsafe { tail.slice(place(shape, self.tail.start(state), at.first), at.len) }
     }
@@ -84,20 +93,20 @@ impl<F: Float> Own<F> {
     /// One step of a block: `z` goes from t − 1 to t, `theta` becomes what V_t is compared with.
     #[inline(always)]
     pub fn step(&self, (spike, reset): (&[F], &[F]), drive: &[F], z: &mut [F], theta: &mut [F]) {
-        let (constants, stride) = (&self.constants[..], self.stride);
+        let (constants, stride) = (self.constants, self.stride);
         F::step_rows(self.rows, StepRows { constants, spike, reset, drive, states: &mut *z, stride });
         self.threshold(|state| &z[state * stride..], theta);
     }
 
     /// What V_t is compared with.
     #[inline(always)]
-    pub fn threshold<'a>(&self, after: impl Fn(usize) -> &'a [F], out: &mut [F]) {
+    pub fn threshold<'b>(&self, after: impl Fn(usize) -> &'b [F], out: &mut [F]) {
         let mut rows: [&[F]; crate::neuron::MOST_STATES] = [&[]; crate::neuron::MOST_STATES];
         for state in 0..self.states() {
             rows[state] = after(state);
         }
         let after = &rows[..self.states()];
-        F::threshold_rows(self.rows, ThresholdRows { constants: &self.constants, stride: self.stride, after, out });
+        F::threshold_rows(self.rows, ThresholdRows { constants: self.constants, stride: self.stride, after, out });
     }
 }
 
@@ -117,6 +126,8 @@ pub struct Carry<F> {
     spike: Vec<F>,
     drive: Vec<F>,
     theta: Vec<F>,
+    /// A plane of the samples.
+    values: Vec<F>,
 }
 
 /// What one step of the adjoint of a block reads; rows of the block's length.
@@ -160,8 +171,11 @@ impl<F: Float> Carry<F> {
             fresh(&mut self.sums, blocks * rows * stride);
             for (constant, plane) in [(BETA, plane::BETA_GRADIENT), (THETA, plane::THETA_GRADIENT)] {
                 let samples = planes.chunks_exact(plane::PLANES * width);
-                let values: Vec<F> = samples.flat_map(|planes| &planes[plane * width..][..width]).copied().collect();
-                spread(&values, &mut self.sums, rows, constant, stride);
+                self.values.clear();
+                for planes in samples {
+                    self.values.extend_from_slice(&planes[plane * width..][..width]);
+                }
+                spread(&self.values, &mut self.sums, rows, constant, stride);
             }
             for parameter in 0..own.tail.parameters {
                 spread(row(own.tail.gradient(parameter)), &mut self.sums, rows, BASE + parameter, stride);
@@ -170,7 +184,7 @@ impl<F: Float> Carry<F> {
     }
 
     /// Writes both back.
-    pub fn store(&self, own: &Own<F>, model: &Model, tail: &Shared<F>, planes: &mut [F], shape: Shape, at: Place) {
+    pub fn store(&mut self, own: &Own<F>, model: &Model, tail: &Shared<F>, planes: &mut [F], shape: Shape, at: Place) {
         let row = |index: usize| {
             // SAFETY: entries of this tile's samples.
             unsafe { tail.slice(place(shape, index, at.first), at.len) }
@@ -184,10 +198,12 @@ impl<F: Float> Carry<F> {
             return;
         }
         let (rows, width, learned) = (own.constants(), shape.row(), model.learned);
-        let mut values = vec![F::ZERO; at.len];
+        self.values.clear();
+        self.values.resize(at.len, F::ZERO);
+        let values = &mut self.values[..];
         let common = [(learned.tau_mem, BETA, plane::BETA_GRADIENT), (learned.threshold, THETA, plane::THETA_GRADIENT)];
         for (_, constant, plane) in common.into_iter().filter(|(learned, ..)| *learned) {
-            collect(&self.sums, rows, constant, own.stride, &mut values);
+            collect(&self.sums, rows, constant, own.stride, values);
             let samples = planes.chunks_exact_mut(plane::PLANES * width);
             for (sum, planes) in values.chunks_exact(width).zip(samples) {
                 planes[plane * width..][..width].copy_from_slice(sum);
@@ -236,7 +252,7 @@ impl<F: Float> Carry<F> {
         F::adjoint_rows(
             own.rows,
             AdjointRows {
-                constants: &own.constants,
+                constants: own.constants,
                 spike: at.s_before,
                 drive: at.drive,
                 before: at.before,

@@ -10,17 +10,18 @@ use super::drive::product;
 use super::float::Float;
 use super::linear::{Work, dispatch, sum_rows};
 use super::memory::{Aligned, Data, Shared, prefetch};
+use super::scratch::Room;
 use crate::kernels::{HISTORY, Projection, WeightGradient, quantum};
 use crate::spikes::pad;
 use pulp::Simd;
 use rayon::prelude::*;
 
-/// See [`WeightGradient`]; `chunks` is kept from call to call.
-pub fn weight_gradient<F: Float>(call: WeightGradient<Cpu<F>>, chunks: &mut Vec<Chunk>) {
+/// See [`WeightGradient`].
+pub fn weight_gradient<F: Float>(call: WeightGradient<Cpu<F>>, room: &mut Room<F>) {
     match (call.projection, &call.source.data) {
         (Projection::Current, _) => current(call),
-        (Projection::Dense, Data::Values(_)) => dense(call),
-        (Projection::Dense, Data::Raster(_)) => sparse(call, chunks),
+        (Projection::Dense, Data::Values(_)) => dense(call, &mut room.gathered),
+        (Projection::Dense, Data::Raster(_)) => sparse(call, &mut room.chunks),
         (Projection::Dense, Data::Bytes(_)) => counted(call),
     }
 }
@@ -285,12 +286,11 @@ pub fn side_by_side(inputs: usize, samples: usize, batch: usize, row: usize) -> 
     quantum(batch) * samples * (pad(inputs) + row)
 }
 
-fn dense<F: Float>(call: WeightGradient<Cpu<F>>) {
+fn dense<F: Float>(call: WeightGradient<Cpu<F>>, gathered: &mut [Vec<F>; 2]) {
     let (width, row, batch) = (call.shape.row(), pad(call.inputs), call.shape.batch);
     let Data::Values(data) = &call.source.data else { return };
     let samples = call.samples.clone();
     let data = &data[(HISTORY - call.lag) * batch * row..];
-    let mut side_by_side = (Vec::new(), Vec::new());
     if !call.accumulate {
         call.out[..call.inputs * width].fill(F::ZERO);
     }
@@ -299,7 +299,7 @@ fn dense<F: Float>(call: WeightGradient<Cpu<F>>) {
         let (source, chi) = if samples.len() == batch {
             (&data[block.start * batch * row..], &call.chi[block.start * batch * width..])
         } else {
-            let (source, chi) = &mut side_by_side;
+            let [source, chi] = &mut *gathered;
             let chi = gather(call.chi, width, batch, &block, &samples, chi);
             (gather(data, row, batch, &block, &samples, source), chi)
         };

@@ -7,7 +7,7 @@ use super::float::Float;
 use super::forward::{Call, Input};
 use super::linear::{Work, add_rows, dispatch};
 use super::memory::{Activity, Data, List, Shared, prefetch, push_bits, unpack};
-use super::neuron::{Constants, step_row};
+use super::neuron::{repeat, step_row};
 use super::scratch::Scratch;
 use crate::kernels::{Firing, HISTORY, Projection, constant, plane};
 use crate::spikes::words;
@@ -148,17 +148,8 @@ impl<F: Float> Work for Strip<'_, F> {
         for (to, from) in strip.chunks_exact_mut(count).zip(source.weights.chunks_exact(width)) {
             to.copy_from_slice(&from[columns.clone()]);
         }
-        // The constants of these columns for each sample of a block.
-        let row = |row: usize| &call.constants[row * width..][columns.clone()];
-        let constants = [constant::ALPHA, constant::BETA, constant::GAMMA, constant::THETA];
-        let sums = sums.grow(F::ZERO, constants.len() * SAMPLES * count);
-        for (sums, constant) in sums.chunks_exact_mut(SAMPLES * count).zip(constants) {
-            for sums in sums.chunks_exact_mut(count) {
-                sums.copy_from_slice(row(constant));
-            }
-        }
-        let k = Constants::of(sums, SAMPLES * count, call.model.reset_potential);
-        let (bias, row_words) = (row(constant::BIAS), width / 32);
+        let k = repeat(call.constants, width, columns.clone(), SAMPLES, model.reset_potential, sums);
+        let (bias, row_words) = (&call.constants[constant::BIAS * width..][columns], width / 32);
         for first in (0..batch).step_by(SAMPLES) {
             let samples = SAMPLES.min(batch - first);
             let [x, v, i, s, kept] = forward.rows(samples * count);
