@@ -83,7 +83,8 @@ pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F], room: 
     let tile = batch.div_ceil(rayon::current_num_threads()).clamp(1, most);
     let Room { rows, own, .. } = room;
     let block = Block::new(call.constants, width, call.model.reset_potential, rows);
-    let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples, own));
+    let own =
+        call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples, own));
     let own = own.as_ref();
     let chi = Shared::new(chi);
     let (planes, tail) = planes.split_at_mut(plane::PLANES * call.window.planes(call.shape).len(1));

@@ -169,8 +169,7 @@ fn fire_f32<S: Simd>(simd: S, inclusive: bool, v: &[f32], theta: &[f32], s: &mut
         // SAFETY: as many lanes divide 32, the length of all three.
         unsafe {
             let (v, theta) = (load::<f32, S>(v.as_ptr().add(from)), load::<f32, S>(theta.as_ptr().add(from)));
-            let mask =
-                if inclusive { simd.less_than_or_equal_f32s(theta, v) } else { simd.less_than_f32s(theta, v) };
+            let mask = if inclusive { simd.less_than_or_equal_f32s(theta, v) } else { simd.less_than_f32s(theta, v) };
             store::<f32, S>(s.add(from), simd.select_f32s(mask, one, zero));
             mask
         }
@@ -325,8 +324,36 @@ macro_rules! float {
     };
 }
 
-float!(f32, exponential_f32, F32_LANES, f32s, splat_f32s, mul_add_f32s, add_f32s, step_f32, threshold_f32, adjoint_f32, expand_f32, nonzero_f32, fire_f32);
-float!(f64, exponential_f64, F64_LANES, f64s, splat_f64s, mul_add_f64s, add_f64s, step_f64, threshold_f64, adjoint_f64, expand_f64, nonzero_f64, fire_f64);
+float!(
+    f32,
+    exponential_f32,
+    F32_LANES,
+    f32s,
+    splat_f32s,
+    mul_add_f32s,
+    add_f32s,
+    step_f32,
+    threshold_f32,
+    adjoint_f32,
+    expand_f32,
+    nonzero_f32,
+    fire_f32
+);
+float!(
+    f64,
+    exponential_f64,
+    F64_LANES,
+    f64s,
+    splat_f64s,
+    mul_add_f64s,
+    add_f64s,
+    step_f64,
+    threshold_f64,
+    adjoint_f64,
+    expand_f64,
+    nonzero_f64,
+    fire_f64
+);
 
 /// eˣ = 2ⁿ eʳ: n the integer nearest to x/ln 2, which the addition of 1.5 · 2^(bits of the fraction) leaves in the last
 /// bits, r = x − n ln 2 with ln 2 in two parts (n times the first is exact), eʳ its Taylor series on |r| ≤ 0.35.

@@ -134,7 +134,8 @@ pub fn forward<F: Float>(
     let written = Written { raster, values, bytes, tape: tape.map(Shared::new), tail: Shared::new(tail), width };
     let Room { rows, own, .. } = room;
     let block = Block::new(call.constants, width, call.model.reset_potential, rows);
-    let own = call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples, own));
+    let own =
+        call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples, own));
     let states = own.as_ref().map_or(0, Own::states);
     let own = own.as_ref();
     planes.par_chunks_mut(block.samples * plane::PLANES * width).enumerate().for_each(|(index, planes)| {
@@ -386,7 +387,16 @@ impl<F: Float> Written<'_, F> {
 
     /// Reads a row of spikes as numbers and as events; 0 where the layer has none.
     #[inline(always)]
-    fn read<S: Simd>(&self, simd: S, row: usize, first: usize, batch: usize, units: usize, s: &mut [F], own: &mut [Events<F>]) {
+    fn read<S: Simd>(
+        &self,
+        simd: S,
+        row: usize,
+        first: usize,
+        batch: usize,
+        units: usize,
+        s: &mut [F],
+        own: &mut [Events<F>],
+    ) {
         for (m, (s, own)) in s.chunks_exact_mut(self.width).zip(own).enumerate() {
             let at = row * batch + first + m;
             if let Some(raster) = &self.raster {

@@ -129,7 +129,6 @@ impl<T: Copy> Array<T> {
     pub fn new(zero: T, len: usize, entry: Entry) -> Self {
         Array { data: Aligned::new(zero, len), _entry: entry }
     }
-
 }
 
 impl<T> Array<T> {

@@ -37,9 +37,9 @@ mod weight_gradient;
 mod wide;
 
 pub use float::Float;
-pub use packed::Packed;
 pub(crate) use linear::wide;
 pub use memory::{Activity, Array};
+pub use packed::Packed;
 pub use surrogate::derivative as surrogate_derivative;
 
 use crate::error::Result;

@@ -232,3 +232,62 @@ unsafe fn tile<F: Float, S: Simd, const M: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Product<'a> {
+        packed: &'a Packed<f32>,
+        a: &'a [f32],
+        lda: usize,
+        rows: RowsOf<'a>,
+        out: &'a mut [f32],
+        ldo: usize,
+        accumulate: bool,
+    }
+
+    impl Work for Product<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            let Product { packed, a, lda, rows, out, ldo, accumulate } = self;
+            packed.product(simd, a, lda, rows, out, ldo, accumulate, &mut Aligned::default());
+        }
+    }
+
+    /// One fused product after the other, k ascending: what every tile must give to the bit.
+    fn naive(weights: &[f32], width: usize, a: &[f32], columns: usize, start: f32, row: usize) -> f32 {
+        (0..columns).fold(start, |sum, k| a[k].mul_add(weights[row * width + k], sum))
+    }
+
+    #[test]
+    fn every_tile_sums_in_the_same_order() {
+        for (rows, columns, count) in
+            [(33usize, 40usize, 1usize), (64, 300, 13), (40, 2100, 7), (20, 33, 30), (100, 64, 64)]
+        {
+            let (width, ldo) = (columns + 3, rows.next_multiple_of(32));
+            let number = |at: usize| ((at as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / 1e7 - 0.8;
+            let weights: Vec<f32> = (0..rows * width).map(number).collect();
+            let a: Vec<f32> = (0..count * width).map(|at| number(at + 77)).collect();
+            let mut packed = Packed::new(rows, columns, &Arc::default());
+            packed.pack(&weights, width);
+            let listed: Vec<u32> = (0..count as u32).filter(|m| m % 3 != 1).collect();
+            for (which, accumulate) in [(RowsOf::First(count), false), (RowsOf::Listed(&listed), true)] {
+                let mut out = vec![0.5; count * ldo];
+                let call = Product { packed: &packed, a: &a, lda: width, rows: which, out: &mut out, ldo, accumulate };
+                dispatch(call);
+                for m in 0..count {
+                    let asked = matches!(which, RowsOf::First(_)) || listed.contains(&(m as u32));
+                    for row in 0..rows {
+                        let start = if accumulate { 0.5 } else { 0.0 };
+                        let expected =
+                            if asked { naive(&weights, width, &a[m * width..], columns, start, row) } else { 0.5 };
+                        assert_eq!(out[m * ldo + row], expected, "{rows} × {columns}, row {m}, column {row}");
+                    }
+                }
+            }
+        }
+    }
+}

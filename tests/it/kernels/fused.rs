@@ -58,65 +58,77 @@ fn set_up(case: &Case) -> (naive::Layer, naive::Grid, Vec<f64>, Trace) {
 }
 
 fn check<K: Kernels>(kernels: &mut K, case: &Case) {
+    let (layer, source, weights, trace) = set_up(case);
+    for fused in [false, true] {
+        println!("fused: {fused}");
+        let outcome = run(kernels, case, &layer, &source, &weights, &trace, fused);
+        compare(&case.neuron, &outcome, &trace, tolerance::<K>(1e-5));
+    }
+}
+
+fn run<K: Kernels>(
+    kernels: &mut K,
+    case: &Case,
+    layer: &naive::Layer,
+    source: &naive::Grid,
+    weights: &[f64],
+    begin: &Trace,
+    fused: bool,
+) -> super::forward::Outcome {
     let Projected { projection, kind, inputs, shape, lag, .. } = case.drive;
     let (model, reduce) = (case.neuron.model, case.neuron.reduce);
-    let (layer, source, weights, trace) = set_up(case);
-    let source = activity(kernels, kind, &source);
-    let weights = rows(kernels, shape.units, &weights);
+    let source = activity(kernels, kind, source);
+    let weights = rows(kernels, shape.units, weights);
     let constants = super::constants(kernels, model, &layer.constants);
-    let recurrent = recurrent(kernels, &layer);
+    let recurrent = recurrent(kernels, layer);
     let form = case.neuron.form.unwrap_or_else(|| kernels.form(shape, case.neuron.recurrent).0);
-    for fused in [false, true] {
-        let mut x = kernels.values("drive", shape.len(shape.steps)).unwrap();
-        let mut unwritten = trace.spikes.clone();
-        unwritten.values[2 * shape.batch * shape.units..].fill(1.0);
-        let mut spikes = model.spiking.then(|| activity(kernels, ActivityKind::Raster, &unwritten));
-        let mut tape = case.neuron.tape.then(|| kernels.values("tape", 2 * shape.len(shape.steps)).unwrap());
-        let mut planes = start(kernels, shape, &trace);
-        let mut from = 0;
-        for &to in &case.neuron.cuts {
-            let drive = Drive {
-                projection,
-                inputs,
-                shape,
-                range: from..to,
-                source: &source,
-                lag,
-                weights: &weights,
-                constants: &constants,
-                out: &mut x,
-            };
-            let forward = Forward {
-                model,
-                shape,
-                window: Window::whole(shape),
-                range: from..to,
-                form,
-                constants: &constants,
-                recurrent: recurrent.as_ref().map(|(weights, prepared)| (weights, prepared)),
-                spikes: spikes.as_mut(),
-                tape: tape.as_mut(),
-                planes: &mut planes,
-                reduce,
-            };
-            if fused {
-                kernels.layer_forward(drive, forward);
-            } else {
-                kernels.drive(drive);
-                kernels.forward(&x, forward);
-            }
-            from = to;
-        }
-        let outcome = super::forward::Outcome {
-            spikes: spikes.map(|spikes| read_activity(kernels, "spikes", shape, &spikes)),
-            potential: tape.as_ref().map(|tape| read_grid(kernels, "tape of V", shape, tape, 0)),
-            current: None,
-            planes: [plane::POTENTIAL, plane::CURRENT, plane::ACTIVATION, plane::STEP]
-                .map(|plane| read_plane(kernels, shape, &planes, plane))
-                .to_vec(),
+    let mut x = kernels.values("drive", shape.len(shape.steps)).unwrap();
+    let mut unwritten = begin.spikes.clone();
+    unwritten.values[2 * shape.batch * shape.units..].fill(1.0);
+    let mut spikes = model.spiking.then(|| activity(kernels, ActivityKind::Raster, &unwritten));
+    let mut tape = case.neuron.tape.then(|| kernels.values("tape", 2 * shape.len(shape.steps)).unwrap());
+    let mut planes = start(kernels, shape, begin);
+    let mut from = 0;
+    for &to in &case.neuron.cuts {
+        let drive = Drive {
+            projection,
+            inputs,
+            shape,
+            range: from..to,
+            source: &source,
+            lag,
+            weights: &weights,
+            constants: &constants,
+            out: &mut x,
         };
-        println!("fused: {fused}");
-        compare(&case.neuron, &outcome, &trace, tolerance::<K>(1e-5));
+        let forward = Forward {
+            model,
+            shape,
+            window: Window::whole(shape),
+            range: from..to,
+            form,
+            constants: &constants,
+            recurrent: recurrent.as_ref().map(|(weights, prepared)| (weights, prepared)),
+            spikes: spikes.as_mut(),
+            tape: tape.as_mut(),
+            planes: &mut planes,
+            reduce,
+        };
+        if fused {
+            kernels.layer_forward(drive, forward);
+        } else {
+            kernels.drive(drive);
+            kernels.forward(&x, forward);
+        }
+        from = to;
+    }
+    super::forward::Outcome {
+        spikes: spikes.map(|spikes| read_activity(kernels, "spikes", shape, &spikes)),
+        potential: tape.as_ref().map(|tape| read_grid(kernels, "tape of V", shape, tape, 0)),
+        current: None,
+        planes: [plane::POTENTIAL, plane::CURRENT, plane::ACTIVATION, plane::STEP]
+            .map(|plane| read_plane(kernels, shape, &planes, plane))
+            .to_vec(),
     }
 }
 
@@ -131,4 +143,41 @@ fn gpu_that_always_fuses() {
         let (adapter, options) = (Some(plain.adapter().index), Options { fuse: 0, ..Options::default() });
         on_drawn(&mut Gpu::new(Choice { adapter, options }).unwrap(), 30, draw, check);
     }
+}
+
+/// Feed-forward layers whose weights are too many for a cache: the CPU walks them in strips of columns, and changes no bit.
+#[test]
+fn strips_of_a_wide_layer_change_no_bit() {
+    let spiked = std::cell::Cell::new(0.0);
+    on_drawn(
+        &mut spikegrad::cpu::Cpu::<f32>::new(),
+        8,
+        |random| {
+            let inputs = one_of(random, &[700, 1030]);
+            let (steps, batch) = (5 + random.below(6), one_of(random, &[67, 131]));
+            let shape = Shape { steps, batch, units: one_of(random, &[224, 257, 300]) };
+            let (projection, kind) = (Projection::Dense, ActivityKind::Raster);
+            let drive = Projected { projection, kind, inputs, shape, range: 0..steps, ..draw_projection(random) };
+            let neuron = super::forward::draw(random);
+            let model = model(random, true);
+            let cuts = if chance(random, 0.5) { vec![steps] } else { vec![steps - 1, steps] };
+            Case {
+                neuron: super::forward::Case { shape, cuts, model, recurrent: false, reduce: None, ..neuron },
+                drive,
+            }
+        },
+        |kernels, case| {
+            let Projected { inputs, shape, kind, .. } = case.drive;
+            let random = &mut Random::new(case.drive.seed, 1);
+            let layer = draw_layer(random, case.neuron.model, shape.units, false);
+            let source = draw_source(random, kind, inputs, shape);
+            let weights: Vec<f64> = (0..inputs * shape.units).map(|_| 0.2 * normal(random)).collect();
+            let trace = draw_start(random, &layer, shape);
+            let [apart, fused] =
+                [false, true].map(|fused| run(kernels, case, &layer, &source, &weights, &trace, fused));
+            assert_eq!(apart, fused);
+            spiked.set(spiked.get() + fused.spikes.unwrap().values.iter().sum::<f64>());
+        },
+    );
+    assert!(spiked.get() > 1000.0, "{spiked:?} spikes");
 }
