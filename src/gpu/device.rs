@@ -1,5 +1,6 @@
 //! Adapters: what there is, which one is taken, and the logical device with its error handlers.
 
+use super::form::When;
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex};
 
@@ -79,13 +80,24 @@ pub struct Options {
     pub invocations: Option<u32>,
     /// Samples × neurons from which on `layer_forward` fuses the drive of a spiking source into the scan.
     pub fuse: usize,
+    /// Whether a backward pass skips the rows of neurons whose surrogate derivative is 0 (`triangle`, `boxcar`,
+    /// `sparse_fast_sigmoid`, `leaky_relu` without a leak). Its sums have another order than those of the whole rows.
+    pub skip_silent: When,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let checked = cfg!(debug_assertions) || std::env::var_os("SPIKEGRAD_CHECKED").is_some();
         let fuse = super::forward::FUSE;
-        Options { checked, largest_array: None, memory: None, workgroup_memory: None, invocations: None, fuse }
+        Options {
+            checked,
+            largest_array: None,
+            memory: None,
+            workgroup_memory: None,
+            invocations: None,
+            fuse,
+            skip_silent: When::Planned,
+        }
     }
 }
 

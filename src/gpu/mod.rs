@@ -37,6 +37,7 @@ mod recorder;
 mod regularise;
 mod scale;
 mod shader;
+mod silent;
 mod snippet;
 mod spread;
 mod square_sum;
@@ -49,6 +50,7 @@ mod window;
 
 pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
+pub use form::When;
 pub use recorder::Created;
 pub use shader::{Permutation, Shader, check_expression, find};
 pub(crate) use snippet::check as check_snippet;
@@ -71,6 +73,7 @@ const FAIR_SHARE: u64 = 2 << 30;
 pub struct Gpu {
     recorder: Recorder,
     options: Options,
+    costs: form::Costs,
 }
 
 impl Gpu {
@@ -82,7 +85,7 @@ impl Gpu {
     pub fn new(choice: impl Into<Choice>) -> Result<Gpu> {
         let choice = choice.into();
         let recorder = Recorder::new(device::Device::open(&choice)?, choice.options.memory);
-        Ok(Gpu { recorder, options: choice.options })
+        Ok(Gpu { recorder, options: choice.options, costs: form::Costs::default() })
     }
 
     /// Any adapter, a software rasteriser where there is nothing else, with shader checks and with the drive fused
@@ -260,6 +263,10 @@ impl Kernels for Gpu {
         backward::backward(self, call);
     }
 
+    fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
+        backward::layer_backward(self, above, call);
+    }
+
     fn drive_backward(&mut self, call: DriveBackward<Self>) {
         drive_backward::drive_backward(self, call);
     }
@@ -364,7 +371,7 @@ impl Kernels for Gpu {
     }
 
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form) {
-        form::form(&self.recorder.device.limits, shape, recurrent)
+        form::form(&self.costs, &self.recorder.device.limits, shape, recurrent)
     }
 
     fn submit(&mut self) {

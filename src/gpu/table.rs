@@ -27,6 +27,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("arriving_theta", arriving::Params),
     shader!("backward", backward::Params),
     shader!("backward_resident", backward::Params),
+    shader!("backward_silent", backward::Params),
     shader!("band", time::BandParams),
     shader!("band_gradient", time::BandParams),
     shader!("clamp", clamp::Params),
@@ -57,6 +58,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("planes", planes::Params),
     shader!("prepare", prepare::Params),
     shader!("product", product::Params),
+    shader!("product_silent", silent::Params),
     shader!("regularise", regularise::Params),
     shader!("regularise_l2", regularise::L2Params),
     shader!("spread", spread::Params),
@@ -96,6 +98,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/rows"),
     piece!("shared/spikes"),
     piece!("shared/source"),
+    piece!("shared/strips"),
     piece!("shared/tree"),
     piece!("surrogate/surrogate"),
 ];
