@@ -10,7 +10,7 @@ use super::product::{self, Product};
 use super::recorder::{read, write};
 use super::window::Window;
 use super::{FLAT, Gpu, Permutation, Prepared, Values, silent};
-use crate::kernels::{Above, Backward, Firing, Form, Learned, Model};
+use crate::kernels::{Above, ActivityKind, Backward, Firing, Form, Learned, Model};
 use crate::network::{Reset, SurrogateKind};
 use crate::neuron::Snippet;
 use std::ops::Range;
@@ -310,6 +310,7 @@ fn stepwise(gpu: &mut Gpu, call: &Backward<Gpu>, weights: &Values, prepared: &Pr
         } else {
             let product = Product {
                 a: &call.chi.array,
+                kind: ActivityKind::Values,
                 row,
                 first: (piece.start + lag) * batch,
                 b: prepared.values.matrix(row),

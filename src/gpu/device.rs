@@ -83,6 +83,11 @@ pub struct Options {
     /// Whether a backward pass skips the rows of neurons whose surrogate derivative is 0 (`triangle`, `boxcar`,
     /// `sparse_fast_sigmoid`, `leaky_relu` without a leak). Its sums have another order than those of the whole rows.
     pub skip_silent: When,
+    /// Whether the drive of spikes is the tiled product instead of the sum over the active inputs; the bits are the same.
+    /// Planned: where the first data written to the source was active enough; never for the spikes of a layer.
+    pub unpack: When,
+    /// Whether products take tiles of 128 × 128 in place of 64 × 64; the bits are the same.
+    pub wide: When,
 }
 
 impl Default for Options {
@@ -97,6 +102,8 @@ impl Default for Options {
             invocations: None,
             fuse,
             skip_silent: When::Planned,
+            unpack: When::Planned,
+            wide: When::Planned,
         }
     }
 }

@@ -168,6 +168,20 @@ impl Costs {
         let bytes = NEAR * (rows * columns) as f64 * inner as f64 * 4.0;
         self.resident_step + bytes / self.bandwidth < self.product(rows, inner, columns)
     }
+
+    /// Share of active inputs from which on the tiled product is faster than adding the rows of the active ones: those are
+    /// loaded anew for each row, while a tile computes with all of them.
+    pub(super) fn dense_from(&self) -> f64 {
+        self.bandwidth / (4.0 * self.product)
+    }
+
+    /// Whether tiles of 128 × 128 serve a product of `tiles` times `rows` × `columns`: enough of them to fill the device, and
+    /// not much of them past the edges.
+    pub(super) fn wide(&self, rows: usize, columns: usize, tiles: usize) -> bool {
+        let across = |entries: usize| entries.div_ceil(128);
+        let whole = |entries: usize| across(entries) * 128 * 4 <= entries * 5;
+        (across(rows) * across(columns) * tiles) as f64 >= 2.0 * self.cores && whole(rows) && whole(columns)
+    }
 }
 
 /// See `Kernels::form`.
@@ -255,6 +269,14 @@ mod tests {
         assert!(costs.product_skips_silent(8, 4096, 1024));
         assert!(Geometry::silent(&FLOOR, 1024, 1).is_some());
         assert!(Geometry::silent(&FLOOR, 2048, 1).is_none());
+    }
+
+    #[test]
+    fn large_products_take_large_tiles() {
+        let costs = Costs::default();
+        assert!(costs.wide(25_600, 256, 1));
+        assert!(!costs.wide(25_600, 32, 1) && !costs.wide(128, 1024, 1));
+        assert!(costs.wide(128, 1024, 32));
     }
 
     #[test]

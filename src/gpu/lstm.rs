@@ -7,7 +7,7 @@ use super::forward::reset;
 use super::product::{Product, product};
 use super::recorder::{read, write};
 use super::{FLAT, Gpu, Permutation, flat};
-use crate::kernels::{GATES, LstmBackward, LstmForward, constant, plane};
+use crate::kernels::{ActivityKind, GATES, LstmBackward, LstmForward, constant, plane};
 use crate::network::{Reset, SurrogateKind};
 
 #[repr(C)]
@@ -67,6 +67,7 @@ pub(super) fn lstm_forward(gpu: &mut Gpu, call: LstmForward<Gpu>) {
             gpu,
             Product {
                 a: &call.planes.array,
+                kind: ActivityKind::Values,
                 row: plane::PLANES * row,
                 first: 0,
                 b: call.recurrent.matrix(GATES * row),
@@ -122,6 +123,7 @@ pub(super) fn lstm_backward(gpu: &mut Gpu, call: LstmBackward<Gpu>) {
             gpu,
             Product {
                 a: &call.chi.array,
+                kind: ActivityKind::Values,
                 row: GATES * row,
                 first: (step + 1) * batch,
                 b: call.recurrent.values.matrix(row),

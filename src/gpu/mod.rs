@@ -106,6 +106,11 @@ impl Gpu {
         self.recorder.created
     }
 
+    /// Whether the drive of a source is the product that unpacks its spikes ([`Options::unpack`]).
+    pub fn unpacks(&self, source: &Activity) -> bool {
+        drive::unpacks(self, source)
+    }
+
     /// Records a dispatch of `groups` workgroups; its parameters stay the same from step to step.
     fn dispatch<P: bytemuck::Pod>(
         &mut self,

@@ -128,3 +128,77 @@ fn a_silent_row_is_never_read() {
     let Some(mut gpu) = skipping(When::Never) else { return };
     assert!(run(&mut gpu).iter().any(|value| value.is_nan()));
 }
+
+/// The same spikes: the tiled product that unpacks them gives the bits of the sum over the active inputs.
+#[test]
+fn unpacked_spikes_drive_as_listed_ones_do() {
+    let forced = |unpack, wide| open(Options { unpack, wide, ..Options::default() });
+    let Some(mut listed) = forced(When::Never, When::Never) else { return };
+    let mut tiled = [When::Never, When::Always].map(|wide| forced(When::Always, wide).unwrap());
+    for seed in 0..20 {
+        let random = &mut Random::new(seed, 3);
+        let mut case = drive::draw(random);
+        (case.projection, case.kind) =
+            (Projection::Dense, one_of(random, &[ActivityKind::Raster, ActivityKind::Bytes]));
+        println!("case {seed}: {case:?}");
+        let expected = drive::run(&mut listed, &case);
+        for gpu in &mut tiled {
+            drive::check(gpu, &case);
+            assert_eq!(drive::run(gpu, &case), expected);
+        }
+    }
+}
+
+/// The tile of a product changes no bit of it.
+#[test]
+fn wide_tiles_give_the_bits_of_small_ones() {
+    let forced = |wide| open(Options { wide, ..Options::default() });
+    let (Some(mut small), Some(mut wide)) = (forced(When::Never), forced(When::Always)) else { return };
+    for seed in 0..14 {
+        let random = &mut Random::new(seed, 4);
+        let mut case = if seed % 7 == 6 { drive::many_rows(random) } else { drive::draw(random) };
+        (case.projection, case.kind) =
+            (Projection::Dense, one_of(random, &[ActivityKind::Values, ActivityKind::Bytes]));
+        println!("case {seed}: {case:?}");
+        drive::check(&mut wide, &case);
+        drive_backward::check(&mut wide, &case);
+        weight_gradient::check(&mut wide, &case);
+        assert_eq!(drive::run(&mut small, &case), drive::run(&mut wide, &case));
+        assert_eq!(weight_gradient::run(&mut small, &case), weight_gradient::run(&mut wide, &case));
+    }
+}
+
+/// Whether spikes are unpacked is counted in the first data that a source is given, and kept.
+#[test]
+fn an_active_source_is_unpacked_and_a_quiet_one_is_not() {
+    let shape = Shape { steps: 2, batch: 3, units: 64 };
+    let pipelines = |first: u32, later: u32| {
+        let mut gpu = open(Options { fuse: usize::MAX, ..Options::default() })?;
+        let gpu = &mut gpu;
+        let constants = super::layer::constants(gpu, super::layer::model(1), shape.units);
+        let weights = super::layer::drawn(gpu, 1, 64, shape.units, 1.0);
+        let mut source = gpu.activity("input", ActivityKind::Raster, shape).unwrap();
+        let mut out = gpu.values("drive", shape.len(shape.steps)).unwrap();
+        gpu.read(&out, 0..1).unwrap();
+        let before = gpu.created().pipelines;
+        for word in [first, later] {
+            gpu.write_activity(&mut source, HISTORY, ActivityData::Raster(&[word; 12]));
+            gpu.drive(Drive {
+                projection: Projection::Dense,
+                inputs: 64,
+                shape,
+                range: 0..shape.steps,
+                source: &source,
+                lag: 0,
+                weights: &weights,
+                constants: &constants,
+                out: &mut out,
+            });
+        }
+        gpu.read(&out, 0..1).unwrap();
+        Some((gpu.created().pipelines - before, gpu.unpacks(&source)))
+    };
+    let Some(active) = pipelines(0xffff, 1) else { return };
+    assert_eq!(active, (1, true));
+    assert_eq!(pipelines(1, 0xffff), Some((1, false)));
+}
