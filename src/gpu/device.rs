@@ -88,6 +88,10 @@ pub struct Options {
     pub unpack: When,
     /// Whether products take tiles of 128 × 128 in place of 64 × 64; the bits are the same.
     pub wide: When,
+    /// Whether forms are chosen by what [`super::calibrate`] measured on this adapter with this driver, or measures now where
+    /// nothing is kept, in place of estimates. Default: where `SPIKEGRAD_CALIBRATED` is set. Forms decide in which order sums are
+    /// made: a run that is to give the same bits elsewhere, or after a new measurement, keeps to the estimates.
+    pub calibrated: bool,
 }
 
 impl Default for Options {
@@ -104,6 +108,7 @@ impl Default for Options {
             skip_silent: When::Planned,
             unpack: When::Planned,
             wide: When::Planned,
+            calibrated: std::env::var_os("SPIKEGRAD_CALIBRATED").is_some_and(|value| !value.is_empty()),
         }
     }
 }

@@ -11,8 +11,8 @@ const DISPATCH: u64 = 2_000_000_000;
 /// What the cost model counts with: the speed of a device. What matters is the order of magnitude: below a few hundred neurons
 /// a resident step is far cheaper than a dispatch, above a few thousand it is far dearer. The default are estimates for a GPU of
 /// the middle class.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Costs {
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Costs {
     /// Workgroups that run side by side.
     pub cores: f64,
     /// Bytes a second that one workgroup loads from the cache that all share.
@@ -139,6 +139,13 @@ impl Geometry {
 }
 
 impl Costs {
+    /// Whether all are numbers above 0.
+    pub(super) fn are_sound(&self) -> bool {
+        let Costs { cores, core_bandwidth, resident_step, dispatch_gap, product, slab, bandwidth } = *self;
+        let all = [cores, core_bandwidth, resident_step, dispatch_gap, product, slab, bandwidth];
+        all.iter().all(|&cost| cost.is_finite() && cost > 0.0)
+    }
+
     /// Seconds of a step in workgroups of `geometry` that load `bytes` each. Small workgroups share a core: they wait at the
     /// same time, but load one after the other.
     fn resident_step(&self, batch: usize, geometry: Geometry, bytes: f64) -> f64 {

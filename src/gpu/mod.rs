@@ -8,6 +8,7 @@ mod advance;
 mod arriving;
 mod backward;
 mod buffers;
+mod calibrate;
 mod clamp;
 mod collapse;
 mod column_sum;
@@ -25,6 +26,7 @@ mod finish;
 mod form;
 mod forward;
 mod halve;
+mod kept;
 mod loss;
 mod lstm;
 mod memory;
@@ -50,7 +52,7 @@ mod window;
 
 pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
-pub use form::When;
+pub use form::{Costs, When};
 pub use recorder::Created;
 pub use shader::{Permutation, Shader, check_expression, find};
 pub(crate) use snippet::check as check_snippet;
@@ -84,8 +86,26 @@ impl Gpu {
     /// [`crate::Error::Device`] where there is none, or where it refuses, with what to do about it.
     pub fn new(choice: impl Into<Choice>) -> Result<Gpu> {
         let choice = choice.into();
-        let recorder = Recorder::new(device::Device::open(&choice)?, choice.options.memory);
-        Ok(Gpu { recorder, options: choice.options, costs: form::Costs::default() })
+        let mut gpu = Gpu::estimated(&choice)?;
+        if choice.options.calibrated {
+            let kept = kept::directory().and_then(|directory| kept::load(&directory, gpu.adapter()));
+            gpu.costs = match kept {
+                Some(costs) => costs,
+                None => calibrate(choice.adapter)?.costs,
+            };
+        }
+        Ok(gpu)
+    }
+
+    /// With estimates for its speed.
+    fn estimated(choice: &Choice) -> Result<Gpu> {
+        let recorder = Recorder::new(device::Device::open(choice)?, choice.options.memory);
+        Ok(Gpu { recorder, options: choice.options.clone(), costs: Costs::default() })
+    }
+
+    /// Whether forms are chosen by what was measured.
+    pub fn is_calibrated(&self) -> bool {
+        self.options.calibrated
     }
 
     /// Any adapter, a software rasteriser where there is nothing else, with shader checks and with the drive fused
@@ -137,6 +157,32 @@ impl Gpu {
         let permutation = permutation.constant("SIZE", FLAT);
         self.dispatch(permutation, params, bindings, entries.div_ceil(FLAT), work);
     }
+}
+
+/// What a calibration found.
+#[derive(Clone, Debug)]
+pub struct Calibration {
+    /// The adapter.
+    pub adapter: AdapterInfo,
+    /// What was measured.
+    pub costs: Costs,
+    /// Where it is kept; None where there is no directory for it.
+    pub path: Option<std::path::PathBuf>,
+}
+
+/// Measures an adapter (see [`Gpu::new`] for which one) and keeps the result in the user's cache directory, where
+/// [`Options::calibrated`] finds it: `$XDG_CACHE_HOME/spikegrad/devices`, or in `~/.cache`.
+///
+/// # Errors
+/// [`crate::Error::Device`] where there is no such adapter or it fails, [`crate::Error::File`] where the result cannot be kept.
+pub fn calibrate(adapter: Option<usize>) -> Result<Calibration> {
+    // As a run has it in release: checks would be measured as well.
+    let options = Options { checked: false, fuse: usize::MAX, calibrated: false, ..Options::default() };
+    let mut gpu = Gpu::estimated(&Choice { adapter, options })?;
+    let costs = calibrate::measure(&mut gpu)?;
+    let adapter = gpu.adapter().clone();
+    let path = kept::directory().map(|directory| kept::store(&directory, &adapter, &costs)).transpose()?;
+    Ok(Calibration { adapter, costs, path })
 }
 
 /// The permutation of a kernel that takes one entry for each invocation, as [`Gpu::flat`] asks for it.
