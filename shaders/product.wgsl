@@ -2,7 +2,8 @@
 // a workgroup of 16 x 16 invocations, EACH = 4 SIDE rows and as many columns each. Drive (A = s, B = W), drive_backward
 // (A = chi, B = W^T), and the recurrent part of a stepwise backward pass (A = chi, B = R^T).
 //
-// A holds numbers, BITS spikes, or BYTES their numbers; both are unpacked on the way to workgroup memory.
+// A holds numbers, BITS spikes, or BYTES their numbers, and B numbers or HALF 16-bit floats: all are unpacked on the way to
+// workgroup memory.
 //
 // Every entry is one chain of fma over ascending k, whatever the tile: with bits it is the sum of the event-driven drive.
 // Row lengths are multiples of 32, so whole vec4 are read. The rows of an invocation are 16 apart, so that those of a subgroup
@@ -48,7 +49,20 @@ fn entries(row: u32, k: u32) -> vec4<f32> {
 }
 #endif
 #endif
+#ifdef HALF
+@group(0) @binding(2) var<storage, read> b: array<vec2<u32>>;
+
+fn weights(at: u32) -> vec4<f32> {
+    let words = b[at];
+    return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
+}
+#else
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+
+fn weights(at: u32) -> vec4<f32> {
+    return b[at];
+}
+#endif
 #ifdef BIAS
 @group(0) @binding(3) var<storage, read> constants: array<vec4<f32>>;
 #endif
@@ -72,7 +86,7 @@ fn load_b(k: u32, column: u32) -> vec4<f32> {
     if (k >= params.inner || column >= params.columns) {
         return vec4<f32>();
     }
-    return b[(k * params.columns + column) / 4u];
+    return weights((k * params.columns + column) / 4u);
 }
 
 // What the sum begins with.

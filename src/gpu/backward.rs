@@ -139,8 +139,9 @@ impl Axes {
         self.of_kernel("backward").define("RECURRENT", recurrent).constant("SIZE", FLAT)
     }
 
-    fn resident(self, geometry: Geometry, row: usize, lag: usize) -> Permutation {
+    fn resident(self, geometry: Geometry, row: usize, lag: usize, half: bool) -> Permutation {
         self.of_kernel("backward_resident")
+            .define("HALF", half)
             .define(tile_define(geometry.tile), true)
             .constant("SIZE", geometry.size)
             .constant("PER", geometry.per)
@@ -209,7 +210,7 @@ pub(super) fn backward(gpu: &mut Gpu, call: Backward<Gpu>) {
             resident_steps(gpu, &call, &permutation, &weights.array, geometry, quantum);
         }
         (None, Some(geometry)) => {
-            let permutation = axes.resident(geometry, row, lag);
+            let permutation = axes.resident(geometry, row, lag, prepared.half);
             resident_steps(gpu, &call, &permutation, &prepared.values.array, geometry, quantum);
         }
         (None, None) => stepwise(gpu, &call, weights, prepared),
@@ -313,7 +314,8 @@ fn stepwise(gpu: &mut Gpu, call: &Backward<Gpu>, weights: &Values, prepared: &Pr
                 kind: ActivityKind::Values,
                 row,
                 first: (piece.start + lag) * batch,
-                b: prepared.values.matrix(row),
+                b: prepared.matrix(row),
+                half: prepared.half,
                 inner: call.shape.units,
                 bias: None,
                 out: &feedback,
@@ -363,7 +365,7 @@ pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
             several: None,
         };
         all.extend([axes.scan(false), axes.scan(true)]);
-        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 2 }, 96, 1));
+        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 2 }, 96, 1, false));
         let sparse = Axes { surrogate: Some(SurrogateKind::Triangle), ..axes };
         all.push(sparse.silent(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
     }
@@ -393,20 +395,25 @@ pub(super) fn permutations() -> Vec<Permutation> {
             let on = |bit: u32| bits >> bit & 1 == 1;
             let (detached, synapse, lagged, keeps_current) = (on(0), on(1), on(2), on(3));
             let axes = Axes { reset, detached, synapse, lagged, keeps_current, ..blank };
-            all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1)]);
+            all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1, false)]);
             all.push(Axes { surrogate: Some(SurrogateKind::Triangle), ..axes }.silent(alone, 96, 1));
         }
     }
     for kind in SurrogateKind::ALL {
         let axes = Axes { surrogate: Some(kind), ..blank };
-        all.extend([axes.scan(false), axes.resident(geometry, 96, 2)]);
+        all.extend([axes.scan(false), axes.resident(geometry, 96, 2, false)]);
         if silent::has_zeros(kind) || kind == (SurrogateKind::LeakyRelu { leak: 0.1 }) {
             all.extend([axes.silent(alone, 96, 2), silent::permutation(kind)]);
         }
     }
     for (spike_gradient, potential_gradient) in switches.into_iter().flat_map(|a| switches.map(|b| (a, b))) {
         let axes = Axes { spike_gradient, potential_gradient, ..blank };
-        all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1), axes.silent(alone, 96, 1)]);
+        all.extend([
+            axes.scan(false),
+            axes.scan(true),
+            axes.resident(geometry, 96, 1, false),
+            axes.silent(alone, 96, 1),
+        ]);
         for reduced in switches {
             for keeps_current in switches {
                 let readout = Axes { surrogate: None, spike_gradient: false, potential_gradient, reduced, ..blank };
@@ -416,10 +423,16 @@ pub(super) fn permutations() -> Vec<Permutation> {
     }
     for periodic in switches {
         let axes = Axes { reset: Reset::SubtractBefore, several: Some(periodic), ..blank };
-        all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1), axes.silent(alone, 96, 1)]);
+        all.extend([
+            axes.scan(false),
+            axes.scan(true),
+            axes.resident(geometry, 96, 1, false),
+            axes.silent(alone, 96, 1),
+        ]);
     }
-    let wide = |tile, lag| blank.resident(Geometry { size: 224, per: 2, tile }, 416, lag);
+    let wide = |tile, lag| blank.resident(Geometry { size: 224, per: 2, tile }, 416, lag, false);
     all.extend([wide(1, 1), wide(2, 1), wide(4, 1), wide(1, 2), wide(2, 2)]);
+    all.extend([1, 2, 4].map(|tile| blank.resident(Geometry { tile, ..geometry }, 96, 1, true)));
     all.push(blank.silent(Geometry { size: 256, per: 4, tile: 1 }, 1024, 1));
     all
 }

@@ -88,6 +88,10 @@ pub struct Options {
     pub unpack: When,
     /// Whether products take tiles of 128 × 128 in place of 64 × 64; the bits are the same.
     pub wide: When,
+    /// Whether the transposes of weights, which backward passes read, are kept as 16-bit floats: half of their memory and of
+    /// their traffic. A weight is then off by 2⁻¹¹ of itself (at most 2⁻¹⁴ below that size, where a driver may take it for 0;
+    /// held within ±65504), sums are made in f32 all the same. Weights themselves, and so the forward pass, stay f32.
+    pub half_weights: bool,
     /// Whether forms are chosen by what [`super::calibrate`] measured on this adapter with this driver, or measures now where
     /// nothing is kept, in place of estimates. Default: where `SPIKEGRAD_CALIBRATED` is set. Forms decide in which order sums are
     /// made: a run that is to give the same bits elsewhere, or after a new measurement, keeps to the estimates.
@@ -108,6 +112,7 @@ impl Default for Options {
             skip_silent: When::Planned,
             unpack: When::Planned,
             wide: When::Planned,
+            half_weights: false,
             calibrated: std::env::var_os("SPIKEGRAD_CALIBRATED").is_some_and(|value| !value.is_empty()),
         }
     }

@@ -112,6 +112,7 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
                 row: source_row,
                 first: first_source,
                 b: call.weights.matrix(row),
+                half: false,
                 inner: call.inputs,
                 bias: Some(constants),
                 out,

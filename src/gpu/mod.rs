@@ -222,8 +222,10 @@ impl Kernels for Gpu {
     type Prepared = Prepared;
 
     fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Prepared> {
-        let values = memory::weights(self, role, 1, crate::spikes::pad(columns), crate::spikes::pad(rows))?;
-        Ok(Prepared { values, rows, columns })
+        let half = self.options.half_weights;
+        let row = crate::spikes::pad(rows) / if half { 2 } else { 1 };
+        let values = memory::weights(self, role, 1, crate::spikes::pad(columns), row)?;
+        Ok(Prepared { values, half, rows, columns })
     }
 
     fn write(&mut self, values: &mut Values, offset: usize, data: &[f32]) {

@@ -32,9 +32,10 @@ pub(super) fn tiled(permutation: Permutation, side: usize) -> Permutation {
     permutation.constant("SIDE", side).constant("EACH", 4 * side)
 }
 
-/// What A holds besides numbers.
-fn unpacked(kind: ActivityKind) -> Permutation {
+/// What A and B hold.
+fn unpacked(kind: ActivityKind, half: bool) -> Permutation {
     Permutation::new("product")
+        .define("HALF", half)
         .define("BITS", kind == ActivityKind::Raster)
         .define("BYTES", kind == ActivityKind::Bytes)
 }
@@ -49,6 +50,8 @@ pub(super) struct Product<'a> {
     /// B `[inner][columns]`. Its pieces are taken one after the other, in the order of the sum; only where C is added to, C
     /// comes behind the first piece and not at the end.
     pub b: Matrix<'a>,
+    /// Whether B is of 16-bit floats.
+    pub half: bool,
     pub inner: usize,
     /// Constants `[5][columns]` whose bias is added.
     pub bias: Option<&'a Array>,
@@ -62,7 +65,7 @@ pub(super) struct Product<'a> {
 }
 
 pub(super) fn product(gpu: &mut Gpu, product: Product) {
-    let Product { a, kind, row, first, b, inner, bias, out, first_out, rows, columns, accumulate } = product;
+    let Product { a, kind, row, first, b, half, inner, bias, out, first_out, rows, columns, accumulate } = product;
     let costs = &gpu.costs;
     let side = 1 + usize::from(gpu.options.wide.or(|| costs.wide(rows, columns, 1)));
     let tile = side * TILE;
@@ -87,7 +90,7 @@ pub(super) fn product(gpu: &mut Gpu, product: Product) {
             };
             let mut bindings = vec![read(1, a), read(2, b), write(4, out)];
             bindings.extend(bias.map(|constants| read(3, constants)));
-            let permutation = tiled(unpacked(kind).define("BIAS", bias.is_some()), side);
+            let permutation = tiled(unpacked(kind, half).define("BIAS", bias.is_some()), side);
             let groups = slice.len().div_ceil(tile) * columns.div_ceil(tile);
             gpu.dispatch(permutation, &params, &bindings, groups, slice.len() as u64 * work);
         }
@@ -95,7 +98,8 @@ pub(super) fn product(gpu: &mut Gpu, product: Product) {
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {
-    let kinds = [ActivityKind::Values, ActivityKind::Raster, ActivityKind::Bytes];
-    let each = kinds.into_iter().flat_map(|kind| [false, true].map(|bias| unpacked(kind).define("BIAS", bias)));
+    let kinds = [ActivityKind::Values, ActivityKind::Raster, ActivityKind::Bytes].map(|kind| unpacked(kind, false));
+    let biased = kinds.clone().map(|permutation| permutation.define("BIAS", true));
+    let each = kinds.into_iter().chain(biased).chain([unpacked(ActivityKind::Values, true)]);
     each.flat_map(|permutation| [1, 2].map(|side| tiled(permutation.clone(), side))).collect()
 }

@@ -92,6 +92,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/exponential"),
     piece!("shared/finite"),
     piece!("shared/grid"),
+    piece!("shared/half"),
     piece!("shared/part"),
     piece!("shared/random"),
     piece!("shared/recording"),
@@ -122,7 +123,8 @@ pub fn permutations() -> Vec<Permutation> {
     let trees = ["finish", "regularise", "regularise_l2", "square_sum"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
-    all.extend(["control", "prepare", "tally"].map(Permutation::new));
+    all.extend(["control", "tally"].map(Permutation::new));
+    all.extend([false, true].map(prepare::permutation));
     all.extend(constrain::permutations());
     all.extend(dropout::permutations());
     all.extend(normalise::permutations());

@@ -2,6 +2,7 @@
 //! every backend in `kernels`.
 
 mod forms;
+mod half;
 mod layer;
 mod limits;
 mod long;
