@@ -5,12 +5,26 @@
 //
 // chi of the last steps lives in SLOTS = recurrent lag + 1 rotating arrays: step t reads t + lag and writes t, never the
 // same, so one barrier a step is enough. A row of R^T is read once for all samples of the tile, neighbouring invocations
-// reading neighbouring entries, and one load from workgroup memory brings chi of all samples.
+// reading neighbouring entries, and one load from workgroup memory brings chi of all samples. HALF: R^T is of 16-bit floats.
 #import shared/grid
 #import surrogate/surrogate
 #import neuron/backward
 
+#ifdef HALF
+// Two neighbours of a row in a word.
+@group(0) @binding(8) var<storage, read> transposed: array<u32>;
+
+fn weight_at(index: u32) -> f32 {
+    let pair = unpack2x16float(transposed[index / 2u]);
+    return select(pair.x, pair.y, index % 2u == 1u);
+}
+#else
 @group(0) @binding(8) var<storage, read> transposed: array<f32>;
+
+fn weight_at(index: u32) -> f32 {
+    return transposed[index];
+}
+#endif
 
 // A number for each sample of the tile.
 #ifdef TILE_1
@@ -102,14 +116,14 @@ fn main(
             let x7 = recent[source + k + 7u];
 #repeat n PER
             let base = k * ROW + column_of(n, local);
-            let r0 = transposed[base];
-            let r1 = transposed[base + ROW];
-            let r2 = transposed[base + 2u * ROW];
-            let r3 = transposed[base + 3u * ROW];
-            let r4 = transposed[base + 4u * ROW];
-            let r5 = transposed[base + 5u * ROW];
-            let r6 = transposed[base + 6u * ROW];
-            let r7 = transposed[base + 7u * ROW];
+            let r0 = weight_at(base);
+            let r1 = weight_at(base + ROW);
+            let r2 = weight_at(base + 2u * ROW);
+            let r3 = weight_at(base + 3u * ROW);
+            let r4 = weight_at(base + 4u * ROW);
+            let r5 = weight_at(base + 5u * ROW);
+            let r6 = weight_at(base + 6u * ROW);
+            let r7 = weight_at(base + 7u * ROW);
             var sum = feedback[n];
             sum = fma(Samples(r0), x0, sum);
             sum = fma(Samples(r1), x1, sum);

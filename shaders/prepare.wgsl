@@ -1,5 +1,9 @@
-// Transposes weights [rows][pad(columns)] to [pad(columns)][pad(rows)] in tiles of 16 x 16 (contract: `prepare`).
+// Transposes weights [rows][pad(columns)] to [pad(columns)][pad(rows)] in tiles of 16 x 16 (contract: `prepare`). HALF: to 16-bit
+// floats, two neighbours of a row in a word.
 #import shared/grid
+#ifdef HALF
+#import shared/half
+#endif
 
 struct Params {
     // Rows of the piece of the weights.
@@ -17,7 +21,11 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> weights: array<f32>;
+#ifdef HALF
+@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+#else
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
+#endif
 
 const TILE = 16u;
 // One entry of padding a row keeps the columns in different banks.
@@ -41,5 +49,13 @@ fn main(
     }
     tile[y * (TILE + 1u) + x] = value;
     workgroupBarrier();
-    out[(left + y) * params.column + params.first_row + top + x] = tile[x * (TILE + 1u) + y];
+    let at = (left + y) * params.column + params.first_row + top + x;
+    let entry = x * (TILE + 1u) + y;
+#ifdef HALF
+    if (x % 2u == 0u) {
+        out[at / 2u] = half_of(tile[entry]) | (half_of(tile[entry + TILE + 1u]) << 16u);
+    }
+#else
+    out[at] = tile[entry];
+#endif
 }

@@ -24,6 +24,20 @@ struct Adjoint {
     bias: f32,
 }
 
+#ifdef SPIKING
+// Where the surrogate stands: V - theta and 1, or PERIODIC what V is from the nearest multiple n of theta, and n (contract:
+// `Firing`).
+fn surrogate_place(c: Constants, potential: f32) -> vec2<f32> {
+#ifdef PERIODIC
+    if (potential >= c.theta) {
+        let n = floor(potential / c.theta + 0.5);
+        return vec2<f32>(2.0 * fma(-n, c.theta, potential), n);
+    }
+#endif
+    return vec2<f32>(potential - c.theta, 1.0);
+}
+#endif
+
 // `above`: the part of rho_t from outside the neuron, `potential_above`: that of lambda_t.
 fn lif_adjoint(c: Constants, tape: Tape, above: f32, potential_above: f32, after: Adjoint) -> Adjoint {
     var now = after;
@@ -48,19 +62,11 @@ fn lif_adjoint(c: Constants, tape: Tape, above: f32, potential_above: f32, after
     reset = 0.0;
 #endif
 #ifdef SPIKING
-    var x = tape.potential - c.theta;
-    var n = 1.0;
-#ifdef PERIODIC
-    // The multiple of theta that is nearest (contract: `Firing`).
-    if (tape.potential >= c.theta) {
-        n = floor(tape.potential / c.theta + 0.5);
-        x = 2.0 * fma(-n, c.theta, tape.potential);
-    }
-#endif
-    let slope = surrogate(x);
+    let place = surrogate_place(c, tape.potential);
+    let slope = surrogate(place.x);
     let rho = above + reset;
     now.lambda = fma(slope, rho, fma(carry, after.lambda, potential_above));
-    let theta_direct = -n * slope * rho;
+    let theta_direct = -place.y * slope * rho;
 #else
     now.lambda = fma(carry, after.lambda, potential_above);
     let theta_direct = 0.0;

@@ -195,6 +195,13 @@ fn store_learned(plane: u32, bit: u32, cell: Cell, value: f32) {
 
 #ifdef SNIPPET
 #else
+#ifdef SPIKING
+// sigma' of step t. Where it is 0, nothing reads rho_t: only sigma' rho is used.
+fn slope_at(t: u32, cell: Cell, c: Constants) -> f32 {
+    return surrogate(surrogate_place(c, tape[at_step(t, cell)]).x);
+}
+#endif
+
 // One step of one cell, from t + 1 to t; chi_t is `mu` of the result. `feedback` is the recurrent part of rho_t.
 fn adjoint_at(t: u32, cell: Cell, c: Constants, feedback: f32, after: Adjoint) -> Adjoint {
     let above = spike_above(t, cell, feedback);

@@ -33,6 +33,16 @@ fn current_before(t: u32, cell: Cell) -> f32 {
 #endif
 }
 
+// sigma' of step t. Where it is 0, nothing reads rho_t: only sigma' rho is used.
+fn slope_at(t: u32, cell: Cell, c: Constants) -> f32 {
+    if (cell.column >= params.units) {
+        return 0.0;
+    }
+    let z = taped_states(at_step(t, cell), params.steps * params.batch * params.row);
+    let theta = neuron_threshold(c, z);
+    return select(0.0, surrogate(z.potential - theta), theta < NEVER);
+}
+
 // One step of one cell, from t + 1 to t; chi_t is `mu` of the result. `feedback` is the recurrent part of rho_t.
 fn adjoint_at(t: u32, cell: Cell, c: Constants, feedback: f32, after: Adjoint) -> Adjoint {
     var now: Adjoint;

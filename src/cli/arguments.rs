@@ -19,7 +19,7 @@ pub enum Command {
     /// Measure a run on its validation and test sets
     Eval(Eval),
     /// List what can compute here, and what would be used
-    Devices,
+    Devices(Devices),
     /// One forward and backward pass from files to a file, to check the numbers (docs/grad.md)
     Grad(Grad),
     /// Compare gradients with difference quotients: of a network, or of everything that there is
@@ -28,6 +28,16 @@ pub enum Command {
     Preset(Preset),
     /// Measures what the engine needs
     Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+pub struct Devices {
+    /// Measures a GPU for the choice of kernel forms and keeps the result; runs use it where SPIKEGRAD_CALIBRATED is set
+    #[arg(long)]
+    pub calibrate: bool,
+    /// The GPU to measure: gpu, gpu:N
+    #[arg(long, default_value = "gpu", requires = "calibrate")]
+    pub device: String,
 }
 
 #[derive(Debug, Args)]

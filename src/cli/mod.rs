@@ -45,7 +45,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
-        Command::Devices => devices::run(),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Grad(arguments) => grad::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Preset(arguments) => preset::run(arguments),

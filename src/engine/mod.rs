@@ -107,7 +107,8 @@ impl Engine {
             };
             if let Some(gpu) = gpu {
                 let adapter = gpu.adapter();
-                let device = format!("gpu: {} ({})", adapter.name, adapter.backend);
+                let how = if gpu.is_calibrated() { ", calibrated" } else { "" };
+                let device = format!("gpu: {} ({}{how})", adapter.name, adapter.backend);
                 return Ok(Engine { inner: Inner::Gpu(Box::new(Core::new(network, gpu, budget)?)), device });
             }
         }

@@ -1,13 +1,16 @@
-//! `backward` in its three forms. Stepwise takes two dispatches: the tiled product `χ R^T`, then one step of the scan.
+//! `backward` in its three forms, and `layer_backward` with the product of the layer above before it. Stepwise takes two
+//! dispatches: the product `χ R^T`, then one step of the scan. Where the surrogate derivative is 0 for many neurons, their
+//! rows may be skipped (`silent`).
 
 use super::buffers::Array;
+use super::drive_backward::drive_backward;
 use super::form::{Geometry, slices};
 use super::forward::{reduction, reset};
-use super::product::{Product, product};
+use super::product::{self, Product};
 use super::recorder::{read, write};
 use super::window::Window;
-use super::{FLAT, Gpu, Permutation, Prepared};
-use crate::kernels::{Backward, Firing, Form, Learned, Model};
+use super::{FLAT, Gpu, Permutation, Prepared, Values, silent};
+use crate::kernels::{Above, ActivityKind, Backward, Firing, Form, Learned, Model};
 use crate::network::{Reset, SurrogateKind};
 use crate::neuron::Snippet;
 use std::ops::Range;
@@ -136,8 +139,9 @@ impl Axes {
         self.of_kernel("backward").define("RECURRENT", recurrent).constant("SIZE", FLAT)
     }
 
-    fn resident(self, geometry: Geometry, row: usize, lag: usize) -> Permutation {
+    fn resident(self, geometry: Geometry, row: usize, lag: usize, half: bool) -> Permutation {
         self.of_kernel("backward_resident")
+            .define("HALF", half)
             .define(tile_define(geometry.tile), true)
             .constant("SIZE", geometry.size)
             .constant("PER", geometry.per)
@@ -145,24 +149,71 @@ impl Axes {
             .constant("ROW", row)
             .constant("SLOTS", lag + 1)
     }
+
+    fn silent(self, geometry: Geometry, row: usize, lag: usize) -> Permutation {
+        self.of_kernel("backward_silent")
+            .constant("SIZE", geometry.size)
+            .constant("PER", geometry.per)
+            .constant("ROW", row)
+            .constant("SLOTS", lag + 1)
+    }
+}
+
+/// Steps of a window for the choice of a form, which must not depend on how a sequence is cut: that would change bits.
+const SEGMENT: usize = 32;
+
+pub(super) fn layer_backward(gpu: &mut Gpu, above: Above<Gpu>, call: Backward<Gpu>) {
+    let Above { shape, lag, weights, chi, accumulate, gradient } = above;
+    let rows = shape.steps * shape.batch;
+    if silent::product_skips(gpu, &call, SEGMENT, weights.0, shape.row()) {
+        let product = silent::Product {
+            a: &chi.array,
+            first: lag * shape.batch,
+            b: &weights.0.array,
+            row: shape.row(),
+            of: &call,
+            first_state: 0,
+            out: &gradient.array,
+            rows,
+            accumulate,
+        };
+        silent::product(gpu, product);
+    } else {
+        let above = Above { shape, lag, weights, chi, accumulate, gradient: &mut *gradient };
+        drive_backward(gpu, above.drive_backward(call.shape.units));
+    }
+    backward(gpu, Backward { gradient_spikes: Some(&*gradient), ..call });
 }
 
 pub(super) fn backward(gpu: &mut Gpu, call: Backward<Gpu>) {
     let (row, lag) = (call.shape.row(), call.model.recurrent_lag);
-    let Some((_, prepared)) = call.recurrent else {
+    let Some((weights, prepared)) = call.recurrent else {
         return scan(gpu, &call);
     };
-    let resident = match call.form {
-        // The whole of R^T stands at one binding.
-        Form::Resident { tile, quantum } if prepared.values.is_whole() => {
-            let geometry = Geometry::backward(&gpu.recorder.device.limits, row, tile, lag);
-            geometry.map(|geometry| (geometry, quantum.max(1)))
-        }
-        Form::Resident { .. } | Form::Scan | Form::Stepwise => None,
+    let limits = &gpu.recorder.device.limits;
+    let (tile, quantum) = match call.form {
+        Form::Resident { tile, quantum } => (tile, quantum.max(1)),
+        Form::Scan | Form::Stepwise => return stepwise(gpu, &call, weights, prepared),
     };
-    match resident {
-        Some((geometry, quantum)) => resident_steps(gpu, &call, prepared, geometry, quantum),
-        None => stepwise(gpu, &call, prepared),
+    // The whole of R or R^T stands at one binding.
+    let dense = Geometry::backward(limits, row, tile, lag).filter(|_| prepared.values.is_whole());
+    let silent = Geometry::silent(limits, row, lag).filter(|_| weights.is_whole() && silent::is_sparse(&call.model));
+    let skips = |silent| {
+        let whole = call.window.planes(call.shape);
+        let faster = |dense| gpu.costs.skips_silent(whole, dense, silent);
+        gpu.options.skip_silent.or(|| dense.is_none_or(faster))
+    };
+    let axes = Axes::of(&call);
+    match (silent.filter(|&silent| skips(silent)), dense) {
+        (Some(geometry), _) => {
+            let permutation = axes.silent(geometry, row, lag);
+            resident_steps(gpu, &call, &permutation, &weights.array, geometry, quantum);
+        }
+        (None, Some(geometry)) => {
+            let permutation = axes.resident(geometry, row, lag, prepared.half);
+            resident_steps(gpu, &call, &permutation, &prepared.values.array, geometry, quantum);
+        }
+        (None, None) => stepwise(gpu, &call, weights, prepared),
     }
 }
 
@@ -236,38 +287,62 @@ fn scan(gpu: &mut Gpu, call: &Backward<Gpu>) {
 }
 
 /// With a recurrent lag of 2, two steps at a time: both see only χ of earlier dispatches.
-fn stepwise(gpu: &mut Gpu, call: &Backward<Gpu>, prepared: &Prepared) {
+fn stepwise(gpu: &mut Gpu, call: &Backward<Gpu>, weights: &Values, prepared: &Prepared) {
     let (batch, row, lag) = (call.shape.batch, call.shape.row(), call.model.recurrent_lag);
     let Some(feedback) = gpu.recorder.scratch("recurrent feedback", lag * batch * row) else { return };
     let permutation = Axes::of(call).scan(true);
+    // By the steps of a whole piece, so that a shorter one has the same form.
+    let skips = silent::product_skips(gpu, call, lag, weights, row);
     for piece in descending(&call.range, lag) {
-        product(
-            gpu,
-            Product {
+        let rows = piece.len() * batch;
+        if skips {
+            let product = silent::Product {
                 a: &call.chi.array,
+                first: (piece.start + lag) * batch,
+                b: &weights.array,
+                row,
+                of: call,
+                first_state: piece.start * batch,
+                out: &feedback,
+                rows,
+                accumulate: false,
+            };
+            silent::product(gpu, product);
+        } else {
+            let product = Product {
+                a: &call.chi.array,
+                kind: ActivityKind::Values,
                 row,
                 first: (piece.start + lag) * batch,
-                b: prepared.values.matrix(row),
+                b: prepared.matrix(row),
+                half: prepared.half,
                 inner: call.shape.units,
                 bias: None,
                 out: &feedback,
                 first_out: 0,
-                rows: piece.len() * batch,
+                rows,
                 columns: row,
                 accumulate: false,
-            },
-        );
+            };
+            product::product(gpu, product);
+        }
         let cells = call.shape.len(1);
         record(gpu, &permutation, call, Some(&feedback), piece, cells.div_ceil(FLAT), 32 * cells as u64);
     }
 }
 
-fn resident_steps(gpu: &mut Gpu, call: &Backward<Gpu>, prepared: &Prepared, geometry: Geometry, quantum: usize) {
+fn resident_steps(
+    gpu: &mut Gpu,
+    call: &Backward<Gpu>,
+    permutation: &Permutation,
+    weights: &Array,
+    geometry: Geometry,
+    quantum: usize,
+) {
     let groups = call.shape.batch.div_ceil(geometry.tile);
     let work = (call.shape.len(1) * (32 + call.shape.units)) as u64;
-    let permutation = Axes::of(call).resident(geometry, call.shape.row(), call.model.recurrent_lag);
     for piece in descending(&call.range, super::form::bounded(quantum, work)) {
-        record(gpu, &permutation, call, Some(&prepared.values.array), piece, groups, work);
+        record(gpu, permutation, call, Some(weights), piece, groups, work);
     }
 }
 
@@ -290,7 +365,9 @@ pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
             several: None,
         };
         all.extend([axes.scan(false), axes.scan(true)]);
-        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 2 }, 96, 1));
+        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 2 }, 96, 1, false));
+        let sparse = Axes { surrogate: Some(SurrogateKind::Triangle), ..axes };
+        all.push(sparse.silent(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
     }
     all
 }
@@ -312,21 +389,31 @@ pub(super) fn permutations() -> Vec<Permutation> {
         several: None,
     };
     let geometry = Geometry { size: 96, per: 1, tile: 2 };
+    let alone = Geometry { tile: 1, ..geometry };
     for reset in Reset::ALL {
         for bits in 0..16 {
             let on = |bit: u32| bits >> bit & 1 == 1;
             let (detached, synapse, lagged, keeps_current) = (on(0), on(1), on(2), on(3));
             let axes = Axes { reset, detached, synapse, lagged, keeps_current, ..blank };
-            all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1)]);
+            all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1, false)]);
+            all.push(Axes { surrogate: Some(SurrogateKind::Triangle), ..axes }.silent(alone, 96, 1));
         }
     }
     for kind in SurrogateKind::ALL {
         let axes = Axes { surrogate: Some(kind), ..blank };
-        all.extend([axes.scan(false), axes.resident(geometry, 96, 2)]);
+        all.extend([axes.scan(false), axes.resident(geometry, 96, 2, false)]);
+        if silent::has_zeros(kind) || kind == (SurrogateKind::LeakyRelu { leak: 0.1 }) {
+            all.extend([axes.silent(alone, 96, 2), silent::permutation(kind)]);
+        }
     }
     for (spike_gradient, potential_gradient) in switches.into_iter().flat_map(|a| switches.map(|b| (a, b))) {
         let axes = Axes { spike_gradient, potential_gradient, ..blank };
-        all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1)]);
+        all.extend([
+            axes.scan(false),
+            axes.scan(true),
+            axes.resident(geometry, 96, 1, false),
+            axes.silent(alone, 96, 1),
+        ]);
         for reduced in switches {
             for keeps_current in switches {
                 let readout = Axes { surrogate: None, spike_gradient: false, potential_gradient, reduced, ..blank };
@@ -336,10 +423,17 @@ pub(super) fn permutations() -> Vec<Permutation> {
     }
     for periodic in switches {
         let axes = Axes { reset: Reset::SubtractBefore, several: Some(periodic), ..blank };
-        all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1)]);
+        all.extend([
+            axes.scan(false),
+            axes.scan(true),
+            axes.resident(geometry, 96, 1, false),
+            axes.silent(alone, 96, 1),
+        ]);
     }
-    let wide = |tile, lag| blank.resident(Geometry { size: 224, per: 2, tile }, 416, lag);
+    let wide = |tile, lag| blank.resident(Geometry { size: 224, per: 2, tile }, 416, lag, false);
     all.extend([wide(1, 1), wide(2, 1), wide(4, 1), wide(1, 2), wide(2, 2)]);
+    all.extend([1, 2, 4].map(|tile| blank.resident(Geometry { tile, ..geometry }, 96, 1, true)));
+    all.push(blank.silent(Geometry { size: 256, per: 4, tile: 1 }, 1024, 1));
     all
 }
 

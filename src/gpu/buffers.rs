@@ -180,6 +180,8 @@ pub struct Activity {
     pub(super) array: Array,
     pub(super) kind: ActivityKind,
     pub(super) shape: Shape,
+    /// Active entries of the first data that was written, of how many. Counted once: a run does not change its forms.
+    pub(super) counted: Option<(u64, u64)>,
 }
 
 impl Activity {
@@ -211,8 +213,17 @@ impl Activity {
 /// A weight tensor transposed: `[pad(columns)][pad(rows)]`, 0 where it is padded.
 pub struct Prepared {
     pub(super) values: Values,
+    /// Whether its entries are 16-bit floats, two in a word.
+    pub(super) half: bool,
     pub(super) rows: usize,
     pub(super) columns: usize,
+}
+
+impl Prepared {
+    /// As a matrix with rows of `row` entries.
+    pub(super) fn matrix(&self, row: usize) -> Matrix<'_> {
+        self.values.matrix(if self.half { row / 2 } else { row })
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Adapters: what there is, which one is taken, and the logical device with its error handlers.
 
+use super::form::When;
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex};
 
@@ -79,13 +80,41 @@ pub struct Options {
     pub invocations: Option<u32>,
     /// Samples × neurons from which on `layer_forward` fuses the drive of a spiking source into the scan.
     pub fuse: usize,
+    /// Whether a backward pass skips the rows of neurons whose surrogate derivative is 0 (`triangle`, `boxcar`,
+    /// `sparse_fast_sigmoid`, `leaky_relu` without a leak). Its sums have another order than those of the whole rows.
+    pub skip_silent: When,
+    /// Whether the drive of spikes is the tiled product instead of the sum over the active inputs; the bits are the same.
+    /// Planned: where the first data written to the source was active enough; never for the spikes of a layer.
+    pub unpack: When,
+    /// Whether products take tiles of 128 × 128 in place of 64 × 64; the bits are the same.
+    pub wide: When,
+    /// Whether the transposes of weights, which backward passes read, are kept as 16-bit floats: half of their memory and of
+    /// their traffic. A weight is then off by 2⁻¹¹ of itself (at most 2⁻¹⁴ below that size, where a driver may take it for 0;
+    /// held within ±65504), sums are made in f32 all the same. Weights themselves, and so the forward pass, stay f32.
+    pub half_weights: bool,
+    /// Whether forms are chosen by what [`super::calibrate`] measured on this adapter with this driver, or measures now where
+    /// nothing is kept, in place of estimates. Default: where `SPIKEGRAD_CALIBRATED` is set. Forms decide in which order sums are
+    /// made: a run that is to give the same bits elsewhere, or after a new measurement, keeps to the estimates.
+    pub calibrated: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let checked = cfg!(debug_assertions) || std::env::var_os("SPIKEGRAD_CHECKED").is_some();
         let fuse = super::forward::FUSE;
-        Options { checked, largest_array: None, memory: None, workgroup_memory: None, invocations: None, fuse }
+        Options {
+            checked,
+            largest_array: None,
+            memory: None,
+            workgroup_memory: None,
+            invocations: None,
+            fuse,
+            skip_silent: When::Planned,
+            unpack: When::Planned,
+            wide: When::Planned,
+            half_weights: false,
+            calibrated: std::env::var_os("SPIKEGRAD_CALIBRATED").is_some_and(|value| !value.is_empty()),
+        }
     }
 }
 

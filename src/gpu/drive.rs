@@ -1,4 +1,5 @@
-//! `drive`: event-driven for bits, a tiled matrix product for analogue values, an entry-wise product for a current encoder.
+//! `drive`: event-driven for spikes, a tiled matrix product for analogue values and for many spikes, an entry-wise product for
+//! a current encoder.
 
 use super::form::slices;
 use super::product::{Product, product};
@@ -73,6 +74,13 @@ pub(super) struct CurrentParams {
     inputs: u32,
 }
 
+/// Whether the drive of a spiking source is a tiled product that unpacks its spikes: the same bits as the sum over the
+/// active inputs, and faster where these are many.
+pub(super) fn unpacks(gpu: &Gpu, source: &Activity) -> bool {
+    let many = |(active, all): (u64, u64)| active as f64 > gpu.costs.dense_from() * all as f64;
+    source.is_spikes() && gpu.options.unpack.or(|| source.counted.is_some_and(many))
+}
+
 pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
     let (batch, row) = (call.shape.batch, call.shape.row());
     let rows = call.range.len() * batch;
@@ -81,7 +89,7 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
     let (source, source_row) = (call.source, call.source.row());
     let (weights, constants, out) = (&call.weights.array, &call.constants.array, &call.out.array);
     match (call.projection, source.is_spikes()) {
-        (Projection::Dense, true) => add_active(
+        (Projection::Dense, true) if !unpacks(gpu, source) => add_active(
             gpu,
             Active {
                 source,
@@ -96,13 +104,15 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
                 accumulate: false,
             },
         ),
-        (Projection::Dense, false) => product(
+        (Projection::Dense, _) => product(
             gpu,
             Product {
                 a: &source.array,
+                kind: source.kind,
                 row: source_row,
                 first: first_source,
                 b: call.weights.matrix(row),
+                half: false,
                 inner: call.inputs,
                 bias: Some(constants),
                 out,

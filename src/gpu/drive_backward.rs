@@ -3,7 +3,7 @@
 use super::product::{Product, product};
 use super::recorder::{read, write};
 use super::{Gpu, Permutation};
-use crate::kernels::{DriveBackward, Projection};
+use crate::kernels::{ActivityKind, DriveBackward, Projection};
 use crate::spikes::pad;
 
 #[repr(C)]
@@ -29,9 +29,11 @@ pub(super) fn drive_backward(gpu: &mut Gpu, call: DriveBackward<Gpu>) {
             gpu,
             Product {
                 a: chi,
+                kind: ActivityKind::Values,
                 row,
                 first,
-                b: prepared.values.matrix(source_row),
+                b: prepared.matrix(source_row),
+                half: prepared.half,
                 inner: call.shape.units,
                 bias: None,
                 out,

@@ -8,25 +8,70 @@ use std::ops::Range;
 /// Multiply-adds of a dispatch at most: 20 ms of a small integrated GPU (10¹¹ a second). Longer ones freeze a display.
 const DISPATCH: u64 = 2_000_000_000;
 
-// The cost model of a recurrent step, for a GPU of the middle class. What matters is the order of magnitude: below a few
-// hundred neurons a resident step is far cheaper than a dispatch, above a few thousand it is far dearer.
+/// What the cost model counts with: the speed of a device. What matters is the order of magnitude: below a few hundred neurons
+/// a resident step is far cheaper than a dispatch, above a few thousand it is far dearer. The default are estimates for a GPU of
+/// the middle class.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Costs {
+    /// Workgroups that run side by side.
+    pub cores: f64,
+    /// Bytes a second that one workgroup loads from the cache that all share.
+    pub core_bandwidth: f64,
+    /// Seconds that a resident step takes at least: a barrier and a chain of dependent loads.
+    pub resident_step: f64,
+    /// Seconds from one dispatch to the next that depends on it.
+    pub dispatch_gap: f64,
+    /// Multiply-adds a second of the tiled product.
+    pub product: f64,
+    /// Seconds that a slab of 16 inner entries takes at least: with few rows there are few tiles, and each walks the whole
+    /// inner dimension alone.
+    pub slab: f64,
+    /// Bytes a second that the whole device loads in the event-driven kernels.
+    pub bandwidth: f64,
+}
 
-/// Workgroups that run side by side.
-const CORES: f64 = 40.0;
-/// Bytes a second that one workgroup loads from the cache that all share.
-const CORE_BANDWIDTH: f64 = 6e10;
-/// Seconds that a resident step takes at least: a barrier and a chain of dependent loads.
-const RESIDENT_STEP: f64 = 2e-6;
-/// Seconds from one dispatch to the next that depends on it.
-const DISPATCH_GAP: f64 = 6e-6;
-/// Multiply-adds a second of the tiled product, and seconds that a slab of 16 inner entries takes at least: with few rows
-/// there are few tiles, and each walks the whole inner dimension alone.
-const PRODUCT: f64 = 3e12;
-const SLAB: f64 = 0.5e-6;
-/// Bytes a second that the whole device loads in the event-driven kernels.
-const BANDWIDTH: f64 = 5e11;
+/// Estimates for a GPU of the middle class.
+impl Default for Costs {
+    fn default() -> Self {
+        Costs {
+            cores: 40.0,
+            core_bandwidth: 6e10,
+            resident_step: 2e-6,
+            dispatch_gap: 6e-6,
+            product: 3e12,
+            slab: 0.5e-6,
+            bandwidth: 5e11,
+        }
+    }
+}
+
+/// Whether a kernel takes a form that it has besides another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Where the cost model expects it to be faster.
+    #[default]
+    Planned,
+    /// Nowhere.
+    Never,
+    /// Wherever it can.
+    Always,
+}
+
+impl When {
+    /// The choice, where the cost model says `planned`.
+    pub(super) fn or(self, planned: impl FnOnce() -> bool) -> bool {
+        match self {
+            When::Planned => planned(),
+            When::Never => false,
+            When::Always => true,
+        }
+    }
+}
+
 /// Share of neurons that spike in a step, for planning.
 const ACTIVE: f64 = 0.05;
+/// Share of neurons whose surrogate derivative is not 0, where it can be.
+const NEAR: f64 = 0.1;
 /// Seconds that a resident dispatch is planned to last.
 const QUANTUM: f64 = 0.02;
 
@@ -61,12 +106,17 @@ impl Geometry {
     /// For rows of `row` neurons and at most `tile` samples, where the workgroup takes `fixed` bytes of memory and
     /// each sample `bytes` more; None where not even one sample fits.
     fn new(limits: &Limits, row: usize, tile: usize, fixed: usize, bytes: usize) -> Option<Geometry> {
-        let most = (limits.invocations as usize).min(INVOCATIONS) / 32 * 32;
+        let most = Geometry::invocations(limits);
         let per = row.div_ceil(most);
         let size = row.div_ceil(per).next_multiple_of(32);
         let memory = (limits.workgroup_memory as usize).saturating_sub(fixed);
         let fits = (memory / bytes).min(CELLS / per);
         (fits > 0).then(|| Geometry { size, per, tile: tile.clamp(1, fits) })
+    }
+
+    /// Invocations at most.
+    fn invocations(limits: &Limits) -> usize {
+        (limits.invocations as usize).min(INVOCATIONS) / 32 * 32
     }
 
     /// Of the forward kernel: a list of neurons, and `lag + 2` arrays of bits a sample.
@@ -80,33 +130,86 @@ impl Geometry {
         let tile = [4, 2, 1].into_iter().find(|&tile| tile <= geometry.tile)?;
         Some(Geometry { tile, ..geometry })
     }
+
+    /// Of the backward kernel that skips silent rows, one sample a workgroup: `lag + 1` arrays of numbers, a list of
+    /// neurons, two parts of a sum for each invocation, three counters.
+    pub fn silent(limits: &Limits, row: usize, lag: usize) -> Option<Geometry> {
+        Geometry::new(limits, row, 1, row * 4 + 2 * Geometry::invocations(limits) * 4 + 16, (lag + 1) * row * 4)
+    }
+}
+
+impl Costs {
+    /// Whether all are numbers above 0.
+    pub(super) fn are_sound(&self) -> bool {
+        let Costs { cores, core_bandwidth, resident_step, dispatch_gap, product, slab, bandwidth } = *self;
+        let all = [cores, core_bandwidth, resident_step, dispatch_gap, product, slab, bandwidth];
+        all.iter().all(|&cost| cost.is_finite() && cost > 0.0)
+    }
+
+    /// Seconds of a step in workgroups of `geometry` that load `bytes` each. Small workgroups share a core: they wait at the
+    /// same time, but load one after the other.
+    fn resident_step(&self, batch: usize, geometry: Geometry, bytes: f64) -> f64 {
+        let groups = batch.div_ceil(geometry.tile) as f64;
+        let beside = (1024 / geometry.size) as f64;
+        let waves = (groups / (self.cores * beside)).ceil();
+        waves * self.resident_step + (groups / self.cores).max(1.0) * bytes / self.core_bandwidth
+    }
+
+    /// Seconds of the tiled product of `rows` × `inner` and `inner` × `columns`.
+    fn product(&self, rows: usize, inner: usize, columns: usize) -> f64 {
+        ((rows * inner) as f64 * columns as f64 / self.product).max(inner as f64 / 16.0 * self.slab)
+    }
+
+    /// Whether a resident backward step of a sparse surrogate is shorter where silent rows are skipped, one sample a
+    /// workgroup, than in the dense form of `dense`.
+    pub(super) fn skips_silent(&self, shape: Shape, dense: Geometry, silent: Geometry) -> bool {
+        let weights = (shape.row() * shape.row()) as f64 * 4.0;
+        // One more barrier, and the list.
+        let skipping = self.resident_step + self.resident_step(shape.batch, silent, NEAR * weights);
+        skipping < self.resident_step(shape.batch, dense, weights)
+    }
+
+    /// Whether a product towards `rows` of `columns` neurons with a sparse surrogate, each cell the sum over a row of `inner`,
+    /// is shorter where silent cells are skipped: they save arithmetic, but reuse no weights.
+    pub(super) fn product_skips_silent(&self, rows: usize, inner: usize, columns: usize) -> bool {
+        let bytes = NEAR * (rows * columns) as f64 * inner as f64 * 4.0;
+        self.resident_step + bytes / self.bandwidth < self.product(rows, inner, columns)
+    }
+
+    /// Share of active inputs from which on the tiled product is faster than adding the rows of the active ones: those are
+    /// loaded anew for each row, while a tile computes with all of them.
+    pub(super) fn dense_from(&self) -> f64 {
+        self.bandwidth / (4.0 * self.product)
+    }
+
+    /// Whether tiles of 128 × 128 serve a product of `tiles` times `rows` × `columns`: enough of them to fill the device, and
+    /// not much of them past the edges.
+    pub(super) fn wide(&self, rows: usize, columns: usize, tiles: usize) -> bool {
+        let across = |entries: usize| entries.div_ceil(128);
+        let whole = |entries: usize| across(entries) * 128 * 4 <= entries * 5;
+        (across(rows) * across(columns) * tiles) as f64 >= 2.0 * self.cores && whole(rows) && whole(columns)
+    }
 }
 
 /// See `Kernels::form`.
-pub(super) fn form(limits: &Limits, shape: Shape, recurrent: bool) -> (Form, Form) {
+pub(super) fn form(costs: &Costs, limits: &Limits, shape: Shape, recurrent: bool) -> (Form, Form) {
     if !recurrent {
         return (Form::Scan, Form::Scan);
     }
     let row = shape.row();
     let (batch, weights) = (shape.batch as f64, (row * row) as f64 * 4.0);
-    // Small workgroups share a core: they wait at the same time, but load one after the other.
-    let resident_step = |geometry: Geometry, bytes: f64| {
-        let groups = shape.batch.div_ceil(geometry.tile) as f64;
-        let beside = (1024 / geometry.size) as f64;
-        let waves = (groups / (CORES * beside)).ceil();
-        waves * RESIDENT_STEP + (groups / CORES).max(1.0) * bytes / CORE_BANDWIDTH
-    };
+    let resident_step = |geometry: Geometry, bytes: f64| costs.resident_step(shape.batch, geometry, bytes);
     let resident = |tile: usize, seconds: f64| Form::Resident { tile, quantum: ((QUANTUM / seconds) as usize).max(1) };
 
     // Forward, event-driven: a tile would save nothing, since each sample reads its own rows.
-    let stepwise = DISPATCH_GAP + batch * ACTIVE * weights / BANDWIDTH;
+    let stepwise = costs.dispatch_gap + batch * ACTIVE * weights / costs.bandwidth;
     let forward = match Geometry::forward(limits, row, 1, 2).map(|g| resident_step(g, ACTIVE * weights)) {
         Some(seconds) if seconds <= stepwise => resident(1, seconds),
         _ => Form::Stepwise,
     };
 
     // Backward, dense: a row of R^T serves all samples of the tile. Stepwise takes two dispatches a step.
-    let stepwise = 2.0 * DISPATCH_GAP + (batch * weights / 4.0 / PRODUCT).max(row as f64 / 16.0 * SLAB);
+    let stepwise = 2.0 * costs.dispatch_gap + costs.product(shape.batch, row, row);
     let best = [1, 2, 4]
         .into_iter()
         .filter_map(|tile| Geometry::backward(limits, row, tile, 2).filter(|geometry| geometry.tile == tile))
@@ -133,12 +236,12 @@ mod tests {
     #[test]
     fn small_recurrent_layers_are_resident_and_large_ones_stepwise() {
         for batch in [1, 64, 256] {
-            let (forward, backward) = form(&FLOOR, shape(batch, 128), true);
+            let (forward, backward) = form(&Costs::default(), &FLOOR, shape(batch, 128), true);
             assert!(matches!(forward, Form::Resident { .. }), "{forward:?}");
             assert!(matches!(backward, Form::Resident { .. }), "{backward:?}");
-            assert_eq!(form(&FLOOR, shape(batch, 8192), true), (Form::Stepwise, Form::Stepwise));
+            assert_eq!(form(&Costs::default(), &FLOOR, shape(batch, 8192), true), (Form::Stepwise, Form::Stepwise));
         }
-        assert_eq!(form(&FLOOR, shape(64, 128), false), (Form::Scan, Form::Scan));
+        assert_eq!(form(&Costs::default(), &FLOOR, shape(64, 128), false), (Form::Scan, Form::Scan));
     }
 
     #[test]
@@ -155,6 +258,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn silent_rows_are_skipped_where_that_pays() {
+        let costs = Costs::default();
+        let resident = |units, tile| {
+            let row = shape(1, units).row();
+            (Geometry::backward(&FLOOR, row, tile, 1).unwrap(), Geometry::silent(&FLOOR, row, 1).unwrap())
+        };
+        let (dense, silent) = resident(1024, 1);
+        assert!(costs.skips_silent(shape(256, 1024), dense, silent));
+        let (dense, silent) = resident(32, 4);
+        assert!(!costs.skips_silent(shape(4, 32), dense, silent), "a barrier costs more than a small matrix");
+        // A large product is bound by arithmetic, one of few rows by its inner dimension.
+        assert!(!costs.product_skips_silent(25_600, 256, 256));
+        assert!(costs.product_skips_silent(8, 4096, 1024));
+        assert!(Geometry::silent(&FLOOR, 1024, 1).is_some());
+        assert!(Geometry::silent(&FLOOR, 2048, 1).is_none());
+    }
+
+    #[test]
+    fn large_products_take_large_tiles() {
+        let costs = Costs::default();
+        assert!(costs.wide(25_600, 256, 1));
+        assert!(!costs.wide(25_600, 32, 1) && !costs.wide(128, 1024, 1));
+        assert!(costs.wide(128, 1024, 32));
     }
 
     #[test]

@@ -139,6 +139,7 @@ pub(super) fn layer_forward(gpu: &mut Gpu, from: Drive<Gpu>, call: Forward<Gpu>)
         && call.model.firing == Firing::Single
         && call.recurrent.is_none()
         && from.weights.is_whole()
+        && !drive::unpacks(gpu, from.source)
         && cells >= gpu.options.fuse;
     if fuse {
         let (source, lag, inputs) = (from.source, from.lag, from.inputs);

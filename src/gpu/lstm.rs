@@ -7,7 +7,7 @@ use super::forward::reset;
 use super::product::{Product, product};
 use super::recorder::{read, write};
 use super::{FLAT, Gpu, Permutation, flat};
-use crate::kernels::{GATES, LstmBackward, LstmForward, constant, plane};
+use crate::kernels::{ActivityKind, GATES, LstmBackward, LstmForward, constant, plane};
 use crate::network::{Reset, SurrogateKind};
 
 #[repr(C)]
@@ -67,9 +67,11 @@ pub(super) fn lstm_forward(gpu: &mut Gpu, call: LstmForward<Gpu>) {
             gpu,
             Product {
                 a: &call.planes.array,
+                kind: ActivityKind::Values,
                 row: plane::PLANES * row,
                 first: 0,
                 b: call.recurrent.matrix(GATES * row),
+                half: false,
                 inner: shape.units,
                 bias: None,
                 out: &call.gates.array,
@@ -122,9 +124,11 @@ pub(super) fn lstm_backward(gpu: &mut Gpu, call: LstmBackward<Gpu>) {
             gpu,
             Product {
                 a: &call.chi.array,
+                kind: ActivityKind::Values,
                 row: GATES * row,
                 first: (step + 1) * batch,
-                b: call.recurrent.values.matrix(row),
+                b: call.recurrent.matrix(row),
+                half: call.recurrent.half,
                 inner: GATES * row,
                 bias: None,
                 out: &feedback,

@@ -14,7 +14,7 @@ pub(super) fn activity(gpu: &mut Gpu, role: &str, kind: ActivityKind, shape: Sha
         ActivityKind::Bytes => shape.row() / 4,
     };
     let array = gpu.recorder.array(role, (HISTORY + shape.steps) * shape.batch * row)?;
-    Ok(Activity { array, kind, shape })
+    Ok(Activity { array, kind, shape, counted: None })
 }
 
 pub(super) fn weights(gpu: &mut Gpu, role: &str, planes: usize, rows: usize, row: usize) -> Result<Values> {
@@ -70,7 +70,7 @@ fn step(activity: &Activity) -> usize {
     activity.shape.batch * activity.row()
 }
 
-pub(super) fn write_activity(gpu: &mut Gpu, activity: &Activity, first: usize, data: ActivityData<f32>) {
+pub(super) fn write_activity(gpu: &mut Gpu, activity: &mut Activity, first: usize, data: ActivityData<f32>) {
     let bytes: &[u8] = match (&data, activity.kind) {
         (ActivityData::Raster(words), ActivityKind::Raster) => bytemuck::cast_slice(words),
         (ActivityData::Values(values), ActivityKind::Values) => bytemuck::cast_slice(values),
@@ -79,7 +79,26 @@ pub(super) fn write_activity(gpu: &mut Gpu, activity: &Activity, first: usize, d
     };
     let (step, rows) = (step(activity) * 4, HISTORY + activity.shape.steps);
     assert!(first * step + bytes.len() <= rows * step, "more data than the activity has rows");
+    if activity.counted.is_none() && !bytes.is_empty() {
+        activity.counted = count(&data, activity.shape);
+    }
     gpu.recorder.write(&activity.array, (first * step) as u64, bytes);
+}
+
+/// Active entries of data for a spiking source, of how many.
+fn count(data: &ActivityData<f32>, shape: Shape) -> Option<(u64, u64)> {
+    let (spikes, rows) = match data {
+        ActivityData::Raster(words) => {
+            let ones = words.iter().map(|word| u64::from(word.count_ones())).sum();
+            (ones, words.len() / crate::spikes::words(shape.units).max(1))
+        }
+        ActivityData::Bytes(bytes) => {
+            let active = bytes.iter().filter(|&&byte| byte > 0).count();
+            (active as u64, bytes.len() / shape.row().max(1))
+        }
+        ActivityData::Values(_) => return None,
+    };
+    Some((spikes, (rows * shape.units) as u64))
 }
 
 pub(super) fn read_activity(gpu: &mut Gpu, activity: &Activity, range: Range<usize>) -> Result<Vec<f32>> {

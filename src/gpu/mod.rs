@@ -8,6 +8,7 @@ mod advance;
 mod arriving;
 mod backward;
 mod buffers;
+mod calibrate;
 mod clamp;
 mod collapse;
 mod column_sum;
@@ -25,6 +26,7 @@ mod finish;
 mod form;
 mod forward;
 mod halve;
+mod kept;
 mod loss;
 mod lstm;
 mod memory;
@@ -37,6 +39,7 @@ mod recorder;
 mod regularise;
 mod scale;
 mod shader;
+mod silent;
 mod snippet;
 mod spread;
 mod square_sum;
@@ -49,6 +52,7 @@ mod window;
 
 pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
+pub use form::{Costs, When};
 pub use recorder::Created;
 pub use shader::{Permutation, Shader, check_expression, find};
 pub(crate) use snippet::check as check_snippet;
@@ -71,6 +75,7 @@ const FAIR_SHARE: u64 = 2 << 30;
 pub struct Gpu {
     recorder: Recorder,
     options: Options,
+    costs: form::Costs,
 }
 
 impl Gpu {
@@ -81,8 +86,26 @@ impl Gpu {
     /// [`crate::Error::Device`] where there is none, or where it refuses, with what to do about it.
     pub fn new(choice: impl Into<Choice>) -> Result<Gpu> {
         let choice = choice.into();
-        let recorder = Recorder::new(device::Device::open(&choice)?, choice.options.memory);
-        Ok(Gpu { recorder, options: choice.options })
+        let mut gpu = Gpu::estimated(&choice)?;
+        if choice.options.calibrated {
+            let kept = kept::directory().and_then(|directory| kept::load(&directory, gpu.adapter()));
+            gpu.costs = match kept {
+                Some(costs) => costs,
+                None => calibrate(choice.adapter)?.costs,
+            };
+        }
+        Ok(gpu)
+    }
+
+    /// With estimates for its speed.
+    fn estimated(choice: &Choice) -> Result<Gpu> {
+        let recorder = Recorder::new(device::Device::open(choice)?, choice.options.memory);
+        Ok(Gpu { recorder, options: choice.options.clone(), costs: Costs::default() })
+    }
+
+    /// Whether forms are chosen by what was measured.
+    pub fn is_calibrated(&self) -> bool {
+        self.options.calibrated
     }
 
     /// Any adapter, a software rasteriser where there is nothing else, with shader checks and with the drive fused
@@ -101,6 +124,11 @@ impl Gpu {
     /// How many pipelines, bind groups and buffers were created so far: in a steady loop none.
     pub fn created(&self) -> Created {
         self.recorder.created
+    }
+
+    /// Whether the drive of a source is the product that unpacks its spikes ([`Options::unpack`]).
+    pub fn unpacks(&self, source: &Activity) -> bool {
+        drive::unpacks(self, source)
     }
 
     /// Records a dispatch of `groups` workgroups; its parameters stay the same from step to step.
@@ -129,6 +157,32 @@ impl Gpu {
         let permutation = permutation.constant("SIZE", FLAT);
         self.dispatch(permutation, params, bindings, entries.div_ceil(FLAT), work);
     }
+}
+
+/// What a calibration found.
+#[derive(Clone, Debug)]
+pub struct Calibration {
+    /// The adapter.
+    pub adapter: AdapterInfo,
+    /// What was measured.
+    pub costs: Costs,
+    /// Where it is kept; None where there is no directory for it.
+    pub path: Option<std::path::PathBuf>,
+}
+
+/// Measures an adapter (see [`Gpu::new`] for which one) and keeps the result in the user's cache directory, where
+/// [`Options::calibrated`] finds it: `$XDG_CACHE_HOME/spikegrad/devices`, or in `~/.cache`.
+///
+/// # Errors
+/// [`crate::Error::Device`] where there is no such adapter or it fails, [`crate::Error::File`] where the result cannot be kept.
+pub fn calibrate(adapter: Option<usize>) -> Result<Calibration> {
+    // As a run has it in release: checks would be measured as well.
+    let options = Options { checked: false, fuse: usize::MAX, calibrated: false, ..Options::default() };
+    let mut gpu = Gpu::estimated(&Choice { adapter, options })?;
+    let costs = calibrate::measure(&mut gpu)?;
+    let adapter = gpu.adapter().clone();
+    let path = kept::directory().map(|directory| kept::store(&directory, &adapter, &costs)).transpose()?;
+    Ok(Calibration { adapter, costs, path })
 }
 
 /// The permutation of a kernel that takes one entry for each invocation, as [`Gpu::flat`] asks for it.
@@ -168,8 +222,10 @@ impl Kernels for Gpu {
     type Prepared = Prepared;
 
     fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Prepared> {
-        let values = memory::weights(self, role, 1, crate::spikes::pad(columns), crate::spikes::pad(rows))?;
-        Ok(Prepared { values, rows, columns })
+        let half = self.options.half_weights;
+        let row = crate::spikes::pad(rows) / if half { 2 } else { 1 };
+        let values = memory::weights(self, role, 1, crate::spikes::pad(columns), row)?;
+        Ok(Prepared { values, half, rows, columns })
     }
 
     fn write(&mut self, values: &mut Values, offset: usize, data: &[f32]) {
@@ -258,6 +314,10 @@ impl Kernels for Gpu {
 
     fn backward(&mut self, call: Backward<Self>) {
         backward::backward(self, call);
+    }
+
+    fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
+        backward::layer_backward(self, above, call);
     }
 
     fn drive_backward(&mut self, call: DriveBackward<Self>) {
@@ -364,7 +424,7 @@ impl Kernels for Gpu {
     }
 
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form) {
-        form::form(&self.recorder.device.limits, shape, recurrent)
+        form::form(&self.costs, &self.recorder.device.limits, shape, recurrent)
     }
 
     fn submit(&mut self) {

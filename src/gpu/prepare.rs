@@ -23,16 +23,16 @@ const TILE: usize = 16;
 pub(super) fn prepare(gpu: &mut Gpu, weights: &Values, rows: usize, columns: usize, out: &Prepared) {
     assert_eq!((out.rows, out.columns), (rows, columns), "prepared for another tensor");
     let row = pad(columns);
-    transposed(gpu, weights.matrix(row), rows, row, out.values.matrix(pad(rows)));
+    transposed(gpu, weights.matrix(row), rows, row, out.matrix(pad(rows)), out.half);
 }
 
 /// `[rows][row]` to `[row][pad(rows)]`.
 pub(super) fn transpose(gpu: &mut Gpu, from: &Array, rows: usize, row: usize, to: &Array) {
-    transposed(gpu, from.into(), rows, row, to.into());
+    transposed(gpu, from.into(), rows, row, to.into(), false);
 }
 
 /// Every piece of the one to every piece of the other.
-fn transposed(gpu: &mut Gpu, from: Matrix, rows: usize, row: usize, to: Matrix) {
+fn transposed(gpu: &mut Gpu, from: Matrix, rows: usize, row: usize, to: Matrix, half: bool) {
     for (piece, from) in from.parts(rows) {
         for (columns, to) in to.parts(row) {
             let (across, down) = (columns.len() / TILE, pad(piece.len()) / TILE);
@@ -47,7 +47,12 @@ fn transposed(gpu: &mut Gpu, from: Matrix, rows: usize, row: usize, to: Matrix) 
             };
             let bindings = [read(1, from), write(2, to)];
             let work = (pad(piece.len()) * columns.len()) as u64;
-            gpu.dispatch(Permutation::new("prepare"), &params, &bindings, across * down, work);
+            gpu.dispatch(permutation(half), &params, &bindings, across * down, work);
         }
     }
+}
+
+/// To numbers, or to 16-bit floats.
+pub(super) fn permutation(half: bool) -> Permutation {
+    Permutation::new("prepare").define("HALF", half)
 }

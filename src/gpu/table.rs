@@ -27,6 +27,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("arriving_theta", arriving::Params),
     shader!("backward", backward::Params),
     shader!("backward_resident", backward::Params),
+    shader!("backward_silent", backward::Params),
     shader!("band", time::BandParams),
     shader!("band_gradient", time::BandParams),
     shader!("clamp", clamp::Params),
@@ -57,6 +58,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("planes", planes::Params),
     shader!("prepare", prepare::Params),
     shader!("product", product::Params),
+    shader!("product_silent", silent::Params),
     shader!("regularise", regularise::Params),
     shader!("regularise_l2", regularise::L2Params),
     shader!("spread", spread::Params),
@@ -90,12 +92,14 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/exponential"),
     piece!("shared/finite"),
     piece!("shared/grid"),
+    piece!("shared/half"),
     piece!("shared/part"),
     piece!("shared/random"),
     piece!("shared/recording"),
     piece!("shared/rows"),
     piece!("shared/spikes"),
     piece!("shared/source"),
+    piece!("shared/strips"),
     piece!("shared/tree"),
     piece!("surrogate/surrogate"),
 ];
@@ -119,7 +123,8 @@ pub fn permutations() -> Vec<Permutation> {
     let trees = ["finish", "regularise", "regularise_l2", "square_sum"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
     all.extend(trees.map(tree));
-    all.extend(["control", "prepare", "tally"].map(Permutation::new));
+    all.extend(["control", "tally"].map(Permutation::new));
+    all.extend([false, true].map(prepare::permutation));
     all.extend(constrain::permutations());
     all.extend(dropout::permutations());
     all.extend(normalise::permutations());

@@ -7,7 +7,7 @@ use super::prepare::transpose;
 use super::product::{Product, product};
 use super::recorder::{read, write};
 use super::{Gpu, Permutation, TREE, weight_gradient};
-use crate::kernels::{TimeBackward, TimeForward, TimeWeights, plane};
+use crate::kernels::{ActivityKind, TimeBackward, TimeForward, TimeWeights, plane};
 use crate::spikes::pad;
 
 #[repr(C)]
@@ -51,9 +51,11 @@ pub(super) fn time_forward(gpu: &mut Gpu, call: TimeForward<Gpu>) {
         gpu,
         Product {
             a: &weights,
+            kind: ActivityKind::Values,
             row: pad(steps),
             first: 0,
             b: (&call.drive.array).into(),
+            half: false,
             inner: steps,
             bias: None,
             out: &call.potential.array,
@@ -114,9 +116,11 @@ pub(super) fn time_backward(gpu: &mut Gpu, call: TimeBackward<Gpu>) {
         gpu,
         Product {
             a: &across,
+            kind: ActivityKind::Values,
             row: width,
             first: 0,
             b: (&lambda).into(),
+            half: false,
             inner: steps,
             bias: None,
             out: &call.chi.array,

@@ -3,6 +3,7 @@
 //! the same bits, however a sequence is cut into windows at whole blocks.
 
 use super::buffers::Array;
+use super::product::tiled;
 use super::recorder::{read, write};
 use super::{Gpu, Permutation, flat};
 use crate::kernels::{ActivityKind, HISTORY, Projection, Shape, WeightGradient, quantum};
@@ -44,7 +45,8 @@ pub(super) struct SumParams {
     accumulate: u32,
 }
 
-/// Columns of a workgroup of the event-driven kernel, side of a tile of the dense one, as in the shaders.
+/// Columns of a workgroup of the event-driven kernel, side of a small tile of the dense one, as in the shaders. Parts are
+/// counted with it whatever tile is taken, so that the tile changes no bit.
 const TILE: usize = 64;
 /// Workgroups (or waves of the current encoder) that the first stage aims at with one block, and with as many as may be.
 const BLOCK_GROUPS: usize = 1024;
@@ -198,11 +200,14 @@ fn window(
         let rows = part * samples;
         match call.projection {
             Projection::Dense => {
-                let name = if raster { "weight_gradient" } else { "weight_gradient_dense" };
-                let permutation = Permutation::new(name).define("BYTES", call.source.is_bytes());
-                let work = if raster { rows * row * words(inputs.len()) } else { rows * entries };
-                let groups = groups(call.source.kind, inputs.len(), row).max(1);
-                products(gpu, &permutation, params, &bindings, groups, work as u64);
+                let bytes = call.source.is_bytes();
+                if raster {
+                    let work = (rows * row * words(inputs.len())) as u64;
+                    let groups = groups(call.source.kind, inputs.len(), row).max(1);
+                    products(gpu, &Permutation::new("weight_gradient"), params, &bindings, groups, work);
+                } else {
+                    tiles(gpu, bytes, params, &bindings, (rows * entries) as u64);
+                }
             }
             Projection::Current => {
                 let permutation = Permutation::new("weight_gradient_current").define("SOURCE_BITS", raster);
@@ -215,6 +220,19 @@ fn window(
         }
         (accumulate, last) = (true, block);
     }
+}
+
+/// The parts of `params` in tiles, `work` multiply-adds each.
+fn tiles(gpu: &mut Gpu, bytes: bool, params: Params, bindings: &[super::Binding], work: u64) {
+    let (inputs, row, parts) = (params.inputs as usize, params.row as usize, params.parts as usize);
+    let costs = &gpu.costs;
+    let side = 1 + usize::from(gpu.options.wide.or(|| costs.wide(inputs, row, parts)));
+    let groups = inputs.div_ceil(side * TILE) * row.div_ceil(side * TILE);
+    products(gpu, &dense_permutation(bytes, side), params, bindings, groups.max(1), work);
+}
+
+fn dense_permutation(bytes: bool, side: usize) -> Permutation {
+    tiled(Permutation::new("weight_gradient_dense").define("BYTES", bytes), side)
 }
 
 /// The parts of `params`, each of `groups` workgroups and `work` multiply-adds: as many workgroups in a dispatch as may run
@@ -287,8 +305,7 @@ pub(super) fn dense(gpu: &mut Gpu, from: &Array, inputs: usize, values: &Array, 
         accumulate: 0,
     };
     let bindings = [read(1, from), read(2, values), write(3, partial.as_ref().unwrap_or(out))];
-    let permutation = Permutation::new("weight_gradient_dense");
-    products(gpu, &permutation, params, &bindings, groups, (part * entries) as u64);
+    tiles(gpu, false, params, &bindings, (part * entries) as u64);
     if let Some(partial) = &partial {
         sum(gpu, partial, 1, parts, entries, false, (out, 0));
     }
@@ -298,8 +315,10 @@ pub(super) fn permutations() -> Vec<Permutation> {
     let current = || flat("weight_gradient_current");
     vec![
         Permutation::new("weight_gradient"),
-        Permutation::new("weight_gradient_dense"),
-        Permutation::new("weight_gradient_dense").define("BYTES", true),
+        dense_permutation(false, 1),
+        dense_permutation(false, 2),
+        dense_permutation(true, 1),
+        dense_permutation(true, 2),
         current(),
         current().define("SOURCE_BITS", true),
         flat("sum_chunks"),

@@ -1,6 +1,8 @@
 //! What only the GPU backend can get wrong: shaders, reuse, order of work, limits. The kernels' numbers are tested for
 //! every backend in `kernels`.
 
+mod forms;
+mod half;
 mod layer;
 mod limits;
 mod long;

@@ -4,12 +4,15 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess, TypeInner, back};
 use spikegrad::gpu::{Permutation, find, permutations};
 
-/// Parses and validates; what a kernel may use is WebGPU's floor, no extra capability.
+/// Parses and validates; what a kernel may use is WebGPU's floor, no extra capability. Reading 16-bit floats out of words belongs
+/// to it, but naga asks for it, because an old software driver does not have it.
 fn module(permutation: &Permutation) -> (naga::Module, naga::valid::ModuleInfo) {
     let source = permutation.source().unwrap_or_else(|error| panic!("{permutation:?}: {error}"));
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|error| panic!("{permutation:?}: {}", error.emit_to_string(&source)));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+    let half = permutation.defines.contains(&"HALF");
+    let capabilities = if half { Capabilities::SHADER_FLOAT16_IN_FLOAT32 } else { Capabilities::empty() };
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{permutation:?}: {}", error.emit_to_string(&source)));
     (module, info)

@@ -193,7 +193,7 @@ fn check_ranges<K: Kernels>(kernels: &mut K, case: &Case) {
 }
 
 /// `layer_backward` equals the product with the layer above, then the adjoint with its result added.
-fn check_fused<K: Kernels>(kernels: &mut K, case: &Case) {
+pub fn check_fused<K: Kernels>(kernels: &mut K, case: &Case) {
     let (layer, trace, mut above) = set_up_above(case);
     let shape = case.run.shape;
     let random = &mut Random::new(case.run.seed, 3);
@@ -211,7 +211,7 @@ fn check_fused<K: Kernels>(kernels: &mut K, case: &Case) {
     compare(case, &outcome, &naive::backward(&layer, &trace, &above), tolerance::<K>(1e-4));
 }
 
-fn spiking(random: &mut Random) -> Case {
+pub fn spiking(random: &mut Random) -> Case {
     loop {
         let mut case = draw(random);
         if case.run.model.spiking {

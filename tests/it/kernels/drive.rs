@@ -79,7 +79,8 @@ pub fn draw_weights(random: &mut Random, projection: Projection, inputs: usize, 
     (0..rows * units).map(|_| single(random.normal() * scale)).collect()
 }
 
-fn check<K: Kernels>(kernels: &mut K, case: &Case) {
+/// What the naive version and a backend make of a case.
+fn both<K: Kernels>(kernels: &mut K, case: &Case) -> (Grid, Grid) {
     let Case { projection, kind, inputs, shape, lag, .. } = *case;
     let random = &mut Random::new(case.seed, 1);
     let source = draw_source(random, kind, inputs, shape);
@@ -102,8 +103,16 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
         out: &mut out,
     };
     kernels.drive(call);
+    (expected, read_grid(kernels, "drive", shape, &out, 0))
+}
 
-    let got = read_grid(kernels, "drive", shape, &out, 0);
+/// The drive that a backend makes of a case.
+pub fn run<K: Kernels>(kernels: &mut K, case: &Case) -> Vec<f64> {
+    both(kernels, case).1.values
+}
+
+pub fn check<K: Kernels>(kernels: &mut K, case: &Case) {
+    let (expected, got) = both(kernels, case);
     let range = case.range.start as isize..case.range.end as isize;
     assert_close(
         "drive",
@@ -111,7 +120,7 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
         &expected.part(range.clone(), 0).values,
         tolerance::<K>(1e-5),
     );
-    for (t, b, j) in got.places(0..shape.steps as isize).filter(|(t, ..)| !range.contains(t)) {
+    for (t, b, j) in got.places(0..case.shape.steps as isize).filter(|(t, ..)| !range.contains(t)) {
         assert_eq!(got.get(t, b, j), STALE, "step {t} is outside the range");
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::naive::{self, Grid};
 use spikegrad::kernels::*;
 
-fn check<K: Kernels>(kernels: &mut K, case: &Case) {
+pub fn check<K: Kernels>(kernels: &mut K, case: &Case) {
     let Case { projection, inputs, shape, lag, .. } = *case;
     let random = &mut Random::new(case.seed, 1);
     let (weights, before) = (

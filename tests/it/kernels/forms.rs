@@ -12,7 +12,7 @@ fn recurrent(random: &mut Random) -> Case {
     wide(random, units)
 }
 
-fn wide(random: &mut Random, units: usize) -> Case {
+pub fn wide(random: &mut Random, units: usize) -> Case {
     let steps = if units > 300 { 3 } else { one_of(random, &[1, 2, 5, 8]) };
     let shape = Shape { steps, batch: one_of(random, &[1, 3, 5]), units };
     let (tile, quantum) = (1 + random.below(4), one_of(random, &[1, 2, 3, 100]));
@@ -36,7 +36,7 @@ fn check_forward<K: Kernels>(kernels: &mut K, case: &Case) {
     forward::check(kernels, case);
 }
 
-fn recurrent_adjoint(random: &mut Random) -> Adjoint {
+pub fn recurrent_adjoint(random: &mut Random) -> Adjoint {
     let run = recurrent(random);
     Adjoint { run, spikes: true, counts: chance(random, 0.5), potential: chance(random, 0.5) }
 }

@@ -4,14 +4,14 @@
 //! printed, so that a failing one can be written down and run alone. All inputs are numbers that f32 holds exactly.
 
 mod advance;
-mod backward;
+pub mod backward;
 mod case;
 mod constants;
 mod control;
-mod drive;
-mod drive_backward;
-mod forms;
-mod forward;
+pub mod drive;
+pub mod drive_backward;
+pub mod forms;
+pub mod forward;
 mod fused;
 mod host;
 mod loss;
@@ -19,7 +19,7 @@ mod memory;
 mod neuron_gradient;
 mod readout;
 mod update;
-mod weight_gradient;
+pub mod weight_gradient;
 mod windows;
 
 pub use case::*;

@@ -5,7 +5,8 @@ use super::*;
 use crate::naive::{self, Grid};
 use spikegrad::kernels::*;
 
-fn check<K: Kernels>(kernels: &mut K, case: &Case) {
+/// What the naive version and a backend make of a case.
+fn both<K: Kernels>(kernels: &mut K, case: &Case) -> (Vec<f64>, Vec<f64>) {
     let Case { projection, kind, inputs, shape, lag, .. } = *case;
     let random = &mut Random::new(case.seed, 1);
     let source = draw_source(random, kind, inputs, shape);
@@ -28,7 +29,16 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
     };
     kernels.weight_gradient(call);
     let got = read(kernels, &out, expected.len() / shape.units * shape.row());
-    let got = stripped("gradient of the weights", shape.units, &got);
+    (expected, stripped("gradient of the weights", shape.units, &got))
+}
+
+/// The gradient that a backend makes of a case.
+pub fn run<K: Kernels>(kernels: &mut K, case: &Case) -> Vec<f64> {
+    both(kernels, case).1
+}
+
+pub fn check<K: Kernels>(kernels: &mut K, case: &Case) {
+    let (expected, got) = both(kernels, case);
     assert_close("gradient of the weights", &got, &expected, tolerance::<K>(1e-5));
 }
 
