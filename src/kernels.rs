@@ -22,10 +22,13 @@
 //! All lags are offsets of rows: a projection with lag L reads row `HISTORY + t − L` of its source.
 //! Every sum has a fixed order, so the same device gives the same bits.
 
+pub mod cost;
 mod lstm;
+mod profile;
 mod time;
 
 pub use lstm::{GATES, LstmBackward, LstmForward};
+pub use profile::{Cost, Gather, Profile, Span};
 pub use time::{TimeBackward, TimeForward, TimeWeights};
 
 use crate::error::Result;
@@ -143,6 +146,17 @@ pub struct Shape {
     pub batch: usize,
     /// Units n.
     pub units: usize,
+}
+
+impl Form {
+    /// Its name in a profile.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Scan => "scan",
+            Form::Resident { .. } => "resident",
+            Form::Stepwise => "stepwise",
+        }
+    }
 }
 
 impl Shape {
@@ -396,6 +410,25 @@ pub struct Forward<'a, K: Kernels> {
     /// Readout reduction of V, carried on from the planes (step 0 of the sequence starts it): `max` keeps the first
     /// of equal maxima, `mean` divides by T at every step, `last` keeps the newest.
     pub reduce: Option<Reduce>,
+}
+
+impl<K: Kernels> Forward<'_, K> {
+    /// The same call, for somebody who looks at its arrays after it.
+    pub fn again(&mut self) -> Forward<'_, K> {
+        Forward {
+            model: self.model,
+            shape: self.shape,
+            window: self.window,
+            range: self.range.clone(),
+            form: self.form,
+            constants: self.constants,
+            recurrent: self.recurrent,
+            spikes: self.spikes.as_deref_mut(),
+            tape: self.tape.as_deref_mut(),
+            planes: &mut *self.planes,
+            reduce: self.reduce,
+        }
+    }
 }
 
 /// The adjoint of [`Forward`] over a range of steps, from the last to the first (`dynamics.md`, section 2):
@@ -1045,6 +1078,17 @@ pub enum ActivityData<'a, F> {
     Bytes(&'a [u8]),
 }
 
+impl<F> ActivityData<'_, F> {
+    /// Bytes of the data.
+    pub fn bytes(&self) -> f64 {
+        match self {
+            ActivityData::Raster(words) => size_of_val(*words) as f64,
+            ActivityData::Values(values) => size_of_val(*values) as f64,
+            ActivityData::Bytes(bytes) => bytes.len() as f64,
+        }
+    }
+}
+
 /// Where arrays are made. A backend is one; so is what counts the bytes of a plan before it is made.
 pub trait Memory: Sized {
     /// Number type.
@@ -1228,6 +1272,28 @@ pub trait Kernels: Memory {
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form);
     /// Hands recorded work to the device without waiting for it.
     fn submit(&mut self);
+
+    /// From here on the time of every call is recorded, or no longer; what was recorded before is forgotten. While it is,
+    /// the activity that calls meet is counted between them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device cannot measure time.
+    fn profile(&mut self, on: bool) -> Result<()> {
+        match on {
+            true => Err(crate::Error::Device("this backend does not record where time goes".into())),
+            false => Ok(()),
+        }
+    }
+    /// The calls that follow are for this layer; None: for all, or none. Only a profile asks.
+    fn at_layer(&mut self, _layer: Option<usize>) {}
+    /// What was recorded since the last call, or since [`Kernels::profile`]; waits for the device.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device was lost.
+    fn take_profile(&mut self) -> Result<Profile> {
+        Ok(Profile::default())
+    }
+
     /// Bytes that all living arrays take.
     fn allocated(&self) -> u64;
     /// The most that they took at once so far.

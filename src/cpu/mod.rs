@@ -23,6 +23,7 @@ mod neuron;
 mod neuron_gradient;
 mod normalise;
 mod packed;
+mod profile;
 mod regularise;
 pub mod reset;
 mod scale;
@@ -43,9 +44,11 @@ pub use packed::Packed;
 pub use surrogate::derivative as surrogate_derivative;
 
 use crate::error::Result;
+use crate::kernels::cost::{self, numbers, pass};
 use crate::kernels::*;
 use crate::spikes::{pad, words};
 use memory::{Data, Ledger};
+use profile::Profiler;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -58,6 +61,7 @@ pub struct Cpu<F> {
     ledger: Arc<Ledger>,
     /// Bytes of all arrays at most.
     memory: u64,
+    profiler: Profiler,
     number: std::marker::PhantomData<F>,
 }
 
@@ -81,6 +85,7 @@ impl<F: Float> Cpu<F> {
             room: scratch::Room::default(),
             ledger: Arc::default(),
             memory: memory::installed(),
+            profiler: Profiler::default(),
             number: std::marker::PhantomData,
         }
     }
@@ -118,8 +123,9 @@ impl<F: Float> Cpu<F> {
         }
     }
 
-    fn run_forward(&mut self, input: forward::Input<F>, call: Forward<Self>) {
-        let (model, shape) = (call.model, call.shape);
+    fn run_forward(&mut self, input: forward::Input<F>, call: Forward<Self>, timed: Option<profile::Timed>) {
+        let (model, shape, range) = (call.model, call.shape, call.range.clone());
+        let recurrent = call.recurrent.is_some();
         let mut room = std::mem::take(&mut self.room);
         let parts = forward::Call {
             model,
@@ -136,6 +142,11 @@ impl<F: Float> Cpu<F> {
         let (tape, planes) = (call.tape.map(Array::as_mut_slice), call.planes);
         forward::forward(parts, spikes.as_deref_mut(), tape, planes, self.smooth, &mut room);
         self.room = room;
+        if let (Some(timed), Some(spikes), true) = (timed, spikes.as_deref(), recurrent) {
+            let rows = cost::rows(&range, model.recurrent_lag);
+            let source = || profile::source(spikes, rows, 0..shape.batch);
+            timed.end_with(|| cost::recurrence::<Self>(shape, range.len(), source()));
+        }
         self.hold(&model, shape, spikes.as_deref());
     }
 
@@ -202,18 +213,22 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn write(&mut self, values: &mut Array<F>, offset: usize, data: &[F]) {
+        let _timed = self.profiler.time("write", || pass(2.0 * numbers::<Self>(data.len())));
         values[offset..offset + data.len()].copy_from_slice(data);
     }
 
     fn read(&mut self, values: &Array<F>, range: Range<usize>) -> Result<Vec<F>> {
+        let _timed = self.profiler.time("read", || pass(2.0 * numbers::<Self>(range.len())));
         Ok(values[range].to_vec())
     }
 
     fn fill(&mut self, values: &mut Array<F>, range: Range<usize>, value: f64) {
+        let _timed = self.profiler.time("fill", || pass(numbers::<Self>(range.len())));
         values[range].fill(F::from_f64(value));
     }
 
     fn write_words(&mut self, words: &mut Array<u32>, data: &[u32]) {
+        let _timed = self.profiler.time("write_words", || pass(8.0 * data.len() as f64));
         words[..data.len()].copy_from_slice(data);
     }
 
@@ -222,6 +237,7 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn write_activity(&mut self, activity: &mut Activity<F>, first: usize, data: ActivityData<F>) {
+        let _timed = self.profiler.time("write_activity", || pass(2.0 * data.bytes()));
         let Shape { batch, units, .. } = activity.shape;
         match (&mut activity.data, data) {
             (Data::Raster(into), ActivityData::Raster(from)) => {
@@ -258,6 +274,9 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn read_activity(&mut self, activity: &Activity<F>, range: Range<usize>) -> Result<Vec<F>> {
+        let _timed = self.profiler.time("read_activity", || {
+            pass(cost::activity::<Self>(activity.kind(), range.len() * activity.shape.batch, activity.shape.units))
+        });
         let (batch, width) = (activity.shape.batch, activity.shape.row());
         let mut out = vec![F::ZERO; range.len() * batch * width];
         for (at, out) in out.chunks_exact_mut(width).enumerate() {
@@ -267,6 +286,7 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn write_history(&mut self, activity: &mut Activity<F>, data: &[F]) {
+        let _timed = self.profiler.time("write_history", || pass(numbers::<Self>(data.len())));
         match &mut activity.data {
             Data::Raster(into) => {
                 for (word, lanes) in into.iter_mut().zip(data.chunks_exact(32)) {
@@ -283,6 +303,9 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn advance(&mut self, activity: &mut Activity<F>) {
+        let _timed = self.profiler.time("advance", || {
+            pass(2.0 * cost::activity::<Self>(activity.kind(), HISTORY * activity.shape.batch, activity.shape.units))
+        });
         let Shape { steps, batch, units } = activity.shape;
         match &mut activity.data {
             Data::Raster(data) => {
@@ -301,6 +324,9 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn carry(&mut self, from: &Activity<F>, to: &mut Activity<F>) {
+        let _timed = self.profiler.time("carry", || {
+            pass(2.0 * cost::activity::<Self>(from.kind(), HISTORY * from.shape.batch, from.shape.units))
+        });
         let Shape { steps, batch, units } = from.shape;
         let rows = |row: usize| steps * batch * row..(steps + HISTORY) * batch * row;
         match (&from.data, &mut to.data) {
@@ -321,6 +347,7 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn copy(&mut self, from: &Array<F>, at: Stretch, to: &mut Array<F>, to_at: Stretch, count: usize, len: usize) {
+        let _timed = self.profiler.time("copy", || pass(2.0 * numbers::<Self>(count * len)));
         for i in 0..count {
             let from = &from[at.first + i * at.stride..][..len];
             to[to_at.first + i * to_at.stride..][..len].copy_from_slice(from);
@@ -328,18 +355,22 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn halve(&mut self, values: &Array<F>, len: usize, out: &mut Array<u32>) {
+        let _timed = self.profiler.time("halve", || pass(numbers::<Self>(len) + 2.0 * len as f64));
         half::halve(&values[..len], &mut out[..len / 2]);
     }
 
     fn unhalve(&mut self, words: &Array<u32>, len: usize, out: &mut Array<F>) {
+        let _timed = self.profiler.time("unhalve", || pass(numbers::<Self>(len) + 2.0 * len as f64));
         half::unhalve(&words[..len / 2], &mut out[..len]);
     }
 
     fn encode_rate(&mut self, call: EncodeRate<Self>) {
+        let _timed = self.profiler.time("encode_rate", || cost::encode_rate(&call));
         encode_rate::encode_rate(call);
     }
 
     fn copy_plane(&mut self, shape: Shape, planes: &mut Array<F>, from: usize, to: usize) {
+        let _timed = self.profiler.time("copy_plane", || pass(numbers::<Self>(2 * shape.len(1))));
         let width = shape.row();
         for planes in planes.chunks_exact_mut(plane::PLANES * width).take(shape.batch) {
             planes.copy_within(from * width..(from + 1) * width, to * width);
@@ -347,6 +378,7 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn fill_plane(&mut self, shape: Shape, planes: &mut Array<F>, plane: usize, value: f64) {
+        let _timed = self.profiler.time("fill_plane", || pass(numbers::<Self>(shape.len(1))));
         let width = shape.row();
         for planes in planes.chunks_exact_mut(plane::PLANES * width).take(shape.batch) {
             planes[plane * width..(plane + 1) * width].fill(F::from_f64(value));
@@ -354,36 +386,48 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn constants(&mut self, model: Model, units: usize, dt: f64, parameters: &Array<F>, out: &mut Array<F>) {
+        let _timed = self
+            .profiler
+            .time("constants", || pass(numbers::<Self>((model.parameter_rows() + model.constant_rows()) * pad(units))));
         neuron_gradient::constants(model, units, dt, parameters, out);
     }
 
-    fn prepare(&mut self, weights: &Array<F>, _rows: usize, columns: usize, out: &mut Packed<F>) {
+    fn prepare(&mut self, weights: &Array<F>, rows: usize, columns: usize, out: &mut Packed<F>) {
+        let _timed = self.profiler.time("prepare", || pass(numbers::<Self>(2 * rows * pad(columns))));
         out.pack(weights, pad(columns));
     }
 
     fn drive(&mut self, call: Drive<Self>) {
+        let _timed = self.profiler.time("drive", || cost::drive(&call, profile::read_by(&call)));
         drive::drive(Self::source(&call), call.shape.units, call.range, call.out);
     }
 
     fn forward(&mut self, drive: &Array<F>, call: Forward<Self>) {
-        self.run_forward(forward::Input::Drive(drive), call);
+        let timed = self.profiler.time("forward", || cost::forward(&call));
+        self.run_forward(forward::Input::Drive(drive), call, timed);
     }
 
     fn layer_forward(&mut self, drive: Drive<Self>, forward: Forward<Self>) {
+        let counted = || cost::layer_forward(&drive, &forward, profile::read_by(&drive));
+        let timed = self.profiler.time("layer_forward", counted);
         let source = Self::source(&drive);
         if source.dense() && !self.smooth {
             drive::drive(source, drive.shape.units, drive.range, drive.out);
-            self.run_forward(forward::Input::Drive(drive.out), forward);
+            self.run_forward(forward::Input::Drive(drive.out), forward, timed);
         } else {
-            self.run_forward(forward::Input::Source(source), forward);
+            self.run_forward(forward::Input::Source(source), forward, timed);
         }
     }
 
     fn backward(&mut self, call: Backward<Self>) {
+        let _timed = self.profiler.time("backward", || cost::backward(&call, profile::sensitive_steps(&call)));
         run_backward(call, None, &mut self.room);
     }
 
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
+        let _timed = self
+            .profiler
+            .time("layer_backward", || cost::layer_backward(&above, &call, profile::sensitive_steps(&call)));
         let gradient = above.accumulate.then_some(above.gradient.as_slice());
         let (weights, packed) = (above.weights.0.as_slice(), above.weights.1);
         let from = backward::From { chi: above.chi, weights, packed, lag: above.lag, width: above.shape.row() };
@@ -391,10 +435,12 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn drive_backward(&mut self, call: DriveBackward<Self>) {
+        let _timed = self.profiler.time("drive_backward", || cost::drive_backward(&call));
         drive::drive_backward(call);
     }
 
     fn weight_gradient(&mut self, call: WeightGradient<Self>) {
+        let _timed = self.profiler.time("weight_gradient", || cost::weight_gradient(&call, profile::summed_by(&call)));
         let (kind, samples) = (call.source.kind(), call.samples.len());
         let batch = call.window.samples;
         let bytes = self.weight_gradient_bytes(call.projection, kind, call.inputs, call.shape, samples, batch);
@@ -403,18 +449,22 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
+        let _timed = self.profiler.time("neuron_gradient", || cost::neuron_gradient(&call));
         neuron_gradient::neuron_gradient(call);
     }
 
     fn time_forward(&mut self, call: TimeForward<Self>) {
+        let _timed = self.profiler.time("time_forward", || cost::time_forward(&call));
         time::time_forward(call, self.smooth);
     }
 
     fn time_backward(&mut self, call: TimeBackward<Self>) {
+        let _timed = self.profiler.time("time_backward", || cost::time_backward(&call));
         time::time_backward(call);
     }
 
     fn lstm_forward(&mut self, call: LstmForward<Self>) {
+        let _timed = self.profiler.time("lstm_forward", || cost::lstm_forward(&call));
         let (model, shape) = (call.model, call.shape);
         let LstmForward { constants, recurrent, gates, spikes, tape, planes, .. } = call;
         let again = LstmForward { model, shape, constants, recurrent, gates, spikes: &mut *spikes, tape, planes };
@@ -423,34 +473,42 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn lstm_backward(&mut self, call: LstmBackward<Self>) {
+        let _timed = self.profiler.time("lstm_backward", || cost::lstm_backward(&call));
         lstm::lstm_backward(call);
     }
 
     fn count(&mut self, call: Count<Self>) {
+        let _timed = self.profiler.time("count", || cost::count(&call, call.spikes.kind()));
         count::count(call);
     }
 
     fn tally(&mut self, call: Tally<Self>) {
+        let _timed = self.profiler.time("tally", || cost::tally(&call));
         tally::tally(call);
     }
 
     fn collapse(&mut self, call: Collapse<Self>) {
+        let _timed = self.profiler.time("collapse", || cost::collapse(&call, profile::recorded(&call.recording)));
         collapse::collapse(call);
     }
 
     fn spread(&mut self, call: Spread<Self>) {
+        let _timed = self.profiler.time("spread", || cost::spread(&call));
         spread::spread(call);
     }
 
     fn loss(&mut self, call: Loss<Self>) {
+        let _timed = self.profiler.time("loss", || cost::loss(&call, profile::scored(&call.scores)));
         loss::loss(call);
     }
 
     fn regularise(&mut self, call: Regularise<Self>) {
+        let _timed = self.profiler.time("regularise", || cost::regularise(&call));
         regularise::regularise(call);
     }
 
     fn square_sum(&mut self, values: &Array<F>, len: usize, metrics: &mut Array<F>, slot: usize) {
+        let _timed = self.profiler.time("square_sum", || pass(numbers::<Self>(len)));
         metrics[slot] = update::square_sum(&values[..len]);
     }
 
@@ -462,38 +520,47 @@ impl<F: Float> Kernels for Cpu<F> {
         max_norm: Option<f64>,
         control: &mut Array<F>,
     ) {
+        let _timed = self.profiler.time("control", || pass(numbers::<Self>(squares.len() + 3)));
         update::control(metrics, squares, loss, max_norm, control);
     }
 
     fn scale(&mut self, from: Option<&Array<F>>, factor: f64, len: usize, values: &mut Array<F>) {
+        let _timed = self.profiler.time("scale", || pass(numbers::<Self>(2 * len)));
         scale::scale(from.map(|from| &from[..len]), factor, &mut values[..len]);
     }
 
     fn add(&mut self, from: &Array<F>, len: usize, values: &mut Array<F>) {
+        let _timed = self.profiler.time("add", || pass(numbers::<Self>(3 * len)));
         scale::add(&from[..len], &mut values[..len]);
     }
 
     fn dropout(&mut self, call: Dropout<Self>) {
+        let _timed = self.profiler.time("dropout", || cost::dropout(&call, call.spikes.kind()));
         dropout::dropout(call);
     }
 
     fn dropout_backward(&mut self, call: DropoutBackward<Self>) {
+        let _timed = self.profiler.time("dropout_backward", || cost::dropout_backward(&call));
         dropout::dropout_backward(call);
     }
 
     fn normalise(&mut self, call: Normalise<Self>) {
+        let _timed = self.profiler.time("normalise", || cost::normalise(&call));
         normalise::normalise(call);
     }
 
     fn normalise_backward(&mut self, call: NormaliseBackward<Self>) {
+        let _timed = self.profiler.time("normalise_backward", || cost::normalise_backward(&call));
         normalise::normalise_backward(call);
     }
 
     fn constrain(&mut self, call: Constrain<Self>) {
+        let _timed = self.profiler.time("constrain", || cost::constrain(&call));
         constrain::constrain(call);
     }
 
     fn update(&mut self, call: Update<Self>) {
+        let _timed = self.profiler.time("update", || cost::update(&call));
         update::update(call);
     }
 
@@ -504,6 +571,7 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn clamp(&mut self, values: &mut Array<F>, range: Range<usize>, low: f64, high: f64) {
+        let _timed = self.profiler.time("clamp", || pass(2.0 * numbers::<Self>(range.len())));
         let (low, high) = (F::from_f64(low), F::from_f64(high));
         for value in &mut values[range] {
             // Not `clamp`: a number that is not one must stay so.
@@ -516,6 +584,19 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn submit(&mut self) {}
+
+    fn profile(&mut self, on: bool) -> Result<()> {
+        self.profiler.set(on);
+        Ok(())
+    }
+
+    fn at_layer(&mut self, layer: Option<usize>) {
+        self.profiler.at_layer(layer);
+    }
+
+    fn take_profile(&mut self) -> Result<Profile> {
+        Ok(self.profiler.take())
+    }
 
     fn allocated(&self) -> u64 {
         self.ledger.now()

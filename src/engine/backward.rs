@@ -65,6 +65,7 @@ impl<K: Kernels> Core<K> {
         let slots = self.ring.slots;
         for (l, state) in self.layers.iter().enumerate() {
             let kernels = &mut self.kernels;
+            kernels.at_layer(Some(l));
             let LayerPlan { shape, planes, .. } = &mut self.plans[index].layers[l];
             let (shape, regularisers) = (*shape, &self.network.layers[l].regularise);
             let learned = state.model.learned;
@@ -95,6 +96,7 @@ impl<K: Kernels> Core<K> {
                 });
             }
         }
+        self.kernels.at_layer(None);
     }
 
     /// Makes the tape of layer `l` in a segment readable: that of the plan, or else the one of the segment.
@@ -160,9 +162,11 @@ impl<K: Kernels> Core<K> {
             }
         }
         for l in (0..self.layers.len()).rev() {
+            self.kernels.at_layer(Some(l));
             self.backward_layer(at, l, gradient)?;
             self.weight_gradients(at, l, newest);
         }
+        self.kernels.at_layer(None);
         Ok(())
     }
 
@@ -495,7 +499,8 @@ impl<K: Kernels> Core<K> {
     /// What is done once the sums are complete: dropout's factor, constraints, neuron parameters.
     fn finish_backward(&mut self, index: usize) {
         let kernels = &mut self.kernels;
-        for (state, layer) in self.layers.iter_mut().zip(&self.plans[index].layers) {
+        for (l, (state, layer)) in self.layers.iter_mut().zip(&self.plans[index].layers).enumerate() {
+            kernels.at_layer(Some(l));
             if let Some(scaled) = state.scaled.as_ref().filter(|_| self.trained) {
                 kernels.scale(None, scaled.factor, state.weights_len, &mut state.weight_gradient);
             }
@@ -513,6 +518,7 @@ impl<K: Kernels> Core<K> {
                 });
             }
         }
+        kernels.at_layer(None);
     }
 
     /// dL/d input of the last backward pass, `[T, B, inputs]`.

@@ -297,6 +297,14 @@ impl<K: Kernels> Core<K> {
         self.kernels
     }
 
+    /// Waits until everything that was asked for so far is done.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device was lost.
+    pub fn wait(&mut self) -> Result<()> {
+        self.kernels.read(&self.control, 0..1).map(|_| ())
+    }
+
     /// Forces the form of all recurrent layers; for tests and benchmarks.
     pub fn force_form(&mut self, form: Option<Form>) {
         self.forced = form;
@@ -307,7 +315,8 @@ impl<K: Kernels> Core<K> {
     /// Recomputes what is derived from the parameters: constants, and the other layouts of the weights.
     pub(super) fn refresh(&mut self) {
         let dt = self.network.dt;
-        for layer in &mut self.layers {
+        for (l, layer) in self.layers.iter_mut().enumerate() {
+            self.kernels.at_layer(Some(l));
             self.kernels.constants(layer.model, layer.units, dt, &layer.parameters, &mut layer.constants);
             if let Some(prepared) = &mut layer.prepared {
                 self.kernels.prepare(&layer.weights, layer.inputs, layer.columns, prepared);
@@ -320,6 +329,7 @@ impl<K: Kernels> Core<K> {
                 self.kernels.prepare(&recurrent.weights, layer.units, layer.columns, &mut recurrent.prepared);
             }
         }
+        self.kernels.at_layer(None);
     }
 
     /// Makes room for the rows of `rule`, all 0.

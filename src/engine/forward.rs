@@ -215,7 +215,9 @@ impl<K: Kernels> Core<K> {
                 slot: base + slots.spikes + TALLIES * spiking,
             });
         }
+        self.kernels.at_layer(Some(self.layers.len() - 1));
         self.read_out(index, supplied, online);
+        self.kernels.at_layer(None);
         self.kernels.submit();
         self.last = Some(sequence);
         Ok(Outputs::new(self, index))
@@ -253,6 +255,7 @@ impl<K: Kernels> Core<K> {
         let top = self.layers.len() - 1;
         let (kept, trained) = (self.taped, self.trained);
         for l in 0..=top {
+            self.kernels.at_layer(Some(l));
             let traced = l == top && reading.is_some_and(|reading| reading.traced);
             if (traced || (kept && self.plans[at.index].cut.tape == TapeKind::Half)) && !self.tapes_are_kept(at.index) {
                 self.ensure_tape(at.index, l)?;
@@ -283,6 +286,7 @@ impl<K: Kernels> Core<K> {
         if let Some(reading) = reading {
             self.read_segment(at, reading.online);
         }
+        self.kernels.at_layer(None);
         Ok(())
     }
 

@@ -39,7 +39,7 @@ pub use update::Optimiser;
 
 use crate::cpu::Cpu;
 use crate::error::Result;
-use crate::kernels::Rule;
+use crate::kernels::{Kernels, Profile, Rule};
 use crate::network::Network;
 use crate::spikes::{Raster, Trace};
 
@@ -351,6 +351,30 @@ impl Engine {
     /// As there.
     pub fn activity(&mut self) -> Result<Vec<LayerActivity>> {
         each!(&mut self.inner, core => core.activity())
+    }
+
+    /// See [`Core::wait`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wait(&mut self) -> Result<()> {
+        each!(&mut self.inner, core => core.wait())
+    }
+
+    /// See [`Kernels::profile`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn profile(&mut self, on: bool) -> Result<()> {
+        each!(&mut self.inner, core => core.kernels().profile(on))
+    }
+
+    /// See [`Kernels::take_profile`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take_profile(&mut self) -> Result<Profile> {
+        each!(&mut self.inner, core => core.kernels().take_profile())
     }
 
     /// See [`Core::check_finite`].

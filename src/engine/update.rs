@@ -78,7 +78,8 @@ impl<K: Kernels> Core<K> {
         let squares = base + slots.squares..base + slots.squares_end;
         let kernels = &mut self.kernels;
         kernels.control(&self.ring.values, squares, base + slots.loss, optimiser.max_norm, &mut self.control);
-        for layer in &mut self.layers {
+        for (l, layer) in self.layers.iter_mut().enumerate() {
+            kernels.at_layer(Some(l));
             let parts: Vec<&str> = layer.optimiser.iter().map(|(part, _, _)| *part).collect();
             let updates: Vec<_> = parts.iter().map(|part| layer.updates(part, optimiser)).collect();
             for ((part, state, len), updates) in layer.optimiser.iter_mut().zip(updates) {

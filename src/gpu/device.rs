@@ -193,7 +193,7 @@ fn describe(index: usize, adapter: &wgpu::Adapter) -> AdapterInfo {
         invocations: limits.max_compute_invocations_per_workgroup,
         half: features.contains(wgpu::Features::SHADER_F16),
         subgroups: features.contains(wgpu::Features::SUBGROUP),
-        timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+        timestamps: features.contains(super::profile::FEATURES),
     }
 }
 
@@ -242,6 +242,7 @@ impl Device {
         }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("spikegrad"),
+            required_features: adapter.features() & super::profile::FEATURES,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()

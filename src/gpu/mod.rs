@@ -35,6 +35,7 @@ mod normalise;
 mod planes;
 mod prepare;
 mod product;
+mod profile;
 mod recorder;
 mod regularise;
 mod scale;
@@ -59,6 +60,7 @@ pub(crate) use snippet::check as check_snippet;
 pub use table::permutations;
 
 use crate::error::Result;
+use crate::kernels::cost::{self, numbers, pass};
 use crate::kernels::*;
 use recorder::{Binding, Dispatch, Recorder};
 use std::ops::Range;
@@ -76,6 +78,7 @@ pub struct Gpu {
     recorder: Recorder,
     options: Options,
     costs: form::Costs,
+    profiler: profile::Profiler,
 }
 
 impl Gpu {
@@ -100,7 +103,7 @@ impl Gpu {
     /// With estimates for its speed.
     fn estimated(choice: &Choice) -> Result<Gpu> {
         let recorder = Recorder::new(device::Device::open(choice)?, choice.options.memory);
-        Ok(Gpu { recorder, options: choice.options.clone(), costs: Costs::default() })
+        Ok(Gpu { recorder, options: choice.options.clone(), costs: Costs::default(), profiler: profile::Profiler::default() })
     }
 
     /// Whether forms are chosen by what was measured.
@@ -229,7 +232,9 @@ impl Kernels for Gpu {
     }
 
     fn write(&mut self, values: &mut Values, offset: usize, data: &[f32]) {
+        let begun = self.begin("write", |_| pass(2.0 * numbers::<Self>(data.len())));
         memory::write(self, values, offset, data);
+        self.end(begun);
     }
 
     fn read(&mut self, values: &Values, range: Range<usize>) -> Result<Vec<f32>> {
@@ -237,11 +242,15 @@ impl Kernels for Gpu {
     }
 
     fn fill(&mut self, values: &mut Values, range: Range<usize>, value: f64) {
+        let begun = self.begin("fill", |_| pass(numbers::<Self>(range.len())));
         memory::fill(self, values, range, value);
+        self.end(begun);
     }
 
     fn write_words(&mut self, words: &mut Words, data: &[u32]) {
+        let begun = self.begin("write_words", |_| pass(8.0 * data.len() as f64));
         memory::write_words(self, words, data);
+        self.end(begun);
     }
 
     fn reshape(&mut self, activity: &mut Activity, shape: Shape) {
@@ -249,7 +258,9 @@ impl Kernels for Gpu {
     }
 
     fn write_activity(&mut self, activity: &mut Activity, first: usize, data: ActivityData<f32>) {
+        let begun = self.begin("write_activity", |_| pass(2.0 * data.bytes()));
         memory::write_activity(self, activity, first, data);
+        self.end(begun);
     }
 
     fn read_activity(&mut self, activity: &Activity, range: Range<usize>) -> Result<Vec<f32>> {
@@ -257,123 +268,199 @@ impl Kernels for Gpu {
     }
 
     fn write_history(&mut self, activity: &mut Activity, data: &[f32]) {
+        let begun = self.begin("write_history", |_| pass(numbers::<Self>(data.len())));
         memory::write_history(self, activity, data);
+        self.end(begun);
     }
 
     fn advance(&mut self, activity: &mut Activity) {
+        let begun = self.begin("advance", |_| {
+            pass(2.0 * cost::activity::<Self>(activity.kind, HISTORY * activity.shape.batch, activity.shape.units))
+        });
         advance::advance(self, activity);
+        self.end(begun);
     }
 
     fn carry(&mut self, from: &Activity, to: &mut Activity) {
+        let begun = self.begin("carry", |_| {
+            pass(2.0 * cost::activity::<Self>(from.kind, HISTORY * from.shape.batch, from.shape.units))
+        });
         memory::carry(self, from, to);
+        self.end(begun);
     }
 
     fn copy(&mut self, from: &Values, from_at: Stretch, to: &mut Values, to_at: Stretch, count: usize, len: usize) {
+        let begun = self.begin("copy", |_| pass(2.0 * numbers::<Self>(count * len)));
         copy::copy(self, from, from_at, to, to_at, count, len);
+        self.end(begun);
     }
 
     fn halve(&mut self, values: &Values, len: usize, out: &mut Words) {
+        let begun = self.begin("halve", |_| pass(numbers::<Self>(len) + 2.0 * len as f64));
         halve::halve(self, values, len, out);
+        self.end(begun);
     }
 
     fn unhalve(&mut self, words: &Words, len: usize, out: &mut Values) {
+        let begun = self.begin("unhalve", |_| pass(numbers::<Self>(len) + 2.0 * len as f64));
         halve::unhalve(self, words, len, out);
+        self.end(begun);
     }
 
     fn encode_rate(&mut self, call: EncodeRate<Self>) {
+        let begun = self.begin("encode_rate", |_| cost::encode_rate(&call));
         encode_rate::encode_rate(self, call);
+        self.end(begun);
     }
 
     fn copy_plane(&mut self, shape: Shape, planes: &mut Values, from: usize, to: usize) {
+        let begun = self.begin("copy_plane", |_| pass(numbers::<Self>(2 * shape.len(1))));
         planes::copy(self, shape, planes, from, to);
+        self.end(begun);
     }
 
     fn fill_plane(&mut self, shape: Shape, planes: &mut Values, plane: usize, value: f64) {
+        let begun = self.begin("fill_plane", |_| pass(numbers::<Self>(shape.len(1))));
         planes::fill(self, shape, planes, plane, value);
+        self.end(begun);
     }
 
     fn constants(&mut self, model: Model, units: usize, dt: f64, parameters: &Values, out: &mut Values) {
+        let begun = self.begin("constants", |_| {
+            pass(numbers::<Self>((model.parameter_rows() + model.constant_rows()) * crate::spikes::pad(units)))
+        });
         constants::constants(self, model, units, dt, parameters, out);
+        self.end(begun);
     }
 
     fn prepare(&mut self, weights: &Values, rows: usize, columns: usize, out: &mut Prepared) {
+        let begun = self.begin("prepare", |_| pass(numbers::<Self>(2 * rows * crate::spikes::pad(columns))));
         prepare::prepare(self, weights, rows, columns, out);
+        self.end(begun);
     }
 
     fn drive(&mut self, call: Drive<Self>) {
+        let begun = self.begin("drive", |gpu| cost::drive(&call, profile::read_by(gpu, &call)));
         drive::drive(self, call);
+        self.end(begun);
     }
 
-    fn forward(&mut self, drive: &Values, call: Forward<Self>) {
-        forward::forward(self, forward::Input::Drive(drive), call);
+    fn forward(&mut self, drive: &Values, mut call: Forward<Self>) {
+        let begun = self.begin("forward", |_| cost::forward(&call));
+        let own = call.again();
+        forward::forward(self, forward::Input::Drive(drive), own);
+        self.end(begun);
+        self.recurrence(begun, &call);
     }
 
-    fn layer_forward(&mut self, drive: Drive<Self>, forward: Forward<Self>) {
-        forward::layer_forward(self, drive, forward);
+    fn layer_forward(&mut self, drive: Drive<Self>, mut forward: Forward<Self>) {
+        let counted = |gpu: &mut Gpu| cost::layer_forward(&drive, &forward, profile::read_by(gpu, &drive));
+        let begun = self.begin("layer_forward", counted);
+        let own = forward.again();
+        forward::layer_forward(self, drive, own);
+        self.end(begun);
+        self.recurrence(begun, &forward);
     }
 
     fn backward(&mut self, call: Backward<Self>) {
+        let form = call.recurrent.map(|_| call.form.name());
+        let begun = self.begin("backward", |gpu| cost::backward(&call, profile::sensitive_steps(gpu, &call)));
         backward::backward(self, call);
+        self.end(begun);
+        if let Some(form) = form {
+            self.also(begun, form, |_| None);
+        }
     }
 
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
+        let begun =
+            self.begin("layer_backward", |gpu| cost::layer_backward(&above, &call, profile::sensitive_steps(gpu, &call)));
         backward::layer_backward(self, above, call);
+        self.end(begun);
     }
 
     fn drive_backward(&mut self, call: DriveBackward<Self>) {
+        let begun = self.begin("drive_backward", |_| cost::drive_backward(&call));
         drive_backward::drive_backward(self, call);
+        self.end(begun);
     }
 
     fn weight_gradient(&mut self, call: WeightGradient<Self>) {
+        let begun = self.begin("weight_gradient", |gpu| cost::weight_gradient(&call, profile::summed_by(gpu, &call)));
         weight_gradient::weight_gradient(self, call);
+        self.end(begun);
     }
 
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
+        let begun = self.begin("neuron_gradient", |_| cost::neuron_gradient(&call));
         neuron_gradient::neuron_gradient(self, call);
+        self.end(begun);
     }
 
     fn time_forward(&mut self, call: TimeForward<Self>) {
+        let begun = self.begin("time_forward", |_| cost::time_forward(&call));
         time::time_forward(self, call);
+        self.end(begun);
     }
 
     fn time_backward(&mut self, call: TimeBackward<Self>) {
+        let begun = self.begin("time_backward", |_| cost::time_backward(&call));
         time::time_backward(self, call);
+        self.end(begun);
     }
 
     fn lstm_forward(&mut self, call: LstmForward<Self>) {
+        let begun = self.begin("lstm_forward", |_| cost::lstm_forward(&call));
         lstm::lstm_forward(self, call);
+        self.end(begun);
     }
 
     fn lstm_backward(&mut self, call: LstmBackward<Self>) {
+        let begun = self.begin("lstm_backward", |_| cost::lstm_backward(&call));
         lstm::lstm_backward(self, call);
+        self.end(begun);
     }
 
     fn count(&mut self, call: Count<Self>) {
+        let begun = self.begin("count", |_| cost::count(&call, call.spikes.kind));
         count::count(self, call);
+        self.end(begun);
     }
 
     fn tally(&mut self, call: Tally<Self>) {
+        let begun = self.begin("tally", |_| cost::tally(&call));
         tally::tally(self, call);
+        self.end(begun);
     }
 
     fn collapse(&mut self, call: Collapse<Self>) {
+        let begun = self.begin("collapse", |_| cost::collapse(&call, profile::recorded(&call.recording)));
         collapse::collapse(self, call);
+        self.end(begun);
     }
 
     fn spread(&mut self, call: Spread<Self>) {
+        let begun = self.begin("spread", |_| cost::spread(&call));
         spread::spread(self, call);
+        self.end(begun);
     }
 
     fn loss(&mut self, call: Loss<Self>) {
+        let begun = self.begin("loss", |_| cost::loss(&call, profile::scored(&call.scores)));
         loss::loss(self, call);
+        self.end(begun);
     }
 
     fn regularise(&mut self, call: Regularise<Self>) {
+        let begun = self.begin("regularise", |_| cost::regularise(&call));
         regularise::regularise(self, call);
+        self.end(begun);
     }
 
     fn square_sum(&mut self, values: &Values, len: usize, metrics: &mut Values, slot: usize) {
+        let begun = self.begin("square_sum", |_| pass(numbers::<Self>(len)));
         square_sum::square_sum(self, values, len, metrics, slot);
+        self.end(begun);
     }
 
     fn control(
@@ -384,43 +471,63 @@ impl Kernels for Gpu {
         max_norm: Option<f64>,
         control: &mut Values,
     ) {
+        let begun = self.begin("control", |_| pass(numbers::<Self>(squares.len() + 3)));
         control::control(self, metrics, squares, loss, max_norm, control);
+        self.end(begun);
     }
 
     fn scale(&mut self, from: Option<&Values>, factor: f64, len: usize, values: &mut Values) {
+        let begun = self.begin("scale", |_| pass(numbers::<Self>(2 * len)));
         scale::scale(self, from, factor, len, values);
+        self.end(begun);
     }
 
     fn add(&mut self, from: &Values, len: usize, values: &mut Values) {
+        let begun = self.begin("add", |_| pass(numbers::<Self>(3 * len)));
         scale::add(self, from, len, values);
+        self.end(begun);
     }
 
     fn dropout(&mut self, call: Dropout<Self>) {
+        let begun = self.begin("dropout", |_| cost::dropout(&call, call.spikes.kind));
         dropout::dropout(self, call);
+        self.end(begun);
     }
 
     fn dropout_backward(&mut self, call: DropoutBackward<Self>) {
+        let begun = self.begin("dropout_backward", |_| cost::dropout_backward(&call));
         dropout::dropout_backward(self, call);
+        self.end(begun);
     }
 
     fn normalise(&mut self, call: Normalise<Self>) {
+        let begun = self.begin("normalise", |_| cost::normalise(&call));
         normalise::normalise(self, call);
+        self.end(begun);
     }
 
     fn normalise_backward(&mut self, call: NormaliseBackward<Self>) {
+        let begun = self.begin("normalise_backward", |_| cost::normalise_backward(&call));
         normalise::normalise_backward(self, call);
+        self.end(begun);
     }
 
     fn constrain(&mut self, call: Constrain<Self>) {
+        let begun = self.begin("constrain", |_| cost::constrain(&call));
         constrain::constrain(self, call);
+        self.end(begun);
     }
 
     fn update(&mut self, call: Update<Self>) {
+        let begun = self.begin("update", |_| cost::update(&call));
         update::update(self, call);
+        self.end(begun);
     }
 
     fn clamp(&mut self, values: &mut Values, range: Range<usize>, low: f64, high: f64) {
+        let begun = self.begin("clamp", |_| pass(2.0 * numbers::<Self>(range.len())));
         clamp::clamp(self, values, range, low, high);
+        self.end(begun);
     }
 
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form) {
@@ -429,6 +536,18 @@ impl Kernels for Gpu {
 
     fn submit(&mut self) {
         self.recorder.submit();
+    }
+
+    fn profile(&mut self, on: bool) -> Result<()> {
+        profile::set(self, on)
+    }
+
+    fn at_layer(&mut self, layer: Option<usize>) {
+        profile::at_layer(self, layer);
+    }
+
+    fn take_profile(&mut self) -> Result<Profile> {
+        profile::take(self)
     }
 
     fn allocated(&self) -> u64 {

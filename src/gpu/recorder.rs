@@ -296,6 +296,44 @@ impl Recorder {
         encoder.copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
     }
 
+    /// Records a time stamp: when everything recorded so far is done.
+    pub fn stamp(&mut self, set: &wgpu::QuerySet, index: u32) {
+        self.pass = None;
+        let device = &self.device.device;
+        let encoder = self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()));
+        encoder.write_timestamp(set, index);
+    }
+
+    /// Reads the first `count` stamps of a set; waits for the device.
+    ///
+    /// # Errors
+    /// As [`Recorder::read`].
+    pub fn stamps(&mut self, set: &wgpu::QuerySet, count: u32) -> Result<Vec<u64>> {
+        let bytes = u64::from(count) * 8;
+        let resolved =
+            self.buffer("time stamps", bytes, wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC)?;
+        self.pass = None;
+        let device = &self.device.device;
+        let encoder = self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()));
+        encoder.resolve_query_set(set, 0..count, &resolved, 0);
+        Ok(bytemuck::pod_collect_to_vec(&self.read_buffer(&resolved, 0, bytes)?))
+    }
+
+    /// Seconds of a tick of the stamps.
+    pub fn stamp_seconds(&self) -> f64 {
+        f64::from(self.device.queue.get_timestamp_period()) * 1e-9
+    }
+
+    /// Keeps an error for the next read.
+    pub fn refuse(&mut self, error: Error) {
+        match error {
+            Error::Memory { .. } => {
+                self.refused.get_or_insert(error);
+            }
+            _ => self.device.fault.set(error.to_string()),
+        }
+    }
+
     /// Writes bytes after everything recorded so far.
     pub fn write(&mut self, array: &Array, offset: u64, bytes: &[u8]) {
         // A queue write comes before the commands that are still open here.
@@ -308,6 +346,10 @@ impl Recorder {
     /// # Errors
     /// [`Error::Device`] with the first error of the device, [`Error::Memory`] without room for the copy.
     pub fn read(&mut self, array: &Array, offset: u64, bytes: u64) -> Result<Vec<u8>> {
+        self.read_buffer(array.buffer(), offset, bytes)
+    }
+
+    fn read_buffer(&mut self, from: &wgpu::Buffer, offset: u64, bytes: u64) -> Result<Vec<u8>> {
         self.device.fault.check()?;
         if let Some(error) = self.refused.take() {
             return Err(error);
@@ -322,7 +364,7 @@ impl Recorder {
             self.readback = Some(self.buffer("read-back", room, usage)?);
         }
         let Some(buffer) = self.readback.clone() else { return Ok(Vec::new()) };
-        self.copy(array.buffer(), offset, &buffer, 0, bytes);
+        self.copy(from, offset, &buffer, 0, bytes);
         self.submit();
         let (sender, receiver) = std::sync::mpsc::channel();
         buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {

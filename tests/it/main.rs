@@ -18,6 +18,7 @@ mod learn;
 mod naive;
 mod neurons;
 mod presets;
+mod profile;
 mod readout_file;
 mod sources;
 mod surrogates;
