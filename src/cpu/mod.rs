@@ -51,6 +51,7 @@ use std::sync::Arc;
 pub struct Cpu<F> {
     smooth: bool,
     held: Held<F>,
+    loss: loss::Room<F>,
     ledger: Arc<Ledger>,
     /// Bytes of all arrays at most.
     memory: u64,
@@ -74,6 +75,7 @@ impl<F: Float> Cpu<F> {
         Cpu {
             smooth: false,
             held: Held::default(),
+            loss: loss::Room::default(),
             ledger: Arc::default(),
             memory: memory::installed(),
             number: std::marker::PhantomData,
@@ -434,7 +436,7 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn loss(&mut self, call: Loss<Self>) {
-        loss::loss(call);
+        loss::loss(call, &mut self.loss);
     }
 
     fn regularise(&mut self, call: Regularise<Self>) {
