@@ -3,6 +3,7 @@
 use super::Cpu;
 use super::float::Float;
 use super::loss::read;
+use super::memory::BLOCK;
 use crate::kernels::{Collapse, Pooling};
 use rayon::prelude::*;
 
@@ -11,24 +12,28 @@ pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
     let Collapse { shape, window, recording, pooling, lengths, place, out } = call;
     let row = shape.row();
     let first = window.sample * place.planes * row;
+    let stepped = matches!(pooling, Pooling::Max | Pooling::Spike(_));
     let samples = out[first..][..shape.batch * place.planes * row].par_chunks_mut(place.planes * row);
-    samples.enumerate().for_each_init(
-        || (vec![F::ZERO; row], vec![F::ZERO; row], vec![F::ZERO; row]),
-        |(a, activation, step), (b, planes)| {
-            let length = lengths[window.sample + b] as usize;
-            let share = if pooling == Pooling::Mean { F::from_f64(1.0 / length as f64) } else { F::ONE };
-            let stepped = matches!(pooling, Pooling::Max | Pooling::Spike(_));
+    samples.enumerate().for_each(|(b, planes)| {
+        let length = lengths[window.sample + b] as usize;
+        let share = if pooling == Pooling::Mean { F::from_f64(1.0 / length as f64) } else { F::ONE };
+        let mut rows = [[F::ZERO; BLOCK]; 3];
+        for from in (0..row).step_by(BLOCK) {
+            let len = BLOCK.min(row - from);
+            let [a, activation, step] = rows.each_mut().map(|values| &mut values[..len]);
             if window.step == 0 {
                 activation.fill(F::ZERO);
                 step.fill(F::ZERO);
             } else {
-                activation.copy_from_slice(&planes[place.activation * row..][..row]);
-                step.copy_from_slice(&planes[if stepped { place.step } else { place.activation } * row..][..row]);
+                activation.copy_from_slice(&planes[place.activation * row + from..][..len]);
+                step.copy_from_slice(
+                    &planes[if stepped { place.step } else { place.activation } * row + from..][..len],
+                );
             }
             for t in window.step..length.min(window.step + shape.steps) {
-                read(recording, shape, t - window.step, b, a);
+                read(recording, shape, t - window.step, b, from, a);
                 let now = F::from_f64(t as f64);
-                for j in 0..row {
+                for j in 0..len {
                     match pooling {
                         // One that is not a number stays: it must not vanish from the loss.
                         Pooling::Max if t == 0 || a[j] > activation[j] || !a[j].is_finite() => {
@@ -54,13 +59,14 @@ pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
                     *step = if *activation < enough { last } else { *step };
                     *activation = *step;
                 }
-                activation[shape.units..].fill(F::ZERO);
-                step[shape.units..].fill(F::ZERO);
+                let inside = len.min(shape.units - from);
+                activation[inside..].fill(F::ZERO);
+                step[inside..].fill(F::ZERO);
             }
-            planes[place.activation * row..][..row].copy_from_slice(activation);
+            planes[place.activation * row + from..][..len].copy_from_slice(activation);
             if stepped {
-                planes[place.step * row..][..row].copy_from_slice(step);
+                planes[place.step * row + from..][..len].copy_from_slice(step);
             }
-        },
-    );
+        }
+    });
 }

@@ -2,7 +2,7 @@
 
 use super::Cpu;
 use super::float::Float;
-use super::memory::Data;
+use super::memory::{BLOCK, Data};
 use crate::kernels::{Count, HISTORY, plane};
 use rayon::prelude::*;
 
@@ -11,23 +11,22 @@ pub fn count<F: Float>(call: Count<Cpu<F>>) {
     let Count { shape, window, emit_lag, spikes, lengths, planes } = call;
     let width = shape.row();
     let first = window.sample * plane::PLANES * width;
-    planes[first..][..shape.batch * plane::PLANES * width]
-        .par_chunks_mut(plane::PLANES * width)
-        .enumerate()
-        .for_each_init(
-            || vec![0u32; width],
-            |counts, (b, planes)| {
-                let out = &mut planes[plane::COUNT * width..][..width];
-                let row = |t: usize| ((HISTORY + t - emit_lag) * shape.batch + b) * width;
-                let steps = (lengths[window.sample + b] as usize).saturating_sub(window.step).min(shape.steps);
-                if window.step == 0 {
-                    out.fill(F::ZERO);
-                }
+    planes[first..][..shape.batch * plane::PLANES * width].par_chunks_mut(plane::PLANES * width).enumerate().for_each(
+        |(b, planes)| {
+            let out = &mut planes[plane::COUNT * width..][..width];
+            let steps = (lengths[window.sample + b] as usize).saturating_sub(window.step).min(shape.steps);
+            if window.step == 0 {
+                out.fill(F::ZERO);
+            }
+            let mut counts = [0u32; BLOCK];
+            for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+                let counts = &mut counts[..out.len()];
+                let row = |t: usize| ((HISTORY + t - emit_lag) * shape.batch + b) * width + block * BLOCK;
                 match &spikes.data {
                     Data::Raster(words) => {
                         counts.fill(0);
                         for t in 0..steps {
-                            let words = &words[row(t) / 32..][..width / 32];
+                            let words = &words[row(t) / 32..][..out.len() / 32];
                             for (&word, counts) in words.iter().zip(counts.chunks_exact_mut(32)) {
                                 if word != 0 {
                                     for (bit, count) in counts.iter_mut().enumerate() {
@@ -43,7 +42,7 @@ pub fn count<F: Float>(call: Count<Cpu<F>>) {
                     Data::Bytes(bytes) => {
                         counts.fill(0);
                         for t in 0..steps {
-                            for (count, &byte) in counts.iter_mut().zip(&bytes[row(t)..][..width]) {
+                            for (count, &byte) in counts.iter_mut().zip(&bytes[row(t)..]) {
                                 *count += u32::from(byte);
                             }
                         }
@@ -53,12 +52,13 @@ pub fn count<F: Float>(call: Count<Cpu<F>>) {
                     }
                     Data::Values(values) => {
                         for t in 0..steps {
-                            for (out, &value) in out.iter_mut().zip(&values[row(t)..][..width]) {
+                            for (out, &value) in out.iter_mut().zip(&values[row(t)..]) {
                                 *out += value;
                             }
                         }
                     }
                 }
-            },
-        );
+            }
+        },
+    );
 }

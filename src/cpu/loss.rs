@@ -18,24 +18,39 @@ struct Terms<'a, F> {
     answers: Option<Answer>,
 }
 
-/// Rows that a thread works in.
-struct Scratch<F> {
+/// Rows that a task works in.
+struct Scratch<'a, F> {
     /// Activations of a row.
-    activation: Vec<F>,
+    activation: &'a mut [F],
     /// Scores of the classes.
-    score: Vec<F>,
+    score: &'a mut [F],
     /// dL/d score.
-    gradient: Vec<F>,
+    gradient: &'a mut [F],
 }
 
-impl<F: Float> Scratch<F> {
-    fn new(row: usize, classes: usize) -> Self {
-        Scratch { activation: vec![F::ZERO; row], score: vec![F::ZERO; classes], gradient: vec![F::ZERO; classes] }
+impl<'a, F> Scratch<'a, F> {
+    /// Of `row + 2 classes` numbers.
+    fn new(room: &'a mut [F], row: usize, classes: usize) -> Self {
+        let (activation, rest) = room.split_at_mut(row);
+        let (score, gradient) = rest.split_at_mut(classes);
+        Scratch { activation, score, gradient }
     }
 }
 
+/// What losses work in, kept from call to call.
+#[derive(Debug, Default)]
+pub struct Room<F> {
+    /// [`Scratch`] of each task.
+    scratch: Vec<F>,
+    /// Loss and right answers of each step.
+    parts: Vec<(f64, f64)>,
+}
+
+/// Tasks for each thread: steps at the end of a ragged batch are shorter.
+const TASKS: usize = 4;
+
 /// See [`Loss`].
-pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
+pub fn loss<F: Float>(call: Loss<Cpu<F>>, room: &mut Room<F>) {
     let Loss {
         shape, window, classes, criterion, score, stepwise, labels, lengths, coefficients, table, answers, ..
     } = call;
@@ -45,7 +60,8 @@ pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
     let (mut value, mut right) = (0.0, 0.0);
     match call.scores {
         Scores::Samples(place, planes) => {
-            let scratch = &mut Scratch::new(row, classes);
+            room.scratch.resize(row + 2 * classes, F::ZERO);
+            let scratch = &mut Scratch::new(&mut room.scratch, row, classes);
             let size = place.planes * row;
             for (b, planes) in planes.chunks_exact_mut(size).enumerate().skip(window.sample).take(batch) {
                 scratch.activation.copy_from_slice(&planes[place.activation * row..][..row]);
@@ -64,34 +80,36 @@ pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
             // The gradient of a step belongs to the row `lag` steps before.
             let first = window.step + if gradient.is_some() { lag } else { 0 };
             let last = (first + shape.steps).min(window.steps);
-            let parts: Vec<(f64, f64)> = (first..last)
-                .into_par_iter()
-                .map_init(
-                    || Scratch::new(row, classes),
-                    |scratch, t| {
-                        let mut sum = (0.0, 0.0);
-                        for m in (0..batch).filter(|&m| t < lengths[window.sample + m] as usize) {
-                            let b = window.sample + m;
-                            let cell = t * window.samples + b;
-                            let label = if stepwise { labels[cell] } else { labels[b] };
-                            if label == MASKED {
-                                continue;
-                            }
-                            read(recording, shape, t - window.step, m, &mut scratch.activation);
-                            let (loss, answer) = terms.measure(cell, b, label, scratch);
-                            sum = (sum.0 + loss, sum.1 + answer);
-                            if let Some(gradient) = &gradient {
-                                // SAFETY: the row of this step alone.
-                                let at = ((t - lag - window.step) * batch + m) * row;
-                                let row = unsafe { gradient.slice(at, shape.units) };
-                                terms.spread(scratch, row);
-                            }
+            let own = (last - first).div_ceil(TASKS * rayon::current_num_threads()).max(1);
+            let size = row + 2 * classes;
+            let Room { scratch, parts } = room;
+            scratch.resize((last - first).div_ceil(own) * size, F::ZERO);
+            parts.resize(last - first, (0.0, 0.0));
+            let tasks = parts.par_chunks_mut(own).zip(scratch.par_chunks_exact_mut(size)).enumerate();
+            tasks.for_each(|(task, (parts, scratch))| {
+                let scratch = &mut Scratch::new(scratch, row, classes);
+                for (t, sum) in (first + task * own..).zip(parts) {
+                    *sum = (0.0, 0.0);
+                    for m in (0..batch).filter(|&m| t < lengths[window.sample + m] as usize) {
+                        let b = window.sample + m;
+                        let cell = t * window.samples + b;
+                        let label = if stepwise { labels[cell] } else { labels[b] };
+                        if label == MASKED {
+                            continue;
                         }
-                        sum
-                    },
-                )
-                .collect();
-            for (loss, answers) in parts {
+                        read(recording, shape, t - window.step, m, 0, scratch.activation);
+                        let (loss, answer) = terms.measure(cell, b, label, scratch);
+                        *sum = (sum.0 + loss, sum.1 + answer);
+                        if let Some(gradient) = &gradient {
+                            // SAFETY: the row of this step alone.
+                            let at = ((t - lag - window.step) * batch + m) * row;
+                            let row = unsafe { gradient.slice(at, shape.units) };
+                            terms.spread(scratch, row);
+                        }
+                    }
+                }
+            });
+            for &(loss, answers) in &*parts {
                 (value, right) = (value + loss, right + answers);
             }
         }
@@ -102,11 +120,13 @@ pub fn loss<F: Float>(call: Loss<Cpu<F>>) {
     }
 }
 
-/// `a_t` of a sample.
-pub fn read<F: Float>(recording: Recording<Cpu<F>>, shape: Shape, t: usize, b: usize, out: &mut [F]) {
+/// `a_t` of a sample from unit `from` on, a multiple of 32, as many as `out` takes.
+pub fn read<F: Float>(recording: Recording<Cpu<F>>, shape: Shape, t: usize, b: usize, from: usize, out: &mut [F]) {
     match recording {
-        Recording::Potential(tape) => out.copy_from_slice(&tape[(t * shape.batch + b) * out.len()..][..out.len()]),
-        Recording::Spikes(spikes, lag) => spikes.expand(pulp::Scalar::new(), HISTORY + t - lag, b, out),
+        Recording::Potential(tape) => {
+            out.copy_from_slice(&tape[(t * shape.batch + b) * shape.row() + from..][..out.len()]);
+        }
+        Recording::Spikes(spikes, lag) => spikes.expand_from(pulp::Scalar::new(), HISTORY + t - lag, b, from, out),
     }
 }
 
@@ -152,7 +172,7 @@ impl<F: Float> Terms<'_, F> {
                 let even = F::from_f64(smoothing / self.classes as f64);
                 let sure = F::from_f64(1.0 - smoothing) * self.table[label];
                 let (mut sum, mut weight) = (F::ZERO, sure);
-                for ((gradient, &s), &w) in gradient.iter_mut().zip(&*s).zip(self.table) {
+                for ((gradient, &s), &w) in gradient.iter_mut().zip(s.iter()).zip(self.table) {
                     *gradient = (s - largest).exp();
                     sum += *gradient;
                     weight += even * w;
@@ -204,7 +224,7 @@ impl<F: Float> Terms<'_, F> {
             return;
         }
         let units = out.chunks_exact_mut(self.group).zip(scratch.activation.chunks_exact(self.group));
-        for ((out, a), &gradient) in units.zip(&scratch.gradient) {
+        for ((out, a), &gradient) in units.zip(&*scratch.gradient) {
             for (out, &a) in out.iter_mut().zip(a) {
                 *out += match self.score {
                     Score::Plain => gradient,

@@ -9,6 +9,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Numbers of a row that a kernel holds at once where it sums over samples or steps: they stay in the first-level cache
+/// and on the stack.
+pub const BLOCK: usize = 256;
+
 /// Bytes of all living arrays, and the most that there were at once.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -227,16 +231,18 @@ impl<F: Float> Activity<F> {
     /// Row `row` of sample `b` as numbers, into `out` of length `np`.
     #[inline(always)]
     pub fn expand<S: Simd>(&self, simd: S, row: usize, b: usize, out: &mut [F]) {
-        let at = row * self.shape.batch + b;
+        self.expand_from(simd, row, b, 0, out);
+    }
+
+    /// The same from entry `from` on, a multiple of 32, as many as `out` takes.
+    #[inline(always)]
+    pub fn expand_from<S: Simd>(&self, simd: S, row: usize, b: usize, from: usize, out: &mut [F]) {
+        let at = (row * self.shape.batch + b) * pad(self.shape.units) + from;
         match &self.data {
-            Data::Raster(data) => {
-                let width = words(self.shape.units);
-                unpack(simd, &data[at * width..(at + 1) * width], out);
-            }
-            Data::Values(data) => out.copy_from_slice(&data[at * out.len()..(at + 1) * out.len()]),
+            Data::Raster(data) => unpack(simd, &data[at / 32..(at + out.len()) / 32], out),
+            Data::Values(data) => out.copy_from_slice(&data[at..at + out.len()]),
             Data::Bytes(data) => {
-                let width = out.len();
-                for (out, &byte) in out.iter_mut().zip(&data[at * width..]) {
+                for (out, &byte) in out.iter_mut().zip(&data[at..]) {
                     *out = F::from_bit(byte.into());
                 }
             }

@@ -58,6 +58,7 @@ pub struct Cpu<F> {
     smooth: bool,
     held: Held<F>,
     room: scratch::Room<F>,
+    loss: loss::Room<F>,
     ledger: Arc<Ledger>,
     /// Bytes of all arrays at most.
     memory: u64,
@@ -83,6 +84,7 @@ impl<F: Float> Cpu<F> {
             smooth: false,
             held: Held::default(),
             room: scratch::Room::default(),
+            loss: loss::Room::default(),
             ledger: Arc::default(),
             memory: memory::installed(),
             profiler: Profiler::default(),
@@ -499,7 +501,7 @@ impl<F: Float> Kernels for Cpu<F> {
 
     fn loss(&mut self, call: Loss<Self>) {
         let _timed = self.profiler.time("loss", || cost::loss(&call, profile::scored(&call.scores)));
-        loss::loss(call);
+        loss::loss(call, &mut self.loss);
     }
 
     fn regularise(&mut self, call: Regularise<Self>) {

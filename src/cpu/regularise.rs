@@ -2,6 +2,7 @@
 
 use super::Cpu;
 use super::float::Float;
+use super::memory::BLOCK;
 use crate::kernels::{Regularise, plane};
 use crate::network::Regulariser;
 
@@ -93,18 +94,23 @@ pub fn regularise<F: Float>(call: Regularise<Cpu<F>>) {
         }
         Regulariser::L2 { strength } => {
             let strength = number(strength) / m;
-            let mut sums = vec![F::ZERO; units];
-            for planes in planes.chunks_exact(plane::PLANES * width) {
-                for (sum, &count) in sums.iter_mut().zip(&planes[plane::COUNT * width..]) {
-                    *sum += count;
+            let mut sums = [F::ZERO; BLOCK];
+            for from in (0..units).step_by(BLOCK) {
+                let sums = &mut sums[..BLOCK.min(units - from)];
+                sums.fill(F::ZERO);
+                for planes in planes.chunks_exact(plane::PLANES * width) {
+                    for (sum, &count) in sums.iter_mut().zip(&planes[plane::COUNT * width + from..]) {
+                        *sum += count;
+                    }
                 }
-            }
-            for &sum in &sums {
-                value += (strength * sum * sum).to_f64();
-            }
-            for planes in planes.chunks_exact_mut(plane::PLANES * width) {
-                for (gradient, &sum) in planes[plane::COUNT_GRADIENT * width..].iter_mut().zip(&sums) {
-                    *gradient += number(2.0) * strength * sum;
+                for &sum in &*sums {
+                    value += (strength * sum * sum).to_f64();
+                }
+                for planes in planes.chunks_exact_mut(plane::PLANES * width) {
+                    let gradient = &mut planes[plane::COUNT_GRADIENT * width + from..];
+                    for (gradient, &sum) in gradient.iter_mut().zip(&*sums) {
+                        *gradient += number(2.0) * strength * sum;
+                    }
                 }
             }
         }

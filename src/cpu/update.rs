@@ -57,29 +57,23 @@ pub fn update<F: Float>(call: Update<Cpu<F>>) {
         let from = index * length;
         let parameters = &mut call.parameters[from..from + length];
         let gradient = &call.gradient[from..from + length];
-        let penalised: Vec<F>;
-        let (gradient, scale) = if mode == Mode::Plain && call.penalty != Penalty::default() {
-            let (l2, l1) = (number(call.penalty.l2), number(call.penalty.l1));
-            let sign = |p: F| match p {
-                p if p > F::ZERO => l1,
-                p if p < F::ZERO => -l1,
-                _ => F::ZERO,
-            };
-            let own = |(j, &p): (usize, &F)| {
-                let g = scale * if shared { gradient[0] } else { gradient[j] };
-                g + (l2 * p + sign(p))
-            };
-            penalised = parameters.iter().enumerate().map(own).collect();
-            (penalised.as_slice(), F::ONE)
-        } else {
-            (gradient, scale)
+        let penalised = mode == Mode::Plain && call.penalty != Penalty::default();
+        let (l2, l1) = (number(call.penalty.l2), number(call.penalty.l1));
+        let sign = |p: F| match p {
+            p if p > F::ZERO => l1,
+            p if p < F::ZERO => -l1,
+            _ => F::ZERO,
         };
         let (first, rest) = call.state.split_at_mut(len);
         let (second, third) = rest.split_at_mut(rest.len().min(len));
         let first = &mut first[from..from + length];
         let gradient_at = |j: usize, p: F| {
             let g = scale * if shared { gradient[0] } else { gradient[j] };
-            if mode == Mode::Logarithmic { g * p } else { g }
+            match mode {
+                Mode::Logarithmic => g * p,
+                _ if penalised => g + (l2 * p + sign(p)),
+                _ => g,
+            }
         };
         let apply = |p: &mut F, delta: F| {
             *p = if mode == Mode::Logarithmic { *p * (-delta).exp() } else { *p - delta };

@@ -25,11 +25,11 @@ impl<K: Kernels> Core<K> {
         self.check_gradient(index, gradient)?;
         self.upload_activation_gradient(index, gradient)?;
         self.begin_backward(index);
-        let batches: Vec<_> = self.plans[index].batches().enumerate().collect();
+        let batches = self.plans[index].batches();
         let several = batches.len() > 1;
         let newest = batches.len() - 1;
-        for (micro, samples) in batches.into_iter().rev() {
-            let segments: Vec<_> = self.plans[index].segments().enumerate().collect();
+        for (micro, samples) in batches.enumerate().rev() {
+            let segments = self.plans[index].segments().enumerate();
             let at = |(segment, steps)| At { index, micro, segment, steps, samples: samples.clone() };
             if several && self.held != Some(micro) {
                 // Another one stands in the arrays.
@@ -43,7 +43,7 @@ impl<K: Kernels> Core<K> {
                 }
                 self.held = Some(micro);
             }
-            for piece in segments.into_iter().rev() {
+            for piece in segments.rev() {
                 let at = at(piece);
                 self.backward_segment(&at, gradient, micro == newest)?;
                 self.kernels.submit();
@@ -417,7 +417,7 @@ impl<K: Kernels> Core<K> {
             Some(hidden) => Some(hidden),
             None => rest[0].spikes.get(at.segment),
         };
-        let mut tensors: Vec<Summed<K>> = vec![Summed {
+        let forward: Summed<K> = Summed {
             projection: state.projection,
             inputs: state.inputs,
             source,
@@ -426,23 +426,23 @@ impl<K: Kernels> Core<K> {
             len: state.weights_len,
             sums: &mut training.sums,
             out: &mut state.weight_gradient,
-        }];
-        if let (Some(recurrent), Some(source)) = (&mut state.recurrent, recurrent_source) {
-            tensors.push(Summed {
-                projection: Projection::Dense,
-                inputs: state.units,
-                source,
-                lag: state.model.recurrent_lag,
-                chi,
-                len: state.units * pad(state.columns),
-                sums: &mut training.recurrent_sums,
-                out: &mut recurrent.gradient,
-            });
-        }
+        };
+        let recurrent = state.recurrent.as_mut().zip(recurrent_source).map(|(recurrent, source)| Summed {
+            projection: Projection::Dense,
+            inputs: state.units,
+            source,
+            lag: state.model.recurrent_lag,
+            chi,
+            len: state.units * pad(state.columns),
+            sums: &mut training.recurrent_sums,
+            out: &mut recurrent.gradient,
+        });
         let size = chunk(window.samples);
         let (low, high) = (at.samples.start / size, at.samples.end.div_ceil(size));
         let (row, largest) = (pad(state.columns), self.kernels.largest_array());
-        for Summed { projection, inputs, source, lag, chi, len, sums, out } in tensors {
+        for Summed { projection, inputs, source, lag, chi, len, sums, out } in
+            [Some(forward), recurrent].into_iter().flatten()
+        {
             let key = partial_row::<K>(largest, len, row);
             let mut partial = plan.work.partial.iter_mut().find(|(own, _)| *own == key).map(|(_, values)| values);
             for c in (low..high).rev() {
@@ -510,7 +510,7 @@ impl<K: Kernels> Core<K> {
                     model: state.model,
                     shape: layer.shape,
                     dt: self.network.dt,
-                    modes: &state.settings.modes(&state.modes),
+                    modes: &state.learning,
                     parameters: &state.parameters,
                     constants: &state.constants,
                     planes: &layer.planes,

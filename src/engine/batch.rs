@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Input of a batch.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Input<F = f32> {
     /// Spikes `[T, B, inputs]`.
     Spikes(Raster),
@@ -19,6 +19,34 @@ pub enum Input<F = f32> {
     Rates(Rates),
     /// Spikes `[T, B, inputs]` that are read from where they are, segment by segment, so that nobody holds all of them.
     Source(Arc<dyn Source>),
+}
+
+impl<F: Clone> Clone for Input<F> {
+    fn clone(&self) -> Self {
+        match self {
+            Input::Spikes(raster) => Input::Spikes(raster.clone()),
+            Input::Values(trace) => Input::Values(trace.clone()),
+            Input::Rates(rates) => Input::Rates(rates.clone()),
+            Input::Source(source) => Input::Source(source.clone()),
+        }
+    }
+
+    /// Keeps the room that it has where both are of one kind.
+    fn clone_from(&mut self, source: &Self) {
+        match (self, source) {
+            (Input::Spikes(own), Input::Spikes(raster)) => own.clone_from(raster),
+            (Input::Values(own), Input::Values(Trace { steps, batch, units, values })) => {
+                (own.steps, own.batch, own.units) = (*steps, *batch, *units);
+                own.values.clone_from(values);
+            }
+            (Input::Rates(own), Input::Rates(Rates { steps, batch, units, first, chances, key })) => {
+                (own.steps, own.batch, own.units) = (*steps, *batch, *units);
+                (own.first, own.key) = (*first, *key);
+                own.chances.clone_from(chances);
+            }
+            (own, other) => *own = other.clone(),
+        }
+    }
 }
 
 /// Input and, for the built-in loss, what the answers should be.

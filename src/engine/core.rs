@@ -4,7 +4,7 @@ use super::batch::Input;
 use super::between::{Dropping, Normal, Scaled};
 use super::constraint::Constraint;
 use super::device::Budget;
-use super::group::Settings;
+use super::group::{Settings, Step};
 use super::initialise::initialise;
 use super::metrics::Ring;
 use super::parameters::{Tensor, widen};
@@ -64,7 +64,9 @@ pub(super) struct LayerState<K: Kernels> {
     pub projection: Projection,
     /// Lag of the source: its emit lag and this layer's input delay.
     pub lag: usize,
+    /// How the rows of the neuron parameters are learned by the network, and with what groups freeze.
     pub modes: Modes,
+    pub learning: Modes,
     pub settings: Settings,
     pub constraint: Constraint<K>,
     /// Dropout of this layer's spikes.
@@ -89,8 +91,26 @@ pub(super) struct LayerState<K: Kernels> {
     pub totals: Option<K::Values>,
     /// Length of the feed-forward weights on the device.
     pub weights_len: usize,
-    /// Rows of the optimiser for each tensor: its name, the rows, and the tensor's length.
-    pub optimiser: Vec<(&'static str, K::Values, usize)>,
+    /// For each tensor that is learned.
+    pub optimiser: Vec<Rows<K>>,
+}
+
+/// `len` zeros in room that is kept.
+pub(super) fn zeros<F: Real>(staging: &mut Vec<F>, len: usize) -> &[F] {
+    staging.clear();
+    staging.resize(len, F::from_f64(0.0));
+    staging
+}
+
+/// Rows of the optimiser for one tensor.
+pub(super) struct Rows<K: Kernels> {
+    /// Last part of the tensor's name.
+    pub name: &'static str,
+    pub values: K::Values,
+    /// Entries of the tensor.
+    pub len: usize,
+    /// How a step updates it; see [`Core::plan_updates`].
+    pub updates: Vec<Step>,
 }
 
 /// Trains one network on one backend. [`super::Engine`] wraps it for f32 on the CPU or a GPU; the f64 check runs it on
@@ -106,6 +126,8 @@ pub struct Core<K: Kernels> {
     pub(super) ring: Ring<K>,
     pub(super) control: K::Values,
     pub(super) rule: Option<Rule>,
+    /// What the updates of the tensors were planned for.
+    pub(super) planned: Option<(Rule, Penalty)>,
     pub(super) step: u64,
     /// What masks are drawn from: the seed, and the number of the next training pass.
     pub(super) seed: u64,
@@ -238,6 +260,7 @@ impl<K: Kernels> Core<K> {
             ring,
             control,
             rule: None,
+            planned: None,
             step: 0,
             seed: 0,
             pass: 0,
@@ -336,6 +359,7 @@ impl<K: Kernels> Core<K> {
     pub(super) fn allocate_optimiser(&mut self, rule: Rule) -> Result<()> {
         let same = self.rule.is_some_and(|old| std::mem::discriminant(&old) == std::mem::discriminant(&rule));
         if !same {
+            self.planned = None;
             for layer in &mut self.layers {
                 layer.optimiser.clear();
                 let rows = rule.rows();
@@ -343,11 +367,12 @@ impl<K: Kernels> Core<K> {
                 let mut made = vec![("weight", layer.weight_rows())];
                 made.extend(layer.recurrent.is_some().then_some(("recurrent", layer.units)));
                 for (name, of_tensor) in made {
-                    let state = self.kernels.weights("optimiser", rows, of_tensor, row)?;
-                    layer.optimiser.push((name, state, of_tensor * row));
+                    let values = self.kernels.weights("optimiser", rows, of_tensor, row)?;
+                    layer.optimiser.push(Rows { name, values, len: of_tensor * row, updates: Vec::new() });
                 }
                 let mut add = |kernels: &mut K, name, len: usize| -> Result<()> {
-                    layer.optimiser.push((name, kernels.values("optimiser", rows * len)?, len));
+                    let values = kernels.values("optimiser", rows * len)?;
+                    layer.optimiser.push(Rows { name, values, len, updates: Vec::new() });
                     Ok(())
                 };
                 for own in layer.own.iter().filter(|own| own.learned()) {
@@ -463,6 +488,7 @@ impl<K: Kernels> LayerState<K> {
             inputs,
             projection,
             lag: emit_lag + layer.neuron.input_delay as usize,
+            learning: modes.clone(),
             modes,
             settings: Settings::default(),
             constraint: Constraint::new(layer, inputs),

@@ -1,7 +1,7 @@
 //! The forward pass: micro-batch after micro-batch, segment after segment, layer after layer.
 
 use super::batch::{Batch, Input};
-use super::core::{Core, LayerState, Walk};
+use super::core::{Core, LayerState, Walk, zeros};
 use super::metrics::{Pass, TALLIES};
 use super::outputs::Outputs;
 use super::plan::{LayerPlan, Sequence, Tape, TapeKind, Work};
@@ -173,9 +173,10 @@ impl<K: Kernels> Core<K> {
         )?;
         let trained = mode == Mode::Train;
         if trained {
-            let masks = self.layers.iter().enumerate();
-            let mask = |(l, layer): (usize, &LayerState<K>)| Some(layer.dropping?.mask(self.seed, l, self.pass));
-            self.masks = masks.map(mask).collect();
+            let (seed, pass) = (self.seed, self.pass);
+            let mask = |(l, layer): (usize, &LayerState<K>)| Some(layer.dropping?.mask(seed, l, pass));
+            self.masks.clear();
+            self.masks.extend(self.layers.iter().enumerate().map(mask));
             self.pass += 1;
         }
         (self.supplied, self.ragged) = (supplied, ragged);
@@ -184,8 +185,12 @@ impl<K: Kernels> Core<K> {
         let plan = &mut self.plans[index];
         plan.streamed |= mode == Mode::Stream;
         let whole = plan.batches().len() == 1;
-        // What has to be read again is held.
-        self.input = (self.taped && (!whole || !plan.cut.keeps_input)).then(|| batch.input.clone());
+        // What has to be read again is held, where the one before was.
+        match &mut self.input {
+            held if !self.taped || (whole && plan.cut.keeps_input) => *held = None,
+            Some(held) => held.clone_from(&batch.input),
+            none => *none = Some(batch.input.clone()),
+        }
         for (micro, samples) in self.plans[index].batches().enumerate() {
             self.reshape(index, samples.len());
             if micro > 0 {
@@ -230,23 +235,23 @@ impl<K: Kernels> Core<K> {
         if std::mem::replace(&mut plan.shaped, samples) == samples {
             return;
         }
-        let segments: Vec<usize> = plan.segments().map(|steps| steps.len()).collect();
-        let zero = K::Real::from_f64(0.0);
+        let segments = plan.segments();
+        let staging = &mut self.staging;
         let mut change = |activity: &mut K::Activity, steps: usize, units: usize| {
             let shape = Shape { steps, batch: samples, units };
             kernels.reshape(activity, shape);
-            kernels.write_history(activity, &vec![zero; shape.len(HISTORY)]);
+            kernels.write_history(activity, zeros(staging, shape.len(HISTORY)));
         };
         for (layer, state) in plan.layers.iter_mut().zip(&self.layers) {
-            for (spikes, &steps) in layer.spikes.iter_mut().zip(&segments) {
-                change(spikes, steps, state.units);
+            for (spikes, steps) in layer.spikes.iter_mut().zip(segments.clone()) {
+                change(spikes, steps.len(), state.units);
             }
             if let Some(dropped) = layer.training.as_mut().and_then(|training| training.dropped.as_mut()) {
                 change(dropped, plan.cut.steps.min(plan.sequence.steps), state.units);
             }
         }
-        for (input, &steps) in plan.input.iter_mut().zip(&segments) {
-            change(input, steps, self.network.inputs);
+        for (input, steps) in plan.input.iter_mut().zip(segments) {
+            change(input, steps.len(), self.network.inputs);
         }
     }
 

@@ -85,12 +85,13 @@ impl<K: Kernels> Core<K> {
     /// Sets dL/d activation of the first loss where somebody gives one.
     pub(super) fn upload_activation_gradient(&mut self, index: usize, gradient: &Gradient<K::Real>) -> Result<()> {
         let Some(values) = &gradient.activation else { return Ok(()) };
-        let mut sum = values.clone();
-        if gradient.loss {
-            let own = self.read_activation(index, plane::ACTIVATION_GRADIENT, Place::OWN.gradient)?;
-            for (sum, own) in sum.iter_mut().zip(own) {
-                *sum = K::Real::from_f64(sum.to_f64() + own.to_f64());
-            }
+        if !gradient.loss {
+            self.write_activation_gradient(index, values);
+            return Ok(());
+        }
+        let mut sum = self.read_activation(index, plane::ACTIVATION_GRADIENT, Place::OWN.gradient)?;
+        for (sum, given) in sum.iter_mut().zip(values) {
+            *sum = K::Real::from_f64(given.to_f64() + sum.to_f64());
         }
         self.write_activation_gradient(index, &sum);
         Ok(())
@@ -111,29 +112,31 @@ impl<K: Kernels> Core<K> {
         let longest = Shape { steps: plan.cut.steps.min(all.steps), batch: plan.cut.samples.min(all.batch), ..all };
         let room = longest.len(longest.steps);
         let lag = self.layers[l].model.emit_lag;
-        let spikes = given_rows(&gradient.spikes, l, at, all, lag);
-        let potential = given_rows(&gradient.potential, l, at, all, 0);
+        let given = |all: &[(usize, Vec<K::Real>)]| all.iter().any(|(layer, _)| *layer == l);
+        let (spikes, potential) = (given(&gradient.spikes), given(&gradient.potential));
         // Dropout masks what comes from above, but not what is given.
         let masked = self.trained && self.layers[l].dropping.is_some();
-        if spikes.is_some() && !masked {
+        if spikes && !masked {
             self.ensure_gradient(at.index, room)?;
         }
         let (kernels, work) = (&mut self.kernels, &mut self.plans[at.index].work);
         let len = shape.len(shape.steps);
-        let has_spikes = spikes.is_some() || by_spikes;
-        match (spikes, masked) {
-            (Some(values), false) => kernels.write(&mut work.gradient, 0, &values),
-            (Some(values), true) => {
+        let has_spikes = spikes || by_spikes;
+        if spikes {
+            let rows = given_rows(&gradient.spikes, l, at, all, lag, &mut self.staging);
+            if masked {
                 let given = match &mut work.given {
                     Some(given) => given,
                     none => none.insert(kernels.values("given gradient of spikes", room)?),
                 };
-                kernels.write(given, 0, &values);
+                kernels.write(given, 0, rows);
+            } else {
+                kernels.write(&mut work.gradient, 0, rows);
             }
-            (None, _) if by_spikes => kernels.fill(&mut work.gradient, 0..len, 0.0),
-            _ => {}
+        } else if by_spikes {
+            kernels.fill(&mut work.gradient, 0..len, 0.0);
         }
-        let has_potential = potential.is_some() || by_potential;
+        let has_potential = potential || by_potential;
         if has_potential {
             let into = match &mut work.potential {
                 Some(into) if work.potential_len >= room => into,
@@ -144,9 +147,10 @@ impl<K: Kernels> Core<K> {
                     slot.insert(kernels.values("gradient of potential", room)?)
                 }
             };
-            match potential {
-                Some(values) => kernels.write(into, 0, &values),
-                None => kernels.fill(into, 0..len, 0.0),
+            if potential {
+                kernels.write(into, 0, given_rows(&gradient.potential, l, at, all, 0, &mut self.staging));
+            } else {
+                kernels.fill(into, 0..len, 0.0);
             }
         }
         Ok((has_potential, has_spikes))
@@ -164,11 +168,18 @@ impl<K: Kernels> Core<K> {
 }
 
 /// The sum of what is given for layer `l` in the rows of a segment; the gradient of `O_t = S_{t-e}` belongs to row t − e.
-fn given_rows<F: Real>(given: &[(usize, Vec<F>)], l: usize, at: &At, all: Shape, lag: usize) -> Option<Vec<F>> {
+fn given_rows<'a, F: Real>(
+    given: &[(usize, Vec<F>)],
+    l: usize,
+    at: &At,
+    all: Shape,
+    lag: usize,
+    rows: &'a mut Vec<F>,
+) -> &'a [F] {
     let shape = at.shape(all.units);
-    let mut rows: Option<Vec<F>> = None;
+    rows.clear();
+    rows.resize(shape.len(shape.steps), F::from_f64(0.0));
     for (_, values) in given.iter().filter(|(layer, _)| *layer == l) {
-        let rows = rows.get_or_insert_with(|| vec![F::from_f64(0.0); shape.len(shape.steps)]);
         for (m, row) in rows.chunks_exact_mut(shape.row()).enumerate() {
             let (t, b) = (at.steps.start + m / shape.batch + lag, at.samples.start + m % shape.batch);
             if t < all.steps {

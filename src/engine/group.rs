@@ -136,9 +136,25 @@ impl<K: Kernels> Core<K> {
             }
         }
         for (layer, settings) in self.layers.iter_mut().zip(settings) {
+            layer.learning = settings.modes(&layer.modes);
             layer.settings = settings;
         }
+        self.planned = None;
         Ok(())
+    }
+
+    /// How the next steps of `optimiser` update each tensor: the same until its rule, its penalty or the groups change.
+    pub(super) fn plan_updates(&mut self, optimiser: &Optimiser) {
+        let wanted = Some((optimiser.rule, optimiser.penalty));
+        if self.planned == wanted {
+            return;
+        }
+        for layer in &mut self.layers {
+            for at in 0..layer.optimiser.len() {
+                layer.optimiser[at].updates = layer.updates(layer.optimiser[at].name, optimiser);
+            }
+        }
+        self.planned = wanted;
     }
 }
 
@@ -165,7 +181,7 @@ impl<K: Kernels> LayerState<K> {
 
     /// The updates of the tensor `part`. Rows of the neuron
     /// parameters that differ in rate or decay are updated one after the other, each time the others are frozen.
-    pub(super) fn updates(&self, part: &str, optimiser: &Optimiser) -> Vec<Step> {
+    fn updates(&self, part: &str, optimiser: &Optimiser) -> Vec<Step> {
         let with_decay = |own: Option<f64>, usual: bool| {
             let mut penalty = if usual { optimiser.penalty } else { Penalty::default() };
             let rule = match optimiser.rule {
@@ -205,7 +221,7 @@ impl<K: Kernels> LayerState<K> {
             (self.settings.norm.iter().map(mode).collect(), self.settings.norm.to_vec())
         } else {
             let settings = (0..self.modes.len()).map(|row| self.settings.row(row)).collect();
-            (self.settings.modes(&self.modes), settings)
+            (self.learning.clone(), settings)
         };
         let mut updates: Vec<Step> = Vec::new();
         for (row, &mode) in modes.iter().enumerate().filter(|(_, mode)| mode.0 != Mode::Frozen) {

@@ -1,7 +1,7 @@
 //! Where the input and the answers of a batch go on the device.
 
 use super::batch::{Batch, Input};
-use super::core::Core;
+use super::core::{Core, zeros};
 use super::forward::At;
 use super::readout::Supplied;
 use crate::error::Result;
@@ -21,7 +21,9 @@ impl<K: Kernels> Core<K> {
         plan.loaded = None;
         if let Input::Rates(rates) = &batch.input {
             let width = pad(rates.units);
-            let mut padded = vec![0; rates.batch * width];
+            let padded = &mut self.staged;
+            padded.clear();
+            padded.resize(rates.batch * width, 0);
             for (row, chances) in padded.chunks_exact_mut(width).zip(rates.chances.chunks_exact(rates.units)) {
                 row[..rates.units].copy_from_slice(chances);
             }
@@ -29,13 +31,14 @@ impl<K: Kernels> Core<K> {
                 plan.chances = Some(self.kernels.words("spike probabilities", padded.len())?);
             }
             let chances = plan.chances.as_mut().expect("made above");
-            self.kernels.write_words(chances, &padded);
+            self.kernels.write_words(chances, padded);
         }
         if !online {
             let shape = plan.layers[self.layers.len() - 1].shape;
             plan.readout.allocate(&mut self.kernels, &self.objectives, shape)?;
         }
-        plan.readout.upload(&mut self.kernels, &self.objectives, plan.sequence, batch, supplied)
+        let staging = (&mut self.staging, &mut self.staged);
+        plan.readout.upload(&mut self.kernels, &self.objectives, plan.sequence, batch, supplied, staging)
     }
 
     /// Puts the input of a segment of a micro-batch on the device. Where the plan keeps the input, its history is that of
@@ -60,8 +63,8 @@ impl<K: Kernels> Core<K> {
         let steps = at.steps.start + first - HISTORY..at.steps.end;
         let (samples, units) = (at.samples.clone(), self.network.inputs);
         if first > 0 && !keeps {
-            let nothing = vec![K::Real::from_f64(0.0); HISTORY * samples.len() * pad(units)];
-            self.kernels.write_history(into, &nothing);
+            let nothing = zeros(&mut self.staging, HISTORY * samples.len() * pad(units));
+            self.kernels.write_history(into, nothing);
         }
         match input {
             Input::Spikes(raster) => {

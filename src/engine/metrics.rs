@@ -149,7 +149,8 @@ impl<K: Kernels> Ring<K> {
         let slots = Slots { loss: 0, regulariser: 2, spikes: 3, squares, squares_end: end, len: end };
         let values = kernels.values("metrics", ROWS * slots.len)?;
         let fan_out = FanOut::new(network);
-        Ok(Ring { values, slots, filled: Vec::new(), current: 0, done: VecDeque::new(), fan_out, steps: 0.0 })
+        let filled = Vec::with_capacity(ROWS);
+        Ok(Ring { values, slots, filled, current: 0, done: VecDeque::new(), fan_out, steps: 0.0 })
     }
 
     /// First slot of the current row.

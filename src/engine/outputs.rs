@@ -1,6 +1,6 @@
 //! What can be read after a forward pass.
 
-use super::core::Core;
+use super::core::{Core, zeros};
 use super::forward::At;
 use super::parameters::narrow;
 use super::plan::Tape;
@@ -186,10 +186,10 @@ impl<K: Kernels> Core<K> {
     pub(super) fn write_plane(&mut self, index: usize, layer: usize, plane: usize, values: &[K::Real]) {
         let layer = &mut self.plans[index].layers[layer];
         let (width, units) = (layer.shape.row(), layer.shape.units);
-        let mut row = vec![K::Real::from_f64(0.0); width];
+        zeros(&mut self.staging, width);
         for (b, values) in values.chunks_exact(units).enumerate() {
-            row[..units].copy_from_slice(values);
-            self.kernels.write(&mut layer.planes, (b * plane::PLANES + plane) * width, &row);
+            self.staging[..units].copy_from_slice(values);
+            self.kernels.write(&mut layer.planes, (b * plane::PLANES + plane) * width, &self.staging);
         }
     }
 }

@@ -12,7 +12,7 @@
 //! | `layer0.leak` | p of a `plif`, `1 − β = logistic(p)` |
 //! | `layer0.adaptation`, … | a snippet's own parameters by name |
 
-use super::core::{Core, LayerState, Own};
+use super::core::{Core, LayerState, Own, Rows};
 use crate::error::{Error, Result};
 use crate::kernels::{Kernels, Model, Projection, Real, row};
 use crate::network::{Connection, Network};
@@ -263,10 +263,10 @@ impl<K: Kernels> Core<K> {
         let mut state = OptimiserState { step: self.step, tensors: BTreeMap::new() };
         let Some(rule) = self.rule else { return Ok(state) };
         for (index, layer) in self.layers.iter().enumerate() {
-            for (part, values, len) in layer.optimiser.iter().map(|(part, values, len)| (part, values, *len)) {
+            for Rows { name, values, len, .. } in &layer.optimiser {
                 let values = self.kernels.read(values, 0..rule.rows() * len)?;
-                let shape = vec![rule.rows(), len];
-                state.tensors.insert(format!("layer{index}.{part}"), Tensor { shape, values });
+                let shape = vec![rule.rows(), *len];
+                state.tensors.insert(format!("layer{index}.{name}"), Tensor { shape, values });
             }
         }
         Ok(state)
@@ -289,8 +289,8 @@ impl<K: Kernels> Core<K> {
         self.allocate_optimiser(rule)?;
         let mut used = 0;
         for (index, layer) in self.layers.iter_mut().enumerate() {
-            for (part, values, len) in &mut layer.optimiser {
-                let name = format!("layer{index}.{part}");
+            for Rows { name, values, len, .. } in &mut layer.optimiser {
+                let name = format!("layer{index}.{name}");
                 let tensor = state.tensors.get(&name).filter(|tensor| tensor.shape == [rule.rows(), *len]);
                 let Some(tensor) = tensor else {
                     return Err(Error::Input(format!("the optimiser state of {name} is missing or has another shape")));

@@ -64,7 +64,10 @@ impl Cut {
 }
 
 /// Pieces of `len` of `0..total`; the last may be shorter.
-pub(super) fn pieces(total: usize, len: usize) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
+pub(super) fn pieces(
+    total: usize,
+    len: usize,
+) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator + Clone {
     (0..total.div_ceil(len)).map(move |index| index * len..((index + 1) * len).min(total))
 }
 
@@ -154,12 +157,12 @@ pub(super) struct Plan<M: Memory> {
 
 impl<M: Memory> Plan<M> {
     /// The segments.
-    pub fn segments(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator + use<M> {
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator + Clone + use<M> {
         pieces(self.sequence.steps, self.cut.steps)
     }
 
     /// The micro-batches.
-    pub fn batches(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator + use<M> {
+    pub fn batches(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator + Clone + use<M> {
         pieces(self.sequence.batch, self.cut.samples)
     }
 

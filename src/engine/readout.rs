@@ -1,7 +1,7 @@
 //! The readout on the device: the losses of a network, forward and backward.
 
 use super::batch::Batch;
-use super::core::Core;
+use super::core::{Core, zeros};
 use super::forward::At;
 use super::plan::{LayerPlan, Sequence, Tape, Work};
 use crate::error::{Error, Result};
@@ -146,6 +146,8 @@ pub(super) struct ReadoutPlan<K: Memory> {
     pub lengths: K::Words,
     /// What stands in `lengths`.
     sent: Vec<u32>,
+    /// Coefficients of a batch before they are compared with those that stand there.
+    numbers: Vec<f64>,
     labels: K::Words,
     step_labels: Option<K::Words>,
     targets: Option<K::Values>,
@@ -182,6 +184,7 @@ impl<M: Memory> ReadoutPlan<M> {
         Ok(ReadoutPlan {
             lengths: memory.words("lengths", batch)?,
             sent: Vec::new(),
+            numbers: Vec::new(),
             labels: memory.words("labels", batch)?,
             step_labels: if stepwise { Some(memory.words("labels of the steps", steps * batch)?) } else { None },
             targets: None,
@@ -211,7 +214,7 @@ impl<K: Kernels> ReadoutPlan<K> {
         Ok(())
     }
 
-    /// Uploads lengths, labels and targets of a batch.
+    /// Uploads lengths, labels and targets of a batch, by way of what is staged.
     pub fn upload(
         &mut self,
         kernels: &mut K,
@@ -219,12 +222,14 @@ impl<K: Kernels> ReadoutPlan<K> {
         sequence: Sequence,
         batch: &Batch<K::Real>,
         supplied: Supplied,
+        (staging, staged): (&mut Vec<K::Real>, &mut Vec<u32>),
     ) -> Result<()> {
         let Sequence { steps, batch: samples, .. } = sequence;
-        let lengths = batch.lengths.clone().unwrap_or_else(|| vec![steps as u32; samples]);
-        if self.sent != lengths {
-            kernels.write_words(&mut self.lengths, &lengths);
-            self.sent = lengths;
+        let length = |b: usize| batch.lengths.as_ref().map_or(steps as u32, |lengths| lengths[b]);
+        if !self.sent.iter().copied().eq((0..samples).map(length)) {
+            self.sent.clear();
+            self.sent.extend((0..samples).map(length));
+            kernels.write_words(&mut self.lengths, &self.sent);
         }
         if let Some(labels) = &batch.labels {
             kernels.write_words(&mut self.labels, labels);
@@ -234,11 +239,11 @@ impl<K: Kernels> ReadoutPlan<K> {
                 Some(words) => words,
                 none => none.insert(kernels.words("labels of the steps", steps * samples)?),
             };
-            let counted = counted(batch, &self.sent, steps);
+            let counts = counted(batch, samples);
             let label = |cell: usize| batch.step_labels.as_ref().map_or(0, |labels| labels[cell]);
-            let labels: Vec<u32> =
-                counted.iter().enumerate().map(|(cell, &counts)| if counts { label(cell) } else { MASKED }).collect();
-            kernels.write_words(words, &labels);
+            staged.clear();
+            staged.extend((0..steps * samples).map(|cell| if counts(cell) { label(cell) } else { MASKED }));
+            kernels.write_words(words, staged);
         }
         if let Some(targets) = &batch.targets {
             // Of either kind.
@@ -251,11 +256,12 @@ impl<K: Kernels> ReadoutPlan<K> {
         }
         if supplied.any() {
             for (part, objective) in self.parts.iter_mut().zip(objectives.all()) {
-                let numbers = coefficients(objective, objectives, batch, &self.sent, steps, supplied);
-                if part.sent != numbers {
-                    let converted: Vec<K::Real> = numbers.iter().map(|&value| K::Real::from_f64(value)).collect();
-                    kernels.write(&mut part.coefficients, 0, &converted);
-                    part.sent = numbers;
+                coefficients(objective, objectives, batch, &self.sent, steps, supplied, &mut self.numbers);
+                if part.sent != self.numbers {
+                    staging.clear();
+                    staging.extend(self.numbers.iter().map(|&value| K::Real::from_f64(value)));
+                    kernels.write(&mut part.coefficients, 0, staging);
+                    part.sent.clone_from(&self.numbers);
                 }
             }
         }
@@ -263,14 +269,16 @@ impl<K: Kernels> ReadoutPlan<K> {
     }
 }
 
-/// Which steps `[T, B]` count.
-fn counted<F>(batch: &Batch<F>, lengths: &[u32], steps: usize) -> Vec<bool> {
-    let samples = lengths.len();
-    let unmasked = |cell: usize| batch.mask.as_ref().is_none_or(|mask| mask[cell]);
-    (0..steps * samples).map(|cell| cell / samples < lengths[cell % samples] as usize && unmasked(cell)).collect()
+/// Which steps `[T, B]` of so many samples count.
+fn counted<F>(batch: &Batch<F>, samples: usize) -> impl Fn(usize) -> bool {
+    let (lengths, mask) = (batch.lengths.as_deref(), batch.mask.as_deref());
+    move |cell| {
+        lengths.is_none_or(|lengths| cell / samples < lengths[cell % samples] as usize)
+            && mask.is_none_or(|mask| mask[cell])
+    }
 }
 
-/// κ, v, on and off of each sample (`coefficient`).
+/// κ, v, on and off of each sample (`coefficient`), into `out`.
 fn coefficients<F>(
     objective: &Objective,
     objectives: &Objectives,
@@ -278,9 +286,11 @@ fn coefficients<F>(
     lengths: &[u32],
     steps: usize,
     supplied: Supplied,
-) -> Vec<f64> {
+    out: &mut Vec<f64>,
+) {
     let samples = lengths.len();
-    let Some(term) = &objective.term else { return vec![0.0; samples * coefficient::COUNT] };
+    out.clear();
+    let Some(term) = &objective.term else { return out.resize(samples * coefficient::COUNT, 0.0) };
     let weights = term.loss.class_weights();
     // What each label counts for in the average.
     let average = term.loss.average();
@@ -291,9 +301,9 @@ fn coefficients<F>(
     let every_step = objective.reduce == Reduction::EveryStep;
     let by_step = every_step && supplied.step_labels;
     let total: f64 = if by_step {
-        let counted = counted(batch, lengths, steps);
+        let counts = counted(batch, samples);
         let label = |cell: usize| batch.step_labels.as_ref().map_or(0, |labels| labels[cell]);
-        (0..counted.len()).filter(|&cell| counted[cell]).map(|cell| weight(label(cell))).sum()
+        (0..steps * samples).filter(|&cell| counts(cell)).map(|cell| weight(label(cell))).sum()
     } else {
         match &batch.labels {
             Some(labels) if !objective.is_given() => labels.iter().map(|&label| weight(label)).sum(),
@@ -305,7 +315,6 @@ fn coefficients<F>(
         _ if total > 0.0 => samples as f64 / total,
         _ => 0.0,
     };
-    let mut out = Vec::with_capacity(samples * coefficient::COUNT);
     for &length in lengths {
         let length = f64::from(length);
         let mut value = term.weight * share;
@@ -333,7 +342,6 @@ fn coefficients<F>(
         }
         out.extend([value / samples as f64, value, on, off]);
     }
-    out
 }
 
 /// Spikes and tapes of the segments, and the tape of one where none is kept.
@@ -392,19 +400,18 @@ impl<K: Kernels> Core<K> {
             }
         }
         if batch.mask.is_some() || batch.step_labels.is_some() {
-            let full = vec![steps as u32; samples];
-            let counted = counted(batch, batch.lengths.as_ref().unwrap_or(&full), steps);
+            let counts = counted(batch, samples);
             if let Some(labels) = &batch.step_labels {
                 if labels.len() != cells {
                     let held = labels.len();
                     return refuse(format!("{held} labels of steps for {steps} steps × {samples} samples"));
                 }
-                if let Some(at) = (0..cells).find(|&at| counted[at] && labels[at] as usize >= classes) {
+                if let Some(at) = (0..cells).find(|&at| counts(at) && labels[at] as usize >= classes) {
                     let (t, b) = (at / samples, at % samples);
                     return Err(beyond(format!("the label of step {t} of sample {b}"), labels[at]));
                 }
             }
-            if !counted.contains(&true) {
+            if !(0..cells).any(counts) {
                 return refuse("the mask leaves no step".into());
             }
         }
@@ -436,9 +443,10 @@ impl<K: Kernels> Core<K> {
     fn check_terms(&self, supplied: Supplied) -> Result<()> {
         for (index, objective) in self.objectives.terms.iter().enumerate() {
             let every_step = objective.reduce == Reduction::EveryStep;
-            let place = self.network.readout.place(index);
-            let name = objective.reduce.name();
-            let missing = |what: &str| Err(Error::Input(format!("{place} (reduce = \"{name}\") needs {what}")));
+            let missing = |what: &str| {
+                let (place, name) = (self.network.readout.place(index), objective.reduce.name());
+                Err(Error::Input(format!("{place} (reduce = \"{name}\") needs {what}")))
+            };
             if objective.is_given() {
                 if !supplied.targets {
                     return missing("targets in the batch");
@@ -465,9 +473,8 @@ impl<K: Kernels> Core<K> {
     /// Labels that answers are counted against.
     pub(super) fn questions(&self, batch: &Batch<K::Real>, sequence: Sequence, supplied: Supplied) -> u64 {
         if self.answers_by_step(supplied) {
-            let full = vec![sequence.steps as u32; sequence.batch];
-            let counted = counted(batch, batch.lengths.as_ref().unwrap_or(&full), sequence.steps);
-            counted.iter().filter(|&&counts| counts).count() as u64
+            let counts = counted(batch, sequence.batch);
+            (0..sequence.steps * sequence.batch).filter(|&cell| counts(cell)).count() as u64
         } else if supplied.labels {
             sequence.batch as u64
         } else {
@@ -482,13 +489,13 @@ impl<K: Kernels> Core<K> {
     }
 
     /// Which objectives count the answers: they are counted once, by the objective for them or by the first loss.
-    fn counting(&self, supplied: Supplied) -> Vec<bool> {
+    fn counting(&self, supplied: Supplied) -> impl Fn(usize) -> bool + use<K> {
         let by_step = self.answers_by_step(supplied);
-        let counts = |at: usize| match (by_step, &self.objectives.answers) {
-            (true, _) | (false, None) => at == 0,
-            (false, Some(_)) => at == self.objectives.terms.len(),
+        let by = match (by_step, &self.objectives.answers) {
+            (true, _) | (false, None) => 0,
+            (false, Some(_)) => self.objectives.terms.len(),
         };
-        (0..self.objectives.all().count()).map(|at| counts(at) && (by_step || supplied.labels)).collect()
+        move |at| at == by && (by_step || supplied.labels)
     }
 
     /// Reduces what the last layer left of a segment, and measures the losses on its steps.
@@ -498,13 +505,13 @@ impl<K: Kernels> Core<K> {
         let top = self.layers.len() - 1;
         let emit_lag = self.layers[top].model.emit_lag;
         let shape = segment.shape(self.layers[top].units);
-        let counting = self.counting(supplied);
+        let counts = self.counting(supplied);
         let plan = &mut self.plans[segment.index];
         let window = plan.window(&segment.steps, &segment.samples);
         let LayerPlan { spikes, training, .. } = &plan.layers[top];
         let tapes = training.as_ref().map_or(&[][..], |training| &training.tapes);
         let left = (&spikes[..], tapes, plan.work.tape.as_ref());
-        for ((at, objective), counts) in self.objectives.all().enumerate().zip(counting) {
+        for (at, objective) in self.objectives.all().enumerate() {
             let part = &mut plan.readout.parts[at];
             if let (Some(pooling), Some(own), false) = (objective.pooling(), &mut part.own, online) {
                 self.kernels.collapse(Collapse {
@@ -541,7 +548,7 @@ impl<K: Kernels> Core<K> {
                 coefficients: &part.coefficients,
                 table,
                 metrics: Some((&mut self.ring.values, slot)),
-                answers: counts.then(|| objective.answer()),
+                answers: counts(at).then(|| objective.answer()),
             });
         }
     }
@@ -554,11 +561,11 @@ impl<K: Kernels> Core<K> {
         let slot = self.ring.base() + self.ring.slots.loss;
         let top = self.layers.len() - 1;
         let last = self.objectives.terms.len();
-        let counting = self.counting(supplied);
+        let counts = self.counting(supplied);
         let plan = &mut self.plans[index];
         let layer = &mut plan.layers[top];
-        for ((at, objective), counts) in self.objectives.all().enumerate().zip(counting) {
-            let answers = counts.then(|| objective.answer());
+        for (at, objective) in self.objectives.all().enumerate() {
+            let answers = counts(at).then(|| objective.answer());
             if objective.reduce == Reduction::EveryStep || (at == last && answers.is_none()) {
                 continue;
             }
@@ -699,12 +706,12 @@ impl<K: Kernels> Core<K> {
             return self.write_plane(index, top, plane::ACTIVATION_GRADIENT, values);
         }
         let shape = self.plans[index].layers[top].shape;
-        let mut row = vec![K::Real::from_f64(0.0); shape.row()];
+        zeros(&mut self.staging, shape.row());
         let own = self.plans[index].readout.parts[0].own.as_mut().expect("a forward pass made it");
         for (b, values) in values.chunks_exact(shape.units).enumerate() {
-            row[..shape.units].copy_from_slice(values);
+            self.staging[..shape.units].copy_from_slice(values);
             let at = (b * Place::OWN.planes + Place::OWN.gradient) * shape.row();
-            self.kernels.write(own, at, &row);
+            self.kernels.write(own, at, &self.staging);
         }
     }
 

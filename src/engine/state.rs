@@ -1,6 +1,6 @@
 //! Streaming: the state between two pieces of a sequence.
 
-use super::core::{Core, LayerState};
+use super::core::{Core, LayerState, zeros};
 use super::forward::{At, Samples};
 use super::parameters::widen;
 use super::plan::Sequence;
@@ -146,16 +146,15 @@ impl<K: Kernels> Core<K> {
     pub(super) fn reset(&mut self, index: usize) {
         self.restart(index);
         let plan = &mut self.plans[index];
-        let zero = K::Real::from_f64(0.0);
         if plan.streamed {
             for layer in &mut plan.layers {
                 if let Some(spikes) = layer.spikes.first_mut() {
-                    self.kernels.write_history(spikes, &vec![zero; layer.shape.len(HISTORY)]);
+                    self.kernels.write_history(spikes, zeros(&mut self.staging, layer.shape.len(HISTORY)));
                 }
             }
             let Sequence { steps, batch, .. } = plan.sequence;
             let shape = Shape { steps, batch, units: self.network.inputs };
-            self.kernels.write_history(&mut plan.input[0], &vec![zero; shape.len(HISTORY)]);
+            self.kernels.write_history(&mut plan.input[0], zeros(&mut self.staging, shape.len(HISTORY)));
         }
         plan.streamed = false;
     }
@@ -227,15 +226,14 @@ impl<K: Kernels> LayerState<K> {
         };
         let of_tail =
             |plane: usize| Stretch { first: Model::tail_range(*whole, plane).start + samples.start * row, stride: row };
-        let mut places = vec![(common(plane::POTENTIAL), common(plane::START_POTENTIAL))];
-        if self.carries_current() {
-            places.push((common(plane::CURRENT), common(plane::START_CURRENT)));
-        }
-        if let Some(tail) = self.model.tail() {
-            places.extend((1..tail.states).map(|state| (of_tail(tail.state(state)), of_tail(tail.start(state)))));
-        }
+        let potential = (common(plane::POTENTIAL), common(plane::START_POTENTIAL));
+        let current = self.carries_current().then(|| (common(plane::CURRENT), common(plane::START_CURRENT)));
+        let own = self.model.tail().into_iter().flat_map(|tail| {
+            (1..tail.states).map(move |state| (of_tail(tail.state(state)), of_tail(tail.start(state))))
+        });
+        let places = std::iter::once(potential).chain(current).chain(own);
         let len = samples.len() * row;
-        for (state, (now, start)) in places.into_iter().enumerate() {
+        for (state, (now, start)) in places.enumerate() {
             let kept = Stretch { first: (index * self.states() + state) * len, stride: row };
             if keep {
                 kernels.copy(planes, now, states, kept, samples.len(), row);

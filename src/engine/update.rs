@@ -1,7 +1,7 @@
 //! The bound on the gradient, the update, and what is wrong where numbers stop being finite.
 
 use super::batch::Batch;
-use super::core::Core;
+use super::core::{Core, Rows};
 use super::gradient::Gradient;
 use super::group::Step;
 use super::parameters::Tensor;
@@ -73,6 +73,7 @@ impl<K: Kernels> Core<K> {
             self.rule = None;
             self.allocate_optimiser(optimiser.rule)?;
         }
+        self.plan_updates(optimiser);
         self.step += 1;
         let (base, slots) = (self.ring.base(), self.ring.slots);
         let squares = base + slots.squares..base + slots.squares_end;
@@ -80,10 +81,8 @@ impl<K: Kernels> Core<K> {
         kernels.control(&self.ring.values, squares, base + slots.loss, optimiser.max_norm, &mut self.control);
         for (l, layer) in self.layers.iter_mut().enumerate() {
             kernels.at_layer(Some(l));
-            let parts: Vec<&str> = layer.optimiser.iter().map(|(part, _, _)| *part).collect();
-            let updates: Vec<_> = parts.iter().map(|part| layer.updates(part, optimiser)).collect();
-            for ((part, state, len), updates) in layer.optimiser.iter_mut().zip(updates) {
-                let (parameters, gradient): (&mut K::Values, &K::Values) = match *part {
+            for Rows { name, values: state, len, updates } in &mut layer.optimiser {
+                let (parameters, gradient): (&mut K::Values, &K::Values) = match *name {
                     "weight" => (&mut layer.weights, &layer.weight_gradient),
                     "recurrent" => {
                         let recurrent = layer.recurrent.as_mut().expect("a recurrent layer");
@@ -101,12 +100,12 @@ impl<K: Kernels> Core<K> {
                 };
                 for Step { rule, penalty, scale, modes } in updates {
                     kernels.update(Update {
-                        rule,
-                        rate: optimiser.rate * scale,
-                        penalty,
+                        rule: *rule,
+                        rate: optimiser.rate * *scale,
+                        penalty: *penalty,
                         step: self.step,
                         row: *len / modes.len(),
-                        modes: &modes,
+                        modes,
                         parameters,
                         gradient,
                         state,

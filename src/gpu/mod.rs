@@ -103,7 +103,12 @@ impl Gpu {
     /// With estimates for its speed.
     fn estimated(choice: &Choice) -> Result<Gpu> {
         let recorder = Recorder::new(device::Device::open(choice)?, choice.options.memory);
-        Ok(Gpu { recorder, options: choice.options.clone(), costs: Costs::default(), profiler: profile::Profiler::default() })
+        Ok(Gpu {
+            recorder,
+            options: choice.options.clone(),
+            costs: Costs::default(),
+            profiler: profile::Profiler::default(),
+        })
     }
 
     /// Whether forms are chosen by what was measured.
@@ -373,8 +378,8 @@ impl Kernels for Gpu {
     }
 
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
-        let begun =
-            self.begin("layer_backward", |gpu| cost::layer_backward(&above, &call, profile::sensitive_steps(gpu, &call)));
+        let begun = self
+            .begin("layer_backward", |gpu| cost::layer_backward(&above, &call, profile::sensitive_steps(gpu, &call)));
         backward::layer_backward(self, above, call);
         self.end(begun);
     }

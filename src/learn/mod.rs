@@ -3,6 +3,7 @@
 mod batches;
 mod group;
 mod optimiser;
+mod prefetch;
 mod recipe;
 mod schedule;
 mod trainer;
@@ -10,6 +11,7 @@ mod trainer;
 pub use batches::select;
 pub use group::Group;
 pub use optimiser::Optimiser;
+pub use prefetch::Prefetch;
 pub use recipe::{Recipe, Task, Train};
 pub use schedule::Schedule;
 pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters};

@@ -1,7 +1,7 @@
 //! The trainer: epochs of forward, backward and update, and what is kept of them.
 
 use super::batches::EVALUATION;
-use super::{Recipe, Schedule};
+use super::{Prefetch, Recipe, Schedule};
 use crate::data::{DataSet, Split, order};
 use crate::engine::{
     Budget, Device, Engine, Gradient, LayerActivity, Optimiser, Parameters, StepMetrics, Wish, shapes,
@@ -9,10 +9,12 @@ use crate::engine::{
 use crate::error::{Error, Result};
 use crate::io::{ActivityMetrics, Best, Checkpoint, EpochMetrics, Progress};
 use crate::network::Network;
+use std::thread;
 use std::time::Instant;
 
-/// Steps between two readings of the numbers that the device keeps.
-const READ: usize = 10;
+/// Steps between two readings of the numbers that the device keeps, and so of the guard against divergence: in between the
+/// host runs ahead of the device. A step that is not finite changes no parameter, so it may be noticed later.
+const READ: usize = 16;
 
 /// Trains a network as a [`Recipe`] says.
 pub struct Trainer {
@@ -242,35 +244,41 @@ impl Trainer {
         };
         let (base, schedule): (f64, Schedule) = (optimiser.rate, train.schedule);
         let mut sums = Sums::default();
-        let mut read = 0;
+        let mut read = 0u64;
         self.engine.activity()?;
-        for (index, samples) in order.chunks(batch).enumerate() {
-            let step = first + index as u64;
-            optimiser.rate = base * schedule.factor(step, batches as u64, total);
-            self.engine.forward(&self.recipe.batch(&self.split.train, samples, step)?)?;
-            self.engine.backward(&Gradient::loss())?;
-            self.engine.step(&optimiser)?;
-            let done = index + 1;
-            if done % READ == 0 || done == batches {
-                for metrics in self.engine.metrics()? {
-                    if !metrics.finite {
-                        let samples = order.chunks(batch).nth(read).unwrap_or(samples);
-                        return Err(self.diverged(first + read as u64, samples));
+        let Trainer { recipe, split, engine, .. } = self;
+        let ended = thread::scope(|scope| -> Result<Option<u64>> {
+            let prepared = order.chunks(batch).zip(first..);
+            let prepared = prepared.map(|(samples, step)| recipe.batch(&split.train, samples, step));
+            for (index, prepared) in Prefetch::new(scope, prepared)?.enumerate() {
+                optimiser.rate = base * schedule.factor(first + index as u64, batches as u64, total);
+                engine.train(&prepared?, &optimiser)?;
+                let done = index + 1;
+                if done % READ == 0 || done == batches {
+                    for metrics in engine.metrics()? {
+                        if !metrics.finite {
+                            return Ok(Some(read));
+                        }
+                        sums.add(&metrics);
+                        read += 1;
                     }
-                    sums.add(&metrics);
-                    read += 1;
+                    let so_far = sums.evaluation(&[]);
+                    let seconds = begun.elapsed().as_secs_f64();
+                    watch(Moment {
+                        done,
+                        batches,
+                        loss: so_far.loss,
+                        accuracy: so_far.accuracy,
+                        spikes_per_neuron: so_far.spikes_per_sample / hidden,
+                        neuron_steps_per_s: work * sums.samples as f64 / seconds,
+                    });
                 }
-                let so_far = sums.evaluation(&[]);
-                let seconds = begun.elapsed().as_secs_f64();
-                watch(Moment {
-                    done,
-                    batches,
-                    loss: so_far.loss,
-                    accuracy: so_far.accuracy,
-                    spikes_per_neuron: so_far.spikes_per_sample / hidden,
-                    neuron_steps_per_s: work * sums.samples as f64 / seconds,
-                });
             }
+            Ok(None)
+        })?;
+        if let Some(index) = ended {
+            let samples = order.chunks(batch).nth(index as usize).unwrap_or_default();
+            return Err(self.diverged(first + index, samples));
         }
         let result = sums.evaluation(&self.engine.activity()?);
         let trained = begun.elapsed().as_secs_f64();
@@ -372,9 +380,13 @@ pub fn evaluate(engine: &mut Engine, recipe: &Recipe, data: &DataSet) -> Result<
     engine.activity()?;
     let mut sums = Sums::default();
     let order: Vec<usize> = (0..data.len()).collect();
-    for (index, samples) in order.chunks(recipe.train.batch).enumerate() {
-        engine.infer(&recipe.batch(data, samples, EVALUATION + index as u64)?)?;
-    }
+    thread::scope(|scope| -> Result<()> {
+        let prepared = order.chunks(recipe.train.batch).zip(EVALUATION..);
+        for batch in Prefetch::new(scope, prepared.map(|(samples, step)| recipe.batch(data, samples, step)))? {
+            engine.infer(&batch?)?;
+        }
+        Ok(())
+    })?;
     for metrics in engine.metrics()? {
         sums.add(&metrics);
     }

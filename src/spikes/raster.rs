@@ -16,12 +16,25 @@ pub const fn pad(units: usize) -> usize {
 }
 
 /// Spikes `[T, B, N]`, one bit each: bit `n mod 32` of word `[t][b][n / 32]`. Bits past N are 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Raster {
     steps: usize,
     batch: usize,
     units: usize,
     words: Vec<u32>,
+}
+
+impl Clone for Raster {
+    fn clone(&self) -> Self {
+        Raster { words: self.words.clone(), ..*self }
+    }
+
+    /// Keeps the room that it has.
+    fn clone_from(&mut self, source: &Self) {
+        let Raster { steps, batch, units, words } = source;
+        (self.steps, self.batch, self.units) = (*steps, *batch, *units);
+        self.words.clone_from(words);
+    }
 }
 
 impl Raster {

@@ -1,5 +1,7 @@
 //! Recipes, schedules, checkpoints, and going on with a run.
 
+mod prefetch;
+
 use spikegrad::Error;
 use spikegrad::engine::{Device, Parameters, Tensor, shapes};
 use spikegrad::io::{ActivityMetrics, Best, Checkpoint, EpochMetrics, Progress, RunDirectory};

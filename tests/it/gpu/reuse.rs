@@ -1,9 +1,11 @@
 //! A steady training loop creates no pipeline, no bind group and no buffer.
 
 use super::layer::{constants, drawn, model};
+use crate::engine::{adam, labels, noise};
 use crate::kernels::gpu;
+use spikegrad::engine::{Batch, Budget, Core, Group, TapeKind, Wish};
 use spikegrad::kernels::*;
-use spikegrad::network::Regulariser;
+use spikegrad::network::{Network, Regulariser};
 
 #[test]
 fn a_steady_loop_creates_nothing() {
@@ -122,5 +124,47 @@ fn a_steady_loop_creates_nothing() {
         let first = *created.get_or_insert(gpu.created());
         assert_eq!(gpu.created(), first, "step {step}");
         assert!(first.pipelines > 10 && first.bind_groups >= first.pipelines / 2);
+    }
+}
+
+/// Learned constants, dropout, a regulariser and groups.
+const NETWORK: &str = r#"
+    inputs = 20
+    [[layer]]
+    units = 40
+    recurrent = true
+    init = { kind = "uniform", gain = 6.0 }
+    neuron = { kind = "cuba_lif", tau_mem = { value = 10.0, learned = true }, tau_syn = { value = 5.0, learned = true } }
+    regularise = [{ kind = "upper", strength = 0.1, target = 1.0 }]
+    [[layer]]
+    units = 33
+    init = { kind = "uniform", gain = 6.0 }
+    neuron = { kind = "lif" }
+    dropout = { rate = 0.2 }
+    [[layer]]
+    units = 4
+"#;
+
+#[test]
+fn a_steady_training_loop_creates_nothing() {
+    let Some(gpu) = gpu() else { return };
+    let mut core = Core::new(Network::from_toml(NETWORK).unwrap(), gpu, Budget::Unbounded).unwrap();
+    let group = Group { pattern: "*.tau_*".into(), rate_scale: Some(0.1), weight_decay: None, frozen: None };
+    core.set_groups(&[group]).unwrap();
+    let replay = Wish { tape: Some(TapeKind::Replay), steps: Some(16), samples: Some(4) };
+    for (wish, ragged) in [(Wish::default(), false), (Wish::default(), true), (replay, true)] {
+        core.set_memory(Budget::Unbounded, wish);
+        let mut created = None;
+        for step in 0..5 {
+            let mut batch = Batch::spikes(noise(40, 7, 20, 0.3, step)).with_labels(labels(7, 4));
+            batch.lengths = ragged.then(|| (0..7).map(|b| 40 - (b + step as u32) % 9).collect());
+            core.train(&batch, &adam(0.01)).unwrap();
+            if step < 2 {
+                continue;
+            }
+            let now = core.kernels().created();
+            assert_eq!(now, *created.get_or_insert(now), "step {step}, {wish:?}");
+        }
+        assert!(core.metrics().unwrap().iter().all(|step| step.finite));
     }
 }
