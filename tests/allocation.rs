@@ -28,14 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Modules whose allocations are let pass: kernels that do not keep their room from call to call yet.
-const LEFT: [&str; 6] = [
-    "spikegrad::cpu::drive::",
-    "spikegrad::cpu::forward::",
-    "spikegrad::cpu::backward::",
-    "spikegrad::cpu::weight_gradient::",
-    "spikegrad::cpu::neuron::",
-    "spikegrad::cpu::snippet::",
-];
+const LEFT: [&str; 0] = [];
 
 /// What the threads of a pool allocated.
 #[derive(Default)]

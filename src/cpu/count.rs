@@ -2,9 +2,21 @@
 
 use super::Cpu;
 use super::float::Float;
+use super::linear::wide;
 use super::memory::{BLOCK, Data};
 use crate::kernels::{Count, HISTORY, plane};
 use rayon::prelude::*;
+
+/// Adds the bits of words to a count each.
+#[inline(always)]
+fn add_bits(words: &[u32], counts: &mut [u32]) {
+    for (&word, counts) in words.iter().zip(counts.chunks_exact_mut(32)) {
+        let Some(counts) = counts.first_chunk_mut::<32>() else { return };
+        for bit in 0..32 {
+            counts[bit] += word >> bit & 1;
+        }
+    }
+}
 
 /// See [`Count`].
 pub fn count<F: Float>(call: Count<Cpu<F>>) {
@@ -25,16 +37,14 @@ pub fn count<F: Float>(call: Count<Cpu<F>>) {
                 match &spikes.data {
                     Data::Raster(words) => {
                         counts.fill(0);
-                        for t in 0..steps {
-                            let words = &words[row(t) / 32..][..out.len() / 32];
-                            for (&word, counts) in words.iter().zip(counts.chunks_exact_mut(32)) {
-                                if word != 0 {
-                                    for (bit, count) in counts.iter_mut().enumerate() {
-                                        *count += word >> bit & 1;
-                                    }
+                        wide(
+                            #[inline(always)]
+                            || {
+                                for t in 0..steps {
+                                    add_bits(&words[row(t) / 32..], counts);
                                 }
-                            }
-                        }
+                            },
+                        );
                         for (out, &count) in out.iter_mut().zip(counts.iter()) {
                             *out += F::from_f64(f64::from(count));
                         }

@@ -4,6 +4,7 @@ use super::Cpu;
 use super::float::Float;
 use super::linear::wide;
 use crate::kernels::{Mode, Penalty, Rule, Update};
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Numbers in a chunk of a sum of squares; fixed.
@@ -11,20 +12,76 @@ const CHUNK: usize = 4096;
 
 /// Σ x², chunk by chunk.
 pub fn square_sum<F: Float>(values: &[F]) -> F {
-    let mut sum = F::ZERO;
-    for chunk in values.chunks(CHUNK) {
-        // Eight running sums, so that the order does not depend on the vector width.
-        let mut lanes = [F::ZERO; 8];
-        for part in chunk.chunks(8) {
-            for (lane, &x) in lanes.iter_mut().zip(part) {
-                *lane = x.fma(x, *lane);
+    wide(
+        #[inline(always)]
+        || {
+            let mut sum = F::ZERO;
+            for chunk in values.chunks(CHUNK) {
+                // Eight running sums, so that the order does not depend on the vector width.
+                let mut lanes = [F::ZERO; 8];
+                let mut parts = chunk.chunks_exact(8);
+                for part in &mut parts {
+                    for l in 0..8 {
+                        lanes[l] = part[l].fma(part[l], lanes[l]);
+                    }
+                }
+                for (lane, &x) in lanes.iter_mut().zip(parts.remainder()) {
+                    *lane = x.fma(x, *lane);
+                }
+                for lane in lanes {
+                    sum += lane;
+                }
             }
-        }
-        for lane in lanes {
-            sum += lane;
+            sum
+        },
+    )
+}
+
+/// Adam on entries that are each their own, in chunks side by side.
+#[derive(Clone, Copy)]
+struct Adam<F> {
+    rate: F,
+    scale: F,
+    corrections: (F, F),
+    b1: F,
+    b2: F,
+    r1: F,
+    r2: F,
+    epsilon: F,
+    decay: F,
+}
+
+/// Entries in a task of an update.
+const TASK: usize = 16_384;
+
+impl<F: Float> Adam<F> {
+    /// Parameters, their gradient, and the two rows of state.
+    fn run(self, (parameters, gradient, first, second): (&mut [F], &[F], &mut [F], &mut [F])) {
+        let states = first.par_chunks_mut(TASK).zip(second.par_chunks_mut(TASK));
+        let tasks = parameters.par_chunks_mut(TASK).zip(gradient.par_chunks(TASK)).zip(states);
+        tasks.for_each(|((p, g), (first, second))| {
+            wide(
+                #[inline(always)]
+                || self.chunk(p, g, first, second),
+            );
+        });
+    }
+
+    #[inline(always)]
+    fn chunk(self, parameters: &mut [F], gradient: &[F], first: &mut [F], second: &mut [F]) {
+        let len = parameters.len();
+        let (gradient, first, second) = (&gradient[..len], &mut first[..len], &mut second[..len]);
+        for j in 0..len {
+            let p = parameters[j];
+            let g = self.scale * gradient[j];
+            first[j] = self.b1.fma(first[j], self.r1 * g);
+            second[j] = self.b2.fma(second[j], self.r2 * g * g);
+            let delta = self.rate * (first[j] / self.corrections.0)
+                / ((second[j] / self.corrections.1).sqrt() + self.epsilon);
+            let p = p - self.decay * p;
+            parameters[j] = p - delta;
         }
     }
-    sum
 }
 
 /// See [`crate::kernels::Kernels::control`].
@@ -92,6 +149,12 @@ pub fn update<F: Float>(call: Update<Cpu<F>>) {
                 let (b1, b2, epsilon) = (number(beta1), number(beta2), number(epsilon));
                 let (r1, r2) = (number(1.0 - beta1), number(1.0 - beta2));
                 let decay = if mode == Mode::Plain { rate * number(decay) } else { F::ZERO };
+                if mode == Mode::Plain && !shared && !penalised {
+                    let rows = (parameters, gradient, first, second);
+                    let adam = Adam { rate, scale, corrections, b1, b2, r1, r2, epsilon, decay };
+                    adam.run(rows);
+                    continue;
+                }
                 wide(
                     #[inline(always)]
                     || {
