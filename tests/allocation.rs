@@ -6,9 +6,8 @@
 //! results ([`Core::metrics`], of which the engine keeps up to 64 passes before it reads them itself, and everything of
 //! `Outputs`), which hands vectors to the caller.
 //!
-//! The kernels of [`LEFT`] still make rows to work in for each task and lists of events: what they allocate passes until
-//! their names are taken from that list. The rest of a step allocates nothing. One thread, so that a backtrace shows who
-//! allocates; two as well once the list is empty.
+//! What the library for dense products takes for itself passes ([`LEFT`]). One thread: of several, one makes room for a kernel
+//! when it first gets a task of it, which may be in any step.
 //!
 //! Not in it are networks that see all steps at once (`psn`, `slstm`), whose kernels make their arrays anew at each call.
 //!
@@ -27,8 +26,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Modules whose allocations are let pass: kernels that do not keep their room from call to call yet.
-const LEFT: [&str; 0] = [];
+/// Functions whose allocations are let pass: those of the library that it calls.
+const LEFT: [&str; 1] = ["spikegrad::cpu::drive::matrix_product"];
 
 /// What the threads of a pool allocated.
 #[derive(Default)]
@@ -127,10 +126,10 @@ impl Case {
         }
     }
 
-    /// Where the steady steps allocate on so many threads.
-    fn places(&self, threads: usize) -> Vec<String> {
+    /// Where the steady steps allocate.
+    fn places(&self) -> Vec<String> {
         let counter: &'static Counter = Box::leak(Box::default());
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1);
         let pool = pool.start_handler(move |_| COUNTER.set(Some(counter))).build().unwrap();
         pool.install(|| {
             let network = Network::from_toml(self.network).unwrap();
@@ -150,26 +149,15 @@ impl Case {
             }
             let count = counter.count.load(Ordering::Relaxed) - before;
             let places = counter.places.lock().unwrap().take().unwrap();
-            println!("{threads} threads: {} allocations in a step", count as f64 / STEADY as f64);
+            println!("{} allocations in a step", count as f64 / STEADY as f64);
             places
         })
     }
 
     fn check(self) {
-        for threads in if LEFT.is_empty() { 1..=2 } else { 1..=1 } {
-            let mut places = self.places(threads);
-            places.retain(|place| !LEFT.iter().any(|module| place.contains(module)));
-            assert!(
-                places.is_empty(),
-                "{} allocations, by
-{}",
-                places.len(),
-                places.join(
-                    "
-"
-                )
-            );
-        }
+        let mut places = self.places();
+        places.retain(|place| !LEFT.iter().any(|function| place.contains(function)));
+        assert!(places.is_empty(), "{} allocations, by\n{}", places.len(), places.join("\n"));
     }
 }
 

@@ -2,10 +2,40 @@
 
 use super::Cpu;
 use super::float::Float;
+use super::linear::{Work, dispatch};
 use super::loss::read;
 use super::memory::BLOCK;
-use crate::kernels::{Collapse, Pooling};
+use crate::kernels::{Collapse, Pooling, Recording, Shape};
+use pulp::Simd;
 use rayon::prelude::*;
+use std::ops::Range;
+
+/// Adds a share of each step.
+struct Add<'a, 'b, F: Float> {
+    recording: Recording<'a, Cpu<F>>,
+    shape: Shape,
+    steps: Range<usize>,
+    b: usize,
+    from: usize,
+    share: F,
+    a: &'b mut [F],
+    activation: &'b mut [F],
+}
+
+impl<F: Float> Work for Add<'_, '_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Add { recording, shape, steps, b, from, share, a, activation } = self;
+        for t in steps {
+            read(simd, recording, shape, t, b, from, a);
+            for (activation, &a) in activation.iter_mut().zip(&*a) {
+                *activation = share.fma(a, *activation);
+            }
+        }
+    }
+}
 
 /// See [`Collapse`].
 pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
@@ -30,8 +60,15 @@ pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
                     &planes[if stepped { place.step } else { place.activation } * row + from..][..len],
                 );
             }
-            for t in window.step..length.min(window.step + shape.steps) {
-                read(recording, shape, t - window.step, b, from, a);
+            let steps = window.step..length.min(window.step + shape.steps);
+            if matches!(pooling, Pooling::Sum | Pooling::Mean) {
+                let steps = steps.start - window.step..steps.end.max(steps.start) - window.step;
+                dispatch(Add { recording, shape, steps, b, from, share, a, activation });
+                planes[place.activation * row + from..][..len].copy_from_slice(activation);
+                continue;
+            }
+            for t in steps {
+                read(pulp::Scalar::new(), recording, shape, t - window.step, b, from, a);
                 let now = F::from_f64(t as f64);
                 for j in 0..len {
                     match pooling {
@@ -40,7 +77,7 @@ pub fn collapse<F: Float>(call: Collapse<Cpu<F>>) {
                             (activation[j], step[j]) = (a[j], now);
                         }
                         Pooling::Max => {}
-                        Pooling::Sum | Pooling::Mean => activation[j] = share.fma(a[j], activation[j]),
+                        Pooling::Sum | Pooling::Mean => unreachable!("added above"),
                         Pooling::Last => activation[j] = a[j],
                         // Counts spikes in the activation while it goes.
                         Pooling::Spike(number) => {

@@ -4,6 +4,7 @@ use super::Cpu;
 use super::float::Float;
 use super::memory::Shared;
 use crate::kernels::{Answer, Criterion, HISTORY, Loss, MASKED, Recording, Score, Scores, Shape, coefficient};
+use pulp::Simd;
 use rayon::prelude::*;
 
 /// What all samples and steps share.
@@ -97,7 +98,7 @@ pub fn loss<F: Float>(call: Loss<Cpu<F>>, room: &mut Room<F>) {
                         if label == MASKED {
                             continue;
                         }
-                        read(recording, shape, t - window.step, m, 0, scratch.activation);
+                        read(pulp::Scalar::new(), recording, shape, t - window.step, m, 0, scratch.activation);
                         let (loss, answer) = terms.measure(cell, b, label, scratch);
                         *sum = (sum.0 + loss, sum.1 + answer);
                         if let Some(gradient) = &gradient {
@@ -121,12 +122,21 @@ pub fn loss<F: Float>(call: Loss<Cpu<F>>, room: &mut Room<F>) {
 }
 
 /// `a_t` of a sample from unit `from` on, a multiple of 32, as many as `out` takes.
-pub fn read<F: Float>(recording: Recording<Cpu<F>>, shape: Shape, t: usize, b: usize, from: usize, out: &mut [F]) {
+#[inline(always)]
+pub fn read<F: Float, S: Simd>(
+    simd: S,
+    recording: Recording<Cpu<F>>,
+    shape: Shape,
+    t: usize,
+    b: usize,
+    from: usize,
+    out: &mut [F],
+) {
     match recording {
         Recording::Potential(tape) => {
             out.copy_from_slice(&tape[(t * shape.batch + b) * shape.row() + from..][..out.len()]);
         }
-        Recording::Spikes(spikes, lag) => spikes.expand_from(pulp::Scalar::new(), HISTORY + t - lag, b, from, out),
+        Recording::Spikes(spikes, lag) => spikes.expand_from(simd, HISTORY + t - lag, b, from, out),
     }
 }
 

@@ -76,8 +76,8 @@ impl<F: Float> Adam<F> {
             let g = self.scale * gradient[j];
             first[j] = self.b1.fma(first[j], self.r1 * g);
             second[j] = self.b2.fma(second[j], self.r2 * g * g);
-            let delta = self.rate * (first[j] / self.corrections.0)
-                / ((second[j] / self.corrections.1).sqrt() + self.epsilon);
+            let delta =
+                self.rate * (first[j] / self.corrections.0) / ((second[j] / self.corrections.1).sqrt() + self.epsilon);
             let p = p - self.decay * p;
             parameters[j] = p - delta;
         }
