@@ -26,15 +26,115 @@ pub enum Command {
     Audit(Audit),
     /// List the presets, or print one as the beginning of a network file
     Preset(Preset),
-    /// Measures what the engine needs
-    Bench(Bench),
+    /// Measure training steps of named workloads, and the limits of the machine (docs/performance.md)
+    Bench(Box<Bench>),
+    /// Show where the time of a training step goes, by kernel and layer (docs/performance.md)
+    Profile(Profile),
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
-    /// What is measured
-    #[arg(value_enum)]
-    pub what: Measure,
+    #[command(subcommand)]
+    pub what: Option<Measure>,
+    #[command(flatten)]
+    pub steps: BenchSteps,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Measure {
+    /// Memory of training steps
+    Memory(BenchMemory),
+    /// Time of training steps over steps, samples, neurons and activity, with a picture
+    Sweep(BenchSweep),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchSteps {
+    /// Workloads: W1, W2, W3-512, W3-4096, W3-8192, W3-16384, W4, W6
+    #[arg(long, value_delimiter = ',', default_value = "W1,W2,W3-512,W4", value_name = "NAMES")]
+    pub workload: Vec<String>,
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Threads of the CPU backend [default: one for each core]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Surrogate of the hidden layers: that of the workload, or a triangle that is 0 away from the threshold
+    #[arg(long, value_enum, default_value_t = Variants::Default)]
+    pub surrogate: Variants,
+    /// Steps that are timed [default: 10, 3 with --quick]
+    #[arg(long)]
+    pub repetitions: Option<usize>,
+    /// Fewer repetitions, and limits of smaller arrays
+    #[arg(long)]
+    pub quick: bool,
+    /// Measures public libraries in turn, with these Python interpreters (benches/peers)
+    #[arg(long, value_delimiter = ',', value_name = "PYTHON")]
+    pub vs: Vec<PathBuf>,
+    /// Which libraries [default: torch-fused, torch, snntorch, spikingjelly, norse, sinabs, spyx, where they are installed]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", requires = "vs")]
+    pub peers: Vec<String>,
+    /// Writes the numbers there as well (.json)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// One measurement, for a process of its own
+    #[arg(long, hide = true)]
+    pub one: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Variants {
+    Default,
+    Compact,
+    Both,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchSweep {
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Threads of the CPU backend [default: one for each core]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Fewer sizes and repetitions
+    #[arg(long)]
+    pub quick: bool,
+    /// Where the picture goes (.png)
+    #[arg(long, default_value = "sweep.png")]
+    pub picture: PathBuf,
+    /// Writes the numbers there as well (.json)
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Profile {
+    /// A workload (W1, W2, W3-512, W4, …), a recipe (randman, …) or a training file (.toml)
+    pub what: String,
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Threads of the CPU backend [default: one for each core]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Steps that are profiled
+    #[arg(long, default_value_t = 3)]
+    pub repetitions: usize,
+    /// A triangle that is 0 away from the threshold in the hidden layers of a workload
+    #[arg(long)]
+    pub compact: bool,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Writes every call there, for chrome://tracing or ui.perfetto.dev (.json)
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchMemory {
     /// Where to compute: auto, cpu, gpu, gpu:N
     #[arg(long, default_value = "auto")]
     pub device: String,
@@ -47,12 +147,6 @@ pub struct Bench {
     /// One measurement, for a process of its own
     #[arg(long, hide = true)]
     pub one: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Measure {
-    /// Memory of training steps
-    Memory,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod eval;
 mod grad;
 mod picture;
 mod preset;
+mod profile;
 mod progress;
 mod report;
 mod train;
@@ -49,7 +50,8 @@ fn run(command: Command) -> Result<()> {
         Command::Grad(arguments) => grad::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
         Command::Preset(arguments) => preset::run(arguments),
-        Command::Bench(arguments) => bench::run(arguments),
+        Command::Bench(arguments) => bench::run(*arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
     }
 }
 

@@ -115,7 +115,7 @@ fn plan(arguments: &Train) -> Result<(Recipe, Option<RunDirectory>)> {
 }
 
 /// A recipe by name, or a training file.
-fn read(name: &str) -> Result<Recipe> {
+pub fn read(name: &str) -> Result<Recipe> {
     let path = Path::new(name);
     if path.extension().is_none_or(|extension| extension != "toml") {
         return Recipe::named(name);

@@ -1,15 +1,16 @@
 //! Memory of training steps: how much the budget can be lowered, and what that costs in time. Each measurement is a process of
 //! its own, so that nothing of another one stands in its memory.
 
+use super::machine::resident;
+use super::process::{self, plain};
 use super::workload::{W1, W2, W4, Workload};
-use crate::cli::arguments::Bench;
+use crate::cli::arguments::BenchMemory;
 use crate::cli::say;
 use serde::{Deserialize, Serialize};
 use spikegrad::engine::{Budget, Engine, Gradient, Optimiser, TapeKind, Wish, human_bytes};
 use spikegrad::io::write_whole;
 use spikegrad::kernels::Rule;
 use spikegrad::{Error, Result};
-use std::process::Command;
 use std::time::Instant;
 
 /// What public libraries take for the same step: the growth of their process over model and data, MiB, the least and the
@@ -58,11 +59,9 @@ struct Measured {
     activity: f64,
 }
 
-pub fn run(arguments: &Bench) -> Result<()> {
+pub fn run(arguments: &BenchMemory) -> Result<()> {
     if let Some(task) = &arguments.one {
-        let task = serde_json::from_str(task).map_err(|error| Error::Input(format!("no task: {error}")))?;
-        let measured = measure(&task)?;
-        say(&serde_json::to_string(&measured).expect("plain data"));
+        say(&plain(&measure(&process::task(task)?)?));
         return Ok(());
     }
     let mib = |count: u64| Some(count << 20);
@@ -124,22 +123,13 @@ pub fn run(arguments: &Bench) -> Result<()> {
 
 /// Measures in a process of its own.
 fn child(task: &Task) -> Result<Measured> {
-    let program = std::env::current_exe().map_err(|error| Error::Input(format!("cannot find myself: {error}")))?;
-    let text = serde_json::to_string(task).expect("plain data");
-    let output = Command::new(program)
-        .args(["bench", "memory", "--device", &task.device, "--one", &text])
-        .output()
-        .map_err(|error| Error::Input(format!("a measurement cannot be started: {error}")))?;
-    if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::Input(format!("{} with {} steps: {}", task.workload, task.steps, message.trim())));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| Error::Input(format!("a measurement said nothing: {error}")))
+    let what = format!("{} with {} steps", task.workload, task.steps);
+    process::measure(&["bench", "memory", "--device", &task.device], task, &what, None)
 }
 
 fn measure(task: &Task) -> Result<Measured> {
     let workload = Workload { steps: task.steps, ..Workload::named(&task.workload)? };
-    let batch = workload.batch();
+    let batch = workload.batch()?;
     let network = workload.network()?;
     let mut engine = Engine::new(network, task.device.parse()?, Budget::Unbounded)?;
     workload.start(&mut engine)?;
@@ -204,14 +194,6 @@ fn measure(task: &Task) -> Result<Measured> {
         kept: engine.kept_bytes().unwrap_or(0.0),
         activity: hidden / workload.hidden.len() as f64,
     })
-}
-
-/// Bytes of this process, where the system tells.
-fn resident(which: &str) -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with(which));
-    let kibibytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-    kibibytes.unwrap_or(0) * 1024
 }
 
 fn header() -> String {

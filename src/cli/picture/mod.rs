@@ -3,9 +3,11 @@
 
 mod curve;
 mod raster;
+mod sweep;
 
 pub use curve::learning_curve;
 pub use raster::raster;
+pub use sweep::{SweepLine, SweepPanel, sweep};
 
 use plotters::coord::Shift;
 use plotters::prelude::*;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bad_input;
+mod bench;
 mod grad;
 mod memory;
 mod run;
