@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let (profile, step_ms) = ready.profile(arguments.repetitions)?;
     let limits = measured_limits(&arguments.device, true)?;
     let steps = arguments.repetitions;
-    say(&format!("{}, {} threads", ready.engine.device(), rayon::current_num_threads()));
+    say(ready.engine.device());
     say(&format!("{}: a training step takes {step_ms:.2} ms under the profile (mean of {steps})", arguments.what));
     say("");
     let judged = judge(&collect(&profile, steps), step_ms, Some(&limits));

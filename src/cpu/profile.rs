@@ -3,6 +3,7 @@
 use super::Cpu;
 use super::float::Float;
 use super::memory::{Activity, Data};
+use super::surrogate::derivative;
 use crate::kernels::cost::{Source, compact, rows, sensitive};
 use crate::kernels::{
     ActivityKind, Backward, Cost, Drive, Profile, Recording, Scores, Shape, Span, WeightGradient, constant,
@@ -136,7 +137,7 @@ pub fn sensitive_steps<F: Float>(call: &Backward<Cpu<F>>) -> f64 {
     let width = call.shape.row();
     let thresholds = &call.constants[constant::THETA * width..(constant::THETA + 1) * width];
     let steps = call.shape.len(call.range.start)..call.shape.len(call.range.end);
-    sensitive(&call.model, &call.tape[steps], thresholds)
+    sensitive(&call.tape[steps], thresholds, |x| derivative(call.model.surrogate, x))
 }
 
 /// What the drive of a layer reads.

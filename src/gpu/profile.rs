@@ -10,6 +10,7 @@ use crate::kernels::cost::{Source, compact, recurrence, rows, sensitive};
 use crate::kernels::{
     ActivityKind, Backward, Cost, Drive, Forward, Profile, Recording, Scores, Shape, Span, WeightGradient, constant,
 };
+use crate::surrogate::derivative;
 use std::ops::Range;
 
 /// Stamps of a query set.
@@ -167,7 +168,10 @@ pub(super) fn sensitive_steps(gpu: &mut Gpu, call: &Backward<Gpu>) -> f64 {
     };
     let thresholds = numbers(call.constants, constant::THETA * width..(constant::THETA + 1) * width);
     let potentials = numbers(call.tape, call.shape.len(call.range.start)..call.shape.len(call.range.end));
-    if thresholds.is_empty() { 0.0 } else { sensitive(&call.model, &potentials, &thresholds) }
+    if thresholds.is_empty() {
+        return 0.0;
+    }
+    sensitive(&potentials, &thresholds, |x| derivative(call.model.surrogate, x))
 }
 
 /// The kind of a recording of spikes.

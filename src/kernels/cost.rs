@@ -78,15 +78,10 @@ pub fn compact(model: &Model) -> bool {
     surrogate && model.spiking && model.snippet.is_none() && model.firing == Firing::Single
 }
 
-/// Entries of a tape of V, `[…][np]`, whose surrogate derivative is not 0. Of padding it is.
-pub fn sensitive<F: Real>(model: &Model, potentials: &[F], thresholds: &[F]) -> f64 {
-    let row = |v: &[F]| {
-        let entries = v.iter().zip(thresholds);
-        let not_0 = |(v, theta): &(&F, &F)| {
-            crate::cpu::surrogate_derivative(model.surrogate, v.to_f64() - theta.to_f64()) != 0.0
-        };
-        entries.filter(not_0).count()
-    };
+/// Entries of a tape of V, `[…][np]`, whose surrogate derivative, σ' of V − θ, is not 0. Of padding it is.
+pub fn sensitive<F: Real>(potentials: &[F], thresholds: &[F], derivative: impl Fn(f64) -> f64) -> f64 {
+    let not_0 = |(v, theta): &(&F, &F)| derivative(v.to_f64() - theta.to_f64()) != 0.0;
+    let row = |v: &[F]| v.iter().zip(thresholds).filter(not_0).count();
     potentials.chunks_exact(thresholds.len()).map(row).sum::<usize>() as f64
 }
 

@@ -81,10 +81,7 @@ pub fn run(arguments: &BenchSteps) -> Result<()> {
             let measured: Measured = one(&One::Step(task), name, *threads)?;
             if rows.is_empty() {
                 say("");
-                say(&format!(
-                    "{}, {} threads: training steps (forward, loss, backward, Adam)",
-                    measured.device, measured.threads
-                ));
+                say(&format!("{}: training steps (forward, loss, backward, Adam)", measured.device));
             }
             let row = Row::new(measured, limits.as_ref());
             row.lines().iter().for_each(|line| say(line));

@@ -63,7 +63,7 @@ pub fn run(arguments: &BenchSweep) -> Result<()> {
         }
     }
     let title = match points.first() {
-        Some(Point { measured, .. }) => format!("{}, {} threads", measured.device, measured.threads),
+        Some(Point { measured, .. }) => format!("{}; medians, and from the least to the most", measured.device),
         None => String::new(),
     };
     sweep(&arguments.picture, &title, &AXES.map(|(axis, ..)| panel(axis, &points)))?;
@@ -86,16 +86,14 @@ fn row(Point { axis, value, measured }: &Point) -> String {
 
 /// What the picture shows of an axis: of the activity what was measured, in percent.
 fn panel(axis: &'static str, points: &[Point]) -> SweepPanel {
-    let line = |surrogate: Surrogates| SweepLine {
-        name: format!("{} surrogate", surrogate.name()),
-        points: points
-            .iter()
-            .filter(|point| point.axis == axis && point.measured.surrogate == surrogate)
-            .map(|point| match axis {
-                "activity" => (100.0 * point.measured.activity[0], point.measured.step_ms.median),
-                _ => (point.value, point.measured.step_ms.median),
-            })
-            .collect(),
+    let line = |surrogate: Surrogates| {
+        let own = points.iter().filter(|point| point.axis == axis && point.measured.surrogate == surrogate);
+        let size = |point: &Point| if axis == "activity" { 100.0 * point.measured.activity[0] } else { point.value };
+        SweepLine {
+            name: format!("{} surrogate", surrogate.name()),
+            points: own.clone().map(|point| (size(point), point.measured.step_ms.median)).collect(),
+            ranges: own.map(|point| (point.measured.step_ms.min, point.measured.step_ms.max)).collect(),
+        }
     };
     let name = match axis {
         "T" => "steps T",

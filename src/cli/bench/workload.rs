@@ -152,15 +152,14 @@ impl Workload {
     /// n → n recurrent → 20 of any size. Keeps a few bytes for the rest of the process.
     pub fn sized(sizes: Sizes) -> Workload {
         let Sizes { steps, batch, units, active } = sizes;
-        // A drive of this deviation brings about so many potentials above the threshold (quantiles of a normal
-        // distribution, fitted at 5 %).
+        // Fitted: a drive of this deviation keeps about so many neurons active.
         let gain = match active {
-            active if active < 0.0075 => 0.64,
-            active if active < 0.015 => 0.71,
-            active if active < 0.035 => 0.80,
-            active if active < 0.075 => 1.0,
-            active if active < 0.15 => 1.28,
-            _ => 1.95,
+            active if active < 0.0075 => 0.54,
+            active if active < 0.015 => 0.62,
+            active if active < 0.035 => 0.73,
+            active if active < 0.075 => 0.93,
+            active if active < 0.15 => 1.1,
+            _ => 1.45,
         };
         let (gain, recurrent_gain) = (gain * W4.gain, gain * W4.recurrent_gain);
         let hidden = Vec::leak(vec![units]);

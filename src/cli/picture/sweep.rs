@@ -7,6 +7,8 @@ pub struct SweepLine {
     pub name: String,
     /// The size, and milliseconds.
     pub points: Vec<(f64, f64)>,
+    /// The least and the most milliseconds of each.
+    pub ranges: Vec<(f64, f64)>,
 }
 
 /// What a size does.
@@ -22,8 +24,8 @@ pub struct SweepPanel {
 /// # Errors
 /// [`Error::File`] where it cannot be written.
 pub fn sweep(path: &Path, subtitle: &str, panels: &[SweepPanel; 4]) -> Result<()> {
-    let all = panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points);
-    let (low, high) = all.fold((f64::MAX, 0f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
+    let all = panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.ranges);
+    let (low, high) = all.fold((f64::MAX, 0f64), |(low, high), range| (low.min(range.0), high.max(range.1)));
     let (low, high) = if low < high { (low / 1.4, high * 1.4) } else { (0.5, 2.0) };
     render(path, (1100, 820), |area| {
         let body = heading(area, "Time of a training step", subtitle)?;
@@ -116,6 +118,10 @@ fn draw(area: &Drawing, panel: &SweepPanel, range: std::ops::Range<f64>, legend:
                 PathElement::new(vec![(x - px(6) as i32, y), (x + px(14) as i32, y)], colour.stroke_width(px(3)))
             });
         }
+        let thin = colour.mix(0.5).stroke_width(SCALE);
+        let ends = points.iter().zip(&line.ranges);
+        let ranges = ends.map(|((at, _), (low, high))| vec![(*at, low.ln()), (*at, high.ln())]);
+        chart.draw_series(ranges.map(|range| PathElement::new(range, thin)))?;
         chart.draw_series(points.iter().map(|point| Circle::new(*point, px(3), colour.filled())))?;
     }
     if legend {
