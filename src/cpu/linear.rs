@@ -149,7 +149,7 @@ const PARTS: usize = 16;
 #[inline(always)]
 pub fn scalar_products<F: Float, S: Simd>(simd: S, out: &mut [F], a: &[F], rows: &[F], list: &[u32]) {
     let width = a.len();
-    assert!(width % PARTS == 0 && list.iter().all(|&j| (j as usize + 1) * width <= rows.len()));
+    assert!(width.is_multiple_of(PARTS) && list.iter().all(|&j| (j as usize + 1) * width <= rows.len()));
     let mut quads = list.chunks_exact(4);
     for list in &mut quads {
         // SAFETY: every row lies in `rows`, checked above.
