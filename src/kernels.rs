@@ -26,10 +26,12 @@ pub mod cost;
 mod lstm;
 mod profile;
 mod time;
+mod when;
 
 pub use lstm::{GATES, LstmBackward, LstmForward};
 pub use profile::{Cost, Gather, Profile, Span};
 pub use time::{TimeBackward, TimeForward, TimeWeights};
+pub use when::When;
 
 use crate::error::Result;
 use crate::network::{Reduce, Regulariser, Reset, Surrogate};

@@ -17,7 +17,7 @@ use super::packed::{Packed, RowsOf};
 use super::scratch::Room;
 use super::snippet::{Carry, Own, Place, Step as OwnStep};
 use super::surrogate::derivative_row;
-use crate::kernels::{Firing, HISTORY, Model, Shape, Window, plane};
+use crate::kernels::{Firing, HISTORY, Model, Shape, When, Window, plane};
 use crate::network::{Reduce, Reset};
 use crate::neuron::MOST_STATES;
 use pulp::Simd;
@@ -29,7 +29,7 @@ const TILE: usize = 64;
 /// Most samples in one where the surrogate is compact: rows of weights are seldom shared, and its rows stay in the cache.
 const COMPACT_TILE: usize = 16;
 /// A sample takes single rows of the weights where at most one neuron in so many is active.
-const SPARSE: usize = 4;
+pub const SPARSE: usize = 4;
 
 /// The layer above, where its product with χ is fused into this pass: dL/dS_t = χ_{t+L} W^T.
 #[derive(Clone, Copy)]
@@ -74,6 +74,8 @@ pub struct Call<'a, F: Float> {
     pub counts: bool,
     /// Readout.
     pub reduce: Option<Reduce>,
+    /// Whether samples take single rows of weights where the surrogate is compact.
+    pub rows: When,
 }
 
 /// Runs the adjoint over all samples.
@@ -199,6 +201,11 @@ impl<F: Float> Call<'_, F> {
         let once = !matches!(self.model.firing, Firing::Multi { periodic: true, .. });
         self.spikes.is_some() && self.model.snippet.is_none() && once && self.model.surrogate.is_compact()
     }
+
+    /// Whether something is added to ρ besides the sums over neurons.
+    fn adds_to_all(&self) -> bool {
+        self.gradient_spikes.is_some() || self.counts || !self.model.detach
+    }
 }
 
 /// ρ_t of a tile as far as it comes from the layer above and through the recurrence; and σ'_t, where it says what is needed.
@@ -227,25 +234,32 @@ fn sum_gradient<F: Float, S: Simd>(
     let parts = [above, recurrent];
     let compact = call.compact();
     if compact {
-        let v = &call.tape[(t * batch + first) * width..][..samples * width];
-        for (v, sigma) in v.chunks(block.samples * width).zip(sigma.chunks_mut(block.samples * width)) {
-            derivative_row(call.model.surrogate, v, &block.constants().theta[..v.len()], sigma);
-        }
-        if above.is_none() && recurrent.is_none() {
-            return;
-        }
         many.clear();
+        let theta = block.constants().theta;
         for m in 0..samples {
-            active.mark(simd, &sigma[m * width..][..width]);
-            if active.index.len() * SPARSE > call.shape.units {
+            let row = m * width..(m + 1) * width;
+            let (rho, sigma) = (&mut rho[row.clone()], &mut sigma[row.clone()]);
+            let v = &call.tape[(t * batch + first + m) * width..][..width];
+            derivative_row(call.model.surrogate, v, &theta[..width], sigma);
+            if above.is_none() && recurrent.is_none() {
+                continue;
+            }
+            active.mark(simd, sigma);
+            if !call.rows.or(|| active.index.len() * SPARSE <= call.shape.units) {
                 many.push(m as u32);
                 continue;
             }
-            let rho = &mut rho[m * width..][..width];
-            rho.fill(F::ZERO);
+            // Elsewhere ρ is what it was: it only counts times σ', which is 0 there.
+            match call.adds_to_all() {
+                true => rho.fill(F::ZERO),
+                false => active.index.iter().for_each(|&j| rho[j as usize] = F::ZERO),
+            }
             for (after, row, weights, _) in parts.into_iter().flatten() {
                 scalar_products(simd, rho, &after[m * row..][..row], weights, &active.index);
             }
+        }
+        if above.is_none() && recurrent.is_none() {
+            return;
         }
     }
     let rows = if compact { RowsOf::Listed(many) } else { RowsOf::First(samples) };
@@ -304,9 +318,12 @@ fn block_step<F: Float, S: Simd>(
     let (s, s_before, sigma) =
         (&mut scratch.s[own.clone()], &mut scratch.s_before[own.clone()], &mut scratch.sigma[own.clone()]);
     let gated = model.reset == Reset::ZeroAfter && model.lag == 0;
+    let seen = matches!(model.reset, Reset::ZeroBefore | Reset::ZeroAfter) || snippet.is_some();
     for m in 0..count {
         let row = m * width..(m + 1) * width;
-        spikes.expand(simd, HISTORY + t, first + from + m, &mut s[row.clone()]);
+        if seen {
+            spikes.expand(simd, HISTORY + t, first + from + m, &mut s[row.clone()]);
+        }
         if gated || parameters || snippet.is_some() {
             spikes.expand(simd, HISTORY + t - 1, first + from + m, &mut s_before[row]);
         }

@@ -44,7 +44,7 @@ impl<F: Float> Source<'_, F> {
         let bias = &self.constants[constant::BIAS * width..][..width];
         match self.projection {
             Projection::Dense => {
-                self.activity.events(HISTORY + t - self.lag, b, events);
+                self.activity.events(simd, HISTORY + t - self.lag, b, events);
                 let part = (self.weights, width, events.list());
                 match own {
                     Some((rows, own)) => add_rows(simd, out, Some(bias), [part, (rows, width, own.list())]),

@@ -1,5 +1,6 @@
 //! Numbers that the CPU kernels compute in: f32, and f64 for the audit.
 
+use super::bits::{PLACES, nonzero, word};
 use super::scratch::Scratch;
 use crate::kernels::Real;
 use crate::neuron::{AdjointRows, Rows, StepRows, ThresholdRows};
@@ -86,17 +87,6 @@ pub trait Float:
     fn fire_word<S: Simd>(simd: S, inclusive: bool, v: &[Self], theta: &[Self], s: &mut [Self]) -> u32;
 }
 
-/// The places of the bits of a word.
-static PLACES: [u32; 32] = {
-    let mut places = [0; 32];
-    let mut bit = 0;
-    while bit < 32 {
-        places[bit] = bit as u32;
-        bit += 1;
-    }
-    places
-};
-
 #[inline(always)]
 fn expand_f32<S: Simd>(simd: S, word: u32, out: &mut [f32]) {
     let out = &mut out[..32];
@@ -111,48 +101,6 @@ fn expand_f32<S: Simd>(simd: S, word: u32, out: &mut [f32]) {
             store::<f32, S>(out.as_mut_ptr().add(from), simd.transmute_f32s_u32s(values));
         }
     }
-}
-
-/// Each bit of a word by itself.
-static BITS: [u32; 32] = {
-    let mut bits = [0; 32];
-    let mut bit = 0;
-    while bit < 32 {
-        bits[bit] = 1 << bit;
-        bit += 1;
-    }
-    bits
-};
-
-/// The most lanes of numbers in 32 bits.
-const MOST_LANES: usize = 16;
-
-/// A word from the masks of 32 numbers, a vector after the other.
-#[inline(always)]
-fn word<S: Simd>(simd: S, mask: impl Fn(usize) -> S::m32s) -> u32 {
-    let zero = simd.splat_u32s(0);
-    let mut all = zero;
-    for from in (0..32).step_by(S::F32_LANES) {
-        // SAFETY: as many lanes divide 32, the length of the table.
-        let bits = unsafe { BITS.as_ptr().add(from).cast::<S::u32s>().read_unaligned() };
-        all = simd.or_u32s(all, simd.select_u32s(mask(from), bits, zero));
-    }
-    let mut lanes = [0u32; MOST_LANES];
-    const { assert!(S::F32_LANES <= MOST_LANES) };
-    // SAFETY: there is room for a vector.
-    unsafe { lanes.as_mut_ptr().cast::<S::u32s>().write_unaligned(all) };
-    lanes.into_iter().fold(0, |word, lane| word | lane)
-}
-
-#[inline(always)]
-fn nonzero_f32<S: Simd>(simd: S, values: &[f32]) -> u32 {
-    let values = &values[..32];
-    let zero = simd.splat_f32s(0.0);
-    !word(simd, |from| {
-        // SAFETY: as many lanes divide 32.
-        let values = unsafe { load::<f32, S>(values.as_ptr().add(from)) };
-        simd.equal_f32s(values, zero)
-    })
 }
 
 #[inline(always)]
@@ -336,7 +284,7 @@ float!(
     threshold_f32,
     adjoint_f32,
     expand_f32,
-    nonzero_f32,
+    nonzero,
     fire_f32
 );
 float!(

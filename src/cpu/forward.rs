@@ -14,7 +14,7 @@ use super::scratch::Room;
 use super::snippet::{Own, Place};
 use super::surrogate::primitive;
 use super::wide;
-use crate::kernels::{Firing, HISTORY, Model, NEVER, Shape, Window, plane};
+use crate::kernels::{Firing, HISTORY, Model, NEVER, Shape, When, Window, plane};
 use crate::network::Reduce;
 use crate::spikes::words;
 use pulp::Simd;
@@ -50,6 +50,8 @@ pub struct Call<'a, F: Float> {
     pub reduce: Option<Reduce>,
     /// S_{t-1} of each step where it resets, `[T][B][np]` of the whole batch, if that is not the network's own (the audit of a detached reset).
     pub held: Option<&'a [F]>,
+    /// Whether a layer without recurrence runs in strips.
+    pub strips: When,
 }
 
 /// What is written, each sample its own rows.
@@ -333,7 +335,7 @@ impl<F: Float> Written<'_, F> {
         }
         if let Some(own) = own {
             for (own, words) in own.iter_mut().zip(out.chunks_exact(width)) {
-                own.decode(words);
+                own.decode(simd, words);
             }
         }
     }
@@ -403,7 +405,7 @@ impl<F: Float> Written<'_, F> {
                 let width = words(units);
                 // SAFETY: a row of this block's samples.
                 let words = unsafe { raster.slice(at * width, width) };
-                own.decode(words);
+                own.decode(simd, words);
                 unpack(simd, words, s);
             } else if let Some(values) = &self.values {
                 // SAFETY: a row of this block's samples.

@@ -1,5 +1,6 @@
 //! Where the CPU backend keeps things: activity, and rows that several threads write side by side.
 
+use super::bits::push_bits;
 use super::float::Float;
 use crate::kernels::{ActivityKind, HISTORY, Shape};
 use crate::spikes::{pad, words};
@@ -210,12 +211,12 @@ impl<F: Float> Activity<F> {
 
     /// The non-zero entries of row `row` (counted with the history) of sample `b`, ascending, into `events`.
     #[inline(always)]
-    pub fn events(&self, row: usize, b: usize, events: &mut Events<F>) {
+    pub fn events<S: Simd>(&self, simd: S, row: usize, b: usize, events: &mut Events<F>) {
         let at = row * self.shape.batch + b;
         match &self.data {
             Data::Raster(data) => {
                 let width = words(self.shape.units);
-                events.decode(&data[at * width..(at + 1) * width]);
+                events.decode(simd, &data[at * width..(at + 1) * width]);
             }
             Data::Values(data) => {
                 let width = pad(self.shape.units);
@@ -307,12 +308,13 @@ impl<F> Events<F> {
 }
 
 impl<F: Float> Events<F> {
+    /// The set bits of a row.
     #[inline(always)]
-    pub fn decode(&mut self, words: &[u32]) {
+    pub fn decode<S: Simd>(&mut self, simd: S, words: &[u32]) {
         self.graded = false;
         self.index.clear();
         for (w, &word) in words.iter().enumerate() {
-            push_bits(&mut self.index, w, word);
+            push_bits(simd, &mut self.index, w as u32 * 32, word);
         }
     }
 
@@ -322,7 +324,7 @@ impl<F: Float> Events<F> {
         self.graded = false;
         self.index.clear();
         for (w, values) in values.chunks_exact(32).enumerate() {
-            push_bits(&mut self.index, w, F::nonzero_word(simd, values));
+            push_bits(simd, &mut self.index, w as u32 * 32, F::nonzero_word(simd, values));
         }
     }
 
@@ -350,30 +352,6 @@ impl<F: Float> Events<F> {
                 self.value.push(value);
             }
         }
-    }
-}
-
-/// Adds the bits of word `w` of a row to a list: four at a time without a branch on them.
-#[inline(always)]
-pub fn push_bits(index: &mut Vec<u32>, w: usize, word: u32) {
-    let (len, count) = (index.len(), word.count_ones() as usize);
-    index.reserve(32);
-    let base = w as u32 * 32;
-    let mut rest = word;
-    // SAFETY: there is room for 32 entries; the first `count` of them are written.
-    unsafe {
-        let mut at = index.as_mut_ptr().add(len);
-        loop {
-            for place in 0..4 {
-                *at.add(place) = base + rest.trailing_zeros();
-                rest &= rest.wrapping_sub(1);
-            }
-            if rest == 0 {
-                break;
-            }
-            at = at.add(4);
-        }
-        index.set_len(len + count);
     }
 }
 

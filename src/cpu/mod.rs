@@ -5,6 +5,7 @@
 //! when the program runs. Work is split over rayon's current thread pool; bits do not depend on the number of threads.
 
 mod backward;
+mod bits;
 mod collapse;
 mod constrain;
 mod count;
@@ -63,7 +64,17 @@ pub struct Cpu<F> {
     /// Bytes of all arrays at most.
     memory: u64,
     profiler: Profiler,
+    forms: Forms,
     number: std::marker::PhantomData<F>,
+}
+
+/// Forms that kernels take besides others. Strips change no bit; single rows are summed in another order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forms {
+    /// Feed-forward layers in strips of columns; planned: those whose weights do not fit a second-level cache.
+    pub strips: When,
+    /// Adjoints of compact surrogates by the rows of active neurons alone; planned: of samples where those are few.
+    pub rows: When,
 }
 
 /// Spikes that reset a membrane whose reset is detached, for the gradient audit: the derivative of a detached network is
@@ -88,6 +99,7 @@ impl<F: Float> Cpu<F> {
             ledger: Arc::default(),
             memory: memory::installed(),
             profiler: Profiler::default(),
+            forms: Forms::default(),
             number: std::marker::PhantomData,
         }
     }
@@ -95,6 +107,11 @@ impl<F: Float> Cpu<F> {
     /// The same on a machine with so many bytes of memory: what does not fit is refused.
     pub fn with_memory(bytes: u64) -> Self {
         Cpu { memory: bytes, ..Cpu::new() }
+    }
+
+    /// The same with forms that are forced.
+    pub fn with_forms(forms: Forms) -> Self {
+        Cpu { forms, ..Cpu::new() }
     }
 
     /// For the gradient audit: S_t is `1/2 + (c/k) F(k(V_t − θ))` with `F' = f`, a real number whose derivative is the
@@ -139,6 +156,7 @@ impl<F: Float> Cpu<F> {
             recurrent: call.recurrent.map(|(weights, _)| weights.as_slice()),
             reduce: call.reduce,
             held: self.held(&model),
+            strips: self.forms.strips,
         };
         let mut spikes = call.spikes;
         let (tape, planes) = (call.tape.map(Array::as_mut_slice), call.planes);
@@ -422,18 +440,24 @@ impl<F: Float> Kernels for Cpu<F> {
     }
 
     fn backward(&mut self, call: Backward<Self>) {
-        let _timed = self.profiler.time("backward", || cost::backward(&call, profile::sensitive_steps(&call)));
-        run_backward(call, None, &mut self.room);
+        let _timed =
+            self.profiler.time("backward", || cost::backward(&call, profile::sensitive(&call, self.forms.rows)));
+        run_backward(call, None, self.forms.rows, &mut self.room);
     }
 
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
         let _timed = self
             .profiler
-            .time("layer_backward", || cost::layer_backward(&above, &call, profile::sensitive_steps(&call)));
+            .time("layer_backward", || cost::layer_backward(&above, &call, profile::sensitive(&call, self.forms.rows)));
         let gradient = above.accumulate.then_some(above.gradient.as_slice());
         let (weights, packed) = (above.weights.0.as_slice(), above.weights.1);
         let from = backward::From { chi: above.chi, weights, packed, lag: above.lag, width: above.shape.row() };
-        run_backward(Backward { gradient_spikes: None, ..call }, Some((from, gradient)), &mut self.room);
+        run_backward(
+            Backward { gradient_spikes: None, ..call },
+            Some((from, gradient)),
+            self.forms.rows,
+            &mut self.room,
+        );
     }
 
     fn drive_backward(&mut self, call: DriveBackward<Self>) {
@@ -646,6 +670,7 @@ impl<F: Float> Kernels for Cpu<F> {
 fn run_backward<F: Float>(
     call: Backward<Cpu<F>>,
     above: Option<(backward::From<F>, Option<&[F]>)>,
+    rows: When,
     room: &mut scratch::Room<F>,
 ) {
     let (from, added) = above.map_or((None, None), |(from, added)| (Some(from), added));
@@ -663,6 +688,7 @@ fn run_backward<F: Float>(
         gradient_potential: call.gradient_potential.map(Array::as_slice),
         counts: call.counts,
         reduce: call.reduce,
+        rows,
     };
     backward::backward(parts, call.planes, call.chi, room);
 }

@@ -1,12 +1,13 @@
 //! The clock around the calls, and what they meet: nothing but a test of an option while no profile is asked for.
 
 use super::Cpu;
+use super::backward::SPARSE;
 use super::float::Float;
 use super::memory::{Activity, Data};
 use super::surrogate::derivative;
-use crate::kernels::cost::{Source, compact, rows, sensitive};
+use crate::kernels::cost::{self, Source, compact, rows};
 use crate::kernels::{
-    ActivityKind, Backward, Cost, Drive, Profile, Recording, Scores, Shape, Span, WeightGradient, constant,
+    ActivityKind, Backward, Cost, Drive, Profile, Recording, Scores, Shape, Span, WeightGradient, When, constant,
 };
 use crate::spikes::{pad, words};
 use std::ops::Range;
@@ -129,15 +130,18 @@ pub fn source<F: Float>(activity: &Activity<F>, rows: Range<usize>, samples: Ran
 }
 
 /// The neuron-steps of an adjoint whose surrogate derivative is not 0.
-pub fn sensitive_steps<F: Float>(call: &Backward<Cpu<F>>) -> f64 {
+pub fn sensitive<F: Float>(call: &Backward<Cpu<F>>, rows: When) -> cost::Sensitive {
     let Shape { batch, units, .. } = call.shape;
+    let all = (call.range.len() * batch * units) as f64;
     if !compact(&call.model) {
-        return (call.range.len() * batch * units) as f64;
+        return cost::Sensitive { steps: all, by_rows: false };
     }
     let width = call.shape.row();
     let thresholds = &call.constants[constant::THETA * width..(constant::THETA + 1) * width];
-    let steps = call.shape.len(call.range.start)..call.shape.len(call.range.end);
-    sensitive(&call.tape[steps], thresholds, |x| derivative(call.model.surrogate, x))
+    let range = call.shape.len(call.range.start)..call.shape.len(call.range.end);
+    let steps = cost::sensitive(&call.tape[range], thresholds, |x| derivative(call.model.surrogate, x));
+    // Each sample chooses by its own number; this is the choice of one with the mean.
+    cost::Sensitive { steps, by_rows: rows.or(|| steps * SPARSE as f64 <= all) }
 }
 
 /// What the drive of a layer reads.

@@ -6,6 +6,7 @@
 //! whatever the chunks, the threads and the windows. From values: a dense product for each block of steps.
 
 use super::Cpu;
+use super::bits::{ROOM, push_bits};
 use super::drive::product;
 use super::float::Float;
 use super::linear::{Work, dispatch, sum_rows};
@@ -105,7 +106,7 @@ impl Work for Find<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Find { words, inputs, order, from, to, chunk } = self;
         let width = inputs.div_ceil(32);
         chunk.bits.resize(width * 32, [0; WORDS]);
@@ -132,37 +133,14 @@ impl Work for Find<'_> {
         chunk.inputs.clear();
         for (input, bits) in chunk.bits[..inputs].iter().enumerate() {
             let before = chunk.rows.len();
-            chunk.rows.reserve(CHUNK + 4);
+            chunk.rows.reserve(CHUNK + ROOM);
             for (block, &word) in bits[..blocks].iter().enumerate() {
-                push(&mut chunk.rows, block as u16 * 32, word);
+                push_bits(simd, &mut chunk.rows, block as u32 * 32, word);
             }
             if chunk.rows.len() > before {
                 chunk.inputs.push((input as u32, chunk.rows.len() as u32));
             }
         }
-    }
-}
-
-/// Adds the bits of a word, four at a time without a branch on them. There is room for 36 more.
-#[inline(always)]
-fn push(rows: &mut Vec<u16>, base: u16, word: u32) {
-    let (len, count) = (rows.len(), word.count_ones() as usize);
-    debug_assert!(rows.capacity() >= len + 36);
-    let mut rest = word;
-    // SAFETY: there is room, and the first `count` entries are written.
-    unsafe {
-        let mut at = rows.as_mut_ptr().add(len);
-        loop {
-            for place in 0..4 {
-                *at.add(place) = base + rest.trailing_zeros() as u16;
-                rest &= rest.wrapping_sub(1);
-            }
-            if rest == 0 {
-                break;
-            }
-            at = at.add(4);
-        }
-        rows.set_len(len + count);
     }
 }
 

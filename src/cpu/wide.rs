@@ -2,11 +2,12 @@
 //! only sees its own column of W, so a strip walks all samples and many steps while its weights stay in the cache. The order
 //! of the sums is that of [`super::forward`], and so are the bits.
 
+use super::bits::push_bits;
 use super::drive::Source;
 use super::float::Float;
 use super::forward::{Call, Input};
 use super::linear::{Work, add_rows, dispatch};
-use super::memory::{Activity, Data, List, Shared, prefetch, push_bits, unpack};
+use super::memory::{Activity, Data, List, Shared, prefetch, unpack};
 use super::neuron::{repeat, step_row};
 use super::scratch::Scratch;
 use crate::kernels::{Firing, HISTORY, Projection, constant, plane};
@@ -56,7 +57,7 @@ pub fn source<'a, F: Float>(call: &Call<'a, F>, spikes: Option<&Activity<F>>) ->
     let width = call.shape.row();
     let wide = source.inputs * width * size_of::<F>() > WIDE && width > COLUMNS;
     let many = call.range.len() * call.shape.batch >= FEWEST;
-    (plain && bits && wide && many && source.projection == Projection::Dense).then_some(source)
+    (plain && bits && source.projection == Projection::Dense && call.strips.or(|| wide && many)).then_some(source)
 }
 
 /// Runs such a layer over all samples. `planes` are those of the samples, `lists` is kept from call to call.
@@ -110,13 +111,13 @@ impl Work for Listing<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Lists { index, ends } = self.lists;
         index.clear();
         ends.clear();
         for words in self.words.chunks_exact(self.row) {
             for (w, &word) in words.iter().enumerate() {
-                push_bits(index, w, word);
+                push_bits(simd, index, w as u32 * 32, word);
             }
             ends.push(index.len() as u32);
         }

@@ -1,7 +1,7 @@
 //! Adapters: what there is, which one is taken, and the logical device with its error handlers.
 
-use super::form::When;
 use crate::error::{Error, Result};
+use crate::kernels::When;
 use std::sync::{Arc, Mutex};
 
 /// What an adapter is.

@@ -45,29 +45,6 @@ impl Default for Costs {
     }
 }
 
-/// Whether a kernel takes a form that it has besides another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum When {
-    /// Where the cost model expects it to be faster.
-    #[default]
-    Planned,
-    /// Nowhere.
-    Never,
-    /// Wherever it can.
-    Always,
-}
-
-impl When {
-    /// The choice, where the cost model says `planned`.
-    pub(super) fn or(self, planned: impl FnOnce() -> bool) -> bool {
-        match self {
-            When::Planned => planned(),
-            When::Never => false,
-            When::Always => true,
-        }
-    }
-}
-
 /// Share of neurons that spike in a step, for planning.
 const ACTIVE: f64 = 0.05;
 /// Share of neurons whose surrogate derivative is not 0, where it can be.

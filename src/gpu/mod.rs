@@ -51,9 +51,10 @@ mod update;
 mod weight_gradient;
 mod window;
 
+pub use crate::kernels::When;
 pub use buffers::{Activity, Prepared, Values, Words};
 pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
-pub use form::{Costs, When};
+pub use form::Costs;
 pub use recorder::Created;
 pub use shader::{Permutation, Shader, check_expression, find};
 pub(crate) use snippet::check as check_snippet;
@@ -369,7 +370,7 @@ impl Kernels for Gpu {
 
     fn backward(&mut self, call: Backward<Self>) {
         let form = call.recurrent.map(|_| call.form.name());
-        let begun = self.begin("backward", |gpu| cost::backward(&call, profile::sensitive_steps(gpu, &call)));
+        let begun = self.begin("backward", |gpu| cost::backward(&call, profile::sensitive(gpu, &call)));
         backward::backward(self, call);
         self.end(begun);
         if let Some(form) = form {
@@ -378,8 +379,8 @@ impl Kernels for Gpu {
     }
 
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
-        let begun = self
-            .begin("layer_backward", |gpu| cost::layer_backward(&above, &call, profile::sensitive_steps(gpu, &call)));
+        let begun =
+            self.begin("layer_backward", |gpu| cost::layer_backward(&above, &call, profile::sensitive(gpu, &call)));
         backward::layer_backward(self, above, call);
         self.end(begun);
     }

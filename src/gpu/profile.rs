@@ -6,7 +6,7 @@
 use super::recorder::Recorder;
 use super::{Activity, Gpu, Values, memory};
 use crate::error::{Error, Result};
-use crate::kernels::cost::{Source, compact, recurrence, rows, sensitive};
+use crate::kernels::cost::{self, Source, compact, recurrence, rows};
 use crate::kernels::{
     ActivityKind, Backward, Cost, Drive, Forward, Profile, Recording, Scores, Shape, Span, WeightGradient, constant,
 };
@@ -156,10 +156,12 @@ pub(super) fn summed_by(gpu: &mut Gpu, call: &WeightGradient<Gpu>) -> Source {
 }
 
 /// The neuron-steps of an adjoint whose surrogate derivative is not 0.
-pub(super) fn sensitive_steps(gpu: &mut Gpu, call: &Backward<Gpu>) -> f64 {
+pub(super) fn sensitive(gpu: &mut Gpu, call: &Backward<Gpu>) -> cost::Sensitive {
+    // How fast rows are gathered is not known on a GPU.
+    let all = |steps: f64| cost::Sensitive { steps, by_rows: false };
     let Shape { batch, units, .. } = call.shape;
     if !compact(&call.model) {
-        return (call.range.len() * batch * units) as f64;
+        return all((call.range.len() * batch * units) as f64);
     }
     let width = call.shape.row();
     let mut numbers = |values: &Values, range: Range<usize>| {
@@ -169,9 +171,9 @@ pub(super) fn sensitive_steps(gpu: &mut Gpu, call: &Backward<Gpu>) -> f64 {
     let thresholds = numbers(call.constants, constant::THETA * width..(constant::THETA + 1) * width);
     let potentials = numbers(call.tape, call.shape.len(call.range.start)..call.shape.len(call.range.end));
     if thresholds.is_empty() {
-        return 0.0;
+        return all(0.0);
     }
-    sensitive(&potentials, &thresholds, |x| derivative(call.model.surrogate, x))
+    all(cost::sensitive(&potentials, &thresholds, |x| derivative(call.model.surrogate, x)))
 }
 
 /// The kind of a recording of spikes.

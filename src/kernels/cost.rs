@@ -15,14 +15,14 @@
 //! | `drive` | `T·B (source + V·np)` | events: `active·V·np` of `V·in·np`; values: `2·T·B·in·n`, and `V·in·np` bytes |
 //! | `forward` | `T·B (V·np drive + bits(n) + tapes·V·np)`, 4 planes | recurrent: `active·V·np` of `V·n·np` |
 //! | `layer_forward` | both, without the drive | both |
-//! | `backward` | `T·B (tapes·V·np + gradients + bits(n) + V·np χ)`, planes of carries and sums twice | recurrent: `2·sensitive·n`, and the weights |
-//! | `layer_backward` | as `backward`, and χ and weights of the layer above | and `2·sensitive·n_above` |
+//! | `backward` | `T·B (tapes·V·np + gradients + bits(n) + V·np χ)`, planes of carries and sums twice | recurrent: `2·sensitive·n`, and the weights; by rows: `sensitive·V·np` of `V·n·np` |
+//! | `layer_backward` | as `backward`, and χ (and weights) of the layer above | and `2·sensitive·n_above`; by rows: `sensitive·V·np_above` of `V·n·np_above` |
 //! | `drive_backward` | `T·B·V (np χ + pad(in))`, the weights | `2·T·B·in·n` |
 //! | `weight_gradient` | `T·B (source + V·np χ) + V·in·np` (twice where added) | events: `active·V·np` of `V·in·np`; values: `2·T·B·in·n` |
 //! | `update` | `V·len (3 + 2·rows of the optimiser)` | |
 //!
 //! `sensitive` is the number of neuron-steps whose surrogate derivative is not 0: all of them, or, for a surrogate that is 0
-//! away from the threshold, those that are counted on the tape. The other calls read and write each of their arrays once.
+//! away from the threshold, those that are counted on the tape; *by rows* is how a backend may go about those few. The other calls read and write each of their arrays once.
 
 use super::*;
 use crate::network::SurrogateKind;
@@ -43,6 +43,30 @@ impl Source {
             ActivityKind::Values => "product",
             _ => "events",
         }
+    }
+}
+
+/// The neuron-steps of an adjoint towards which products are needed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sensitive {
+    /// Those whose surrogate derivative is not 0.
+    pub steps: f64,
+    /// Whether the backend reads a row of weights for each of them by itself, in place of a product with all.
+    pub by_rows: bool,
+}
+
+impl Sensitive {
+    /// Adds a product of `chi` numbers with a row of `row` weights (padded) for each of `units` neurons.
+    fn add<K: Kernels>(self, cost: &mut Cost, units: usize, chi: usize, row: usize) {
+        let weights = numbers::<K>(units * row);
+        if self.by_rows {
+            cost.form = "rows";
+            cost.gathers.push(Gather { bytes: self.steps * numbers::<K>(row), table: weights });
+        } else {
+            cost.form = "product";
+            cost.bytes += weights;
+        }
+        cost.operations += 2.0 * self.steps * chi as f64;
     }
 }
 
@@ -143,7 +167,7 @@ pub fn layer_forward<K: Kernels>(drive: &Drive<K>, forward: &Forward<K>, source:
 }
 
 /// Of [`Backward`].
-pub fn backward<K: Kernels>(call: &Backward<K>, sensitive: f64) -> Cost {
+pub fn backward<K: Kernels>(call: &Backward<K>, sensitive: Sensitive) -> Cost {
     let Shape { batch, units, .. } = call.shape;
     let (shape, steps) = (call.shape, call.range.len());
     let given = [call.gradient_spikes.is_some(), call.gradient_potential.is_some()];
@@ -154,24 +178,20 @@ pub fn backward<K: Kernels>(call: &Backward<K>, sensitive: f64) -> Cost {
     let carried = 2 + sums.into_iter().filter(|sum| *sum).count() + learned.own.count_ones() as usize;
     let read = usize::from(call.counts) + 2 * usize::from(call.reduce.is_some());
     let rows = call.model.tapes() + given + 1;
-    let bytes = spikes + numbers::<K>(rows * shape.len(steps) + (2 * carried + read) * shape.len(1));
-    match call.recurrent {
-        None => pass(bytes),
-        Some(_) => {
-            let bytes = bytes + numbers::<K>(units * shape.row());
-            Cost { form: "product", bytes, operations: 2.0 * sensitive * units as f64, gathers: Vec::new() }
-        }
+    let mut cost = pass(spikes + numbers::<K>(rows * shape.len(steps) + (2 * carried + read) * shape.len(1)));
+    if call.recurrent.is_some() {
+        sensitive.add::<K>(&mut cost, units, units, shape.row());
     }
+    cost
 }
 
 /// Of [`Kernels::layer_backward`] where it is fused.
-pub fn layer_backward<K: Kernels>(above: &Above<K>, call: &Backward<K>, sensitive: f64) -> Cost {
+pub fn layer_backward<K: Kernels>(above: &Above<K>, call: &Backward<K>, sensitive: Sensitive) -> Cost {
     let mut cost = backward(call, sensitive);
     let (shape, steps) = (above.shape, call.range.len());
-    cost.form = "product";
-    cost.operations += 2.0 * sensitive * shape.units as f64;
     let added = if above.accumulate { call.shape.len(steps) } else { 0 };
-    cost.bytes += numbers::<K>(shape.len(steps) + call.shape.units * shape.row() + added);
+    cost.bytes += numbers::<K>(shape.len(steps) + added);
+    sensitive.add::<K>(&mut cost, call.shape.units, shape.units, shape.row());
     cost
 }
 

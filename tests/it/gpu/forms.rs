@@ -19,67 +19,30 @@ fn skipping(skip_silent: When) -> Option<Gpu> {
     open(Options { skip_silent, ..Options::default() })
 }
 
-/// A surrogate that is 0 over a range: for most neurons, for all of them (but at the threshold itself), or for none.
-fn with_zeros(random: &mut Random) -> Surrogate {
-    let kind = one_of(
-        random,
-        &[
-            SurrogateKind::Triangle,
-            SurrogateKind::Boxcar,
-            SurrogateKind::SparseFastSigmoid { bound: 0.3 },
-            SurrogateKind::LeakyRelu { leak: 0.0 },
-        ],
-    );
-    let slope = one_of(random, &[5.0, 2.0, 1e5, 0.01]);
-    Surrogate { kind, slope, scale: one_of(random, &[1.0, 0.25]) }
-}
-
-fn silent_recurrent(random: &mut Random) -> backward::Case {
-    let mut case = forms::recurrent_adjoint(random);
-    case.run.model.surrogate = with_zeros(random);
-    case
-}
-
-/// Wider than a workgroup: several neurons an invocation, lists of more than one round.
-fn silent_wide(random: &mut Random) -> backward::Case {
-    let mut case = silent_recurrent(random);
-    let units = one_of(random, &[500, 777, 1024]);
-    case.run = forward::Case { tape: true, ..forms::wide(random, units) };
-    case.run.model.surrogate = Surrogate { slope: one_of(random, &[5.0, 0.01]), ..with_zeros(random) };
-    case.run.model.recurrent_lag = 1;
-    case
-}
-
-fn silent_below(random: &mut Random) -> backward::Case {
-    let mut case = backward::spiking(random);
-    case.run.model.surrogate = with_zeros(random);
-    case
-}
-
 #[test]
 fn silent_rows_of_a_recurrent_layer_are_not_missed() {
     let Some(mut gpu) = skipping(When::Always) else { return };
-    on_drawn(&mut gpu, 40, silent_recurrent, backward::check);
-    on_drawn(&mut gpu, 3, silent_wide, backward::check);
+    on_drawn(&mut gpu, 40, forms::silent_recurrent, backward::check);
+    on_drawn(&mut gpu, 3, forms::silent_wide, backward::check);
 }
 
 #[test]
 fn silent_rows_are_not_missed_at_the_floor() {
     let Some(mut gpu) = open(Options { skip_silent: When::Always, ..Options::floor() }) else { return };
-    on_drawn(&mut gpu, 3, silent_wide, backward::check);
+    on_drawn(&mut gpu, 3, forms::silent_wide, backward::check);
 }
 
 #[test]
 fn silent_rows_of_the_layer_above_are_not_missed() {
     let Some(mut gpu) = skipping(When::Always) else { return };
-    on_drawn(&mut gpu, 30, silent_below, backward::check_fused);
+    on_drawn(&mut gpu, 30, forms::silent_below, backward::check_fused);
 }
 
 #[test]
 fn every_row_is_read_where_that_is_asked_for() {
     let Some(mut gpu) = skipping(When::Never) else { return };
-    on_drawn(&mut gpu, 10, silent_recurrent, backward::check);
-    on_drawn(&mut gpu, 10, silent_below, backward::check_fused);
+    on_drawn(&mut gpu, 10, forms::silent_recurrent, backward::check);
+    on_drawn(&mut gpu, 10, forms::silent_below, backward::check_fused);
 }
 
 /// A row of R that is no number, of a neuron whose surrogate derivative is 0: nothing of it reaches the gradient.

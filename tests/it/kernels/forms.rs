@@ -4,7 +4,9 @@
 use super::backward::{self, Case as Adjoint};
 use super::forward::{self, Case};
 use super::*;
+use spikegrad::cpu::{Cpu, Forms};
 use spikegrad::kernels::*;
+use spikegrad::network::{Surrogate, SurrogateKind};
 
 /// A recurrent layer in a form, with few and many samples a workgroup and hand-over after every step or every third.
 fn recurrent(random: &mut Random) -> Case {
@@ -105,3 +107,54 @@ fn check_agreement<K: Kernels>(kernels: &mut K, case: &Adjoint) {
 }
 
 on_every_backend!(forms_agree, 9, recurrent_adjoint, check_agreement);
+
+/// A surrogate that is 0 over a range: for most neurons, for all of them (but at the threshold itself), or for none.
+pub fn with_zeros(random: &mut Random) -> Surrogate {
+    let kind = one_of(
+        random,
+        &[
+            SurrogateKind::Triangle,
+            SurrogateKind::Boxcar,
+            SurrogateKind::SparseFastSigmoid { bound: 0.3 },
+            SurrogateKind::LeakyRelu { leak: 0.0 },
+        ],
+    );
+    let slope = one_of(random, &[5.0, 2.0, 1e5, 0.01]);
+    Surrogate { kind, slope, scale: one_of(random, &[1.0, 0.25]) }
+}
+
+pub fn silent_recurrent(random: &mut Random) -> Adjoint {
+    let mut case = recurrent_adjoint(random);
+    case.run.model.surrogate = with_zeros(random);
+    case
+}
+
+/// Wider than a workgroup: several neurons an invocation, lists of more than one round.
+pub fn silent_wide(random: &mut Random) -> Adjoint {
+    let mut case = silent_recurrent(random);
+    let units = one_of(random, &[500, 777, 1024]);
+    case.run = Case { tape: true, ..wide(random, units) };
+    case.run.model.surrogate = Surrogate { slope: one_of(random, &[5.0, 0.01]), ..with_zeros(random) };
+    case.run.model.recurrent_lag = 1;
+    case
+}
+
+pub fn silent_below(random: &mut Random) -> Adjoint {
+    let mut case = backward::spiking(random);
+    case.run.model.surrogate = with_zeros(random);
+    case
+}
+
+/// On the CPU: adjoints of neurons whose surrogate derivative is not 0, by their rows of the weights alone, or by a product with
+/// all; planned, samples of one step differ.
+#[test]
+fn rows_of_active_neurons_give_the_gradient() {
+    for rows in [When::Always, When::Never, When::Planned] {
+        let mut kernels = Cpu::<f64>::with_forms(Forms { rows, ..Forms::default() });
+        on_drawn(&mut kernels, 60, silent_recurrent, backward::check);
+        on_drawn(&mut kernels, 60, silent_below, backward::check_fused);
+        let mut kernels = Cpu::<f32>::with_forms(Forms { rows, ..Forms::default() });
+        on_drawn(&mut kernels, 3, silent_wide, backward::check);
+        on_drawn(&mut kernels, 30, silent_below, backward::check_fused);
+    }
+}

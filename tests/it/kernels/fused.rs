@@ -145,39 +145,52 @@ fn gpu_that_always_fuses() {
     }
 }
 
-/// Feed-forward layers whose weights are too many for a cache: the CPU walks them in strips of columns, and changes no bit.
+/// A feed-forward layer that strips of columns can walk.
+fn feed_forward(random: &mut Random, inputs: usize, shape: Shape) -> Case {
+    let (projection, kind) = (Projection::Dense, ActivityKind::Raster);
+    let drive = Projected { projection, kind, inputs, shape, range: 0..shape.steps, ..draw_projection(random) };
+    let neuron = super::forward::draw(random);
+    let cuts =
+        if shape.steps > 1 && chance(random, 0.5) { vec![shape.steps - 1, shape.steps] } else { vec![shape.steps] };
+    let model = model(random, true);
+    Case { neuron: super::forward::Case { shape, cuts, model, recurrent: false, reduce: None, ..neuron }, drive }
+}
+
+/// Walks layers as drive and scan, and as one call, which is in strips: the same bits.
+fn strips_change_no_bit(forms: spikegrad::cpu::Forms, count: u64, draw: impl Fn(&mut Random) -> Case) {
+    let spiked = std::cell::Cell::new(0.0);
+    on_drawn(&mut spikegrad::cpu::Cpu::<f32>::with_forms(forms), count, draw, |kernels, case| {
+        let Projected { inputs, shape, kind, .. } = case.drive;
+        let random = &mut Random::new(case.drive.seed, 1);
+        let layer = draw_layer(random, case.neuron.model, shape.units, false);
+        let source = draw_source(random, kind, inputs, shape);
+        let weights: Vec<f64> = (0..inputs * shape.units).map(|_| 0.2 * normal(random)).collect();
+        let trace = draw_start(random, &layer, shape);
+        let [apart, fused] = [false, true].map(|fused| run(kernels, case, &layer, &source, &weights, &trace, fused));
+        assert_eq!(apart, fused);
+        spiked.set(spiked.get() + fused.spikes.unwrap().values.iter().sum::<f64>());
+    });
+    assert!(spiked.get() > 1000.0, "{spiked:?} spikes");
+}
+
+/// Feed-forward layers whose weights are too many for a cache: the CPU walks them in strips by itself.
 #[test]
 fn strips_of_a_wide_layer_change_no_bit() {
-    let spiked = std::cell::Cell::new(0.0);
-    on_drawn(
-        &mut spikegrad::cpu::Cpu::<f32>::new(),
-        8,
-        |random| {
-            let inputs = one_of(random, &[700, 1030]);
-            let (steps, batch) = (5 + random.below(6), one_of(random, &[67, 131]));
-            let shape = Shape { steps, batch, units: one_of(random, &[224, 257, 300]) };
-            let (projection, kind) = (Projection::Dense, ActivityKind::Raster);
-            let drive = Projected { projection, kind, inputs, shape, range: 0..steps, ..draw_projection(random) };
-            let neuron = super::forward::draw(random);
-            let model = model(random, true);
-            let cuts = if chance(random, 0.5) { vec![steps] } else { vec![steps - 1, steps] };
-            Case {
-                neuron: super::forward::Case { shape, cuts, model, recurrent: false, reduce: None, ..neuron },
-                drive,
-            }
-        },
-        |kernels, case| {
-            let Projected { inputs, shape, kind, .. } = case.drive;
-            let random = &mut Random::new(case.drive.seed, 1);
-            let layer = draw_layer(random, case.neuron.model, shape.units, false);
-            let source = draw_source(random, kind, inputs, shape);
-            let weights: Vec<f64> = (0..inputs * shape.units).map(|_| 0.2 * normal(random)).collect();
-            let trace = draw_start(random, &layer, shape);
-            let [apart, fused] =
-                [false, true].map(|fused| run(kernels, case, &layer, &source, &weights, &trace, fused));
-            assert_eq!(apart, fused);
-            spiked.set(spiked.get() + fused.spikes.unwrap().values.iter().sum::<f64>());
-        },
-    );
-    assert!(spiked.get() > 1000.0, "{spiked:?} spikes");
+    strips_change_no_bit(Default::default(), 8, |random| {
+        let inputs = one_of(random, &[700, 1030]);
+        let (steps, batch) = (5 + random.below(6), one_of(random, &[67, 131]));
+        let shape = Shape { steps, batch, units: one_of(random, &[224, 257, 300]) };
+        feed_forward(random, inputs, shape)
+    });
+}
+
+/// Any shape, where strips are asked for.
+#[test]
+fn strips_of_any_layer_change_no_bit() {
+    let forms = spikegrad::cpu::Forms { strips: When::Always, ..Default::default() };
+    strips_change_no_bit(forms, 40, |random| {
+        let (inputs, units) = (one_of(random, &[1, 31, 70, 200]), one_of(random, &[1, 32, 33, 64, 65, 130]));
+        let shape = Shape { steps: 1 + random.below(9), batch: 1 + random.below(20), units };
+        feed_forward(random, inputs, shape)
+    });
 }
