@@ -6,6 +6,7 @@
 // t and clears t + 1, all different. The neurons that spiked are listed in ascending order before their rows are added,
 // four loads under way at once: two barriers a step and sample.
 #import shared/grid
+#import shared/lane
 #import neuron/forward
 
 @group(0) @binding(3) var<storage, read> drive: array<f32>;
@@ -17,6 +18,35 @@ var<workgroup> recent: array<atomic<u32>, SLOTS * ARRAY>;
 var<workgroup> spiked: array<u32, WORDS * 32u>;
 
 // Lists the set bits of WORDS words from `first` on, in ascending order; gives their number. Ends with a barrier.
+#ifdef SUBGROUPS
+// What an invocation is in its subgroup: how many run in that, and how many of them before it.
+struct Rank {
+    lanes: u32,
+    rank: u32,
+}
+
+// Each subgroup counts all bits, a word for each of its invocations at a time, and lists those of the words that are its own: a
+// word belongs to one subgroup, however many words at a time the others take.
+fn list_active(first: u32, lane: Lane, own: Rank) -> u32 {
+    var total = 0u;
+    for (var begin = 0u; begin < WORDS; begin += own.lanes) {
+        let word = begin + own.rank;
+        var bits = select(0u, atomicLoad(&recent[first + min(word, WORDS - 1u)]), word < WORDS);
+        let count = countOneBits(bits);
+        var place = total + subgroupExclusiveAdd(count);
+        total += subgroupAdd(count);
+        if (word % lane.subgroups == lane.subgroup) {
+            while (bits != 0u) {
+                spiked[place] = (word * 32u + firstTrailingBit(bits)) * params.row;
+                place++;
+                bits &= bits - 1u;
+            }
+        }
+    }
+    workgroupBarrier();
+    return total;
+}
+#else
 fn list_active(first: u32, local: u32) -> u32 {
     var total = 0u;
     for (var word = 0u; word < WORDS; word++) {
@@ -34,6 +64,7 @@ fn list_active(first: u32, local: u32) -> u32 {
     workgroupBarrier();
     return total;
 }
+#endif
 
 // Column k of this invocation. One past the row stands in for the last, so that its loads stay inside.
 fn column_of(k: u32, local: u32) -> u32 {
@@ -53,10 +84,14 @@ fn is_owned(s: u32, k: u32, first_sample: u32, local: u32) -> bool {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    lane: Lane,
 ) {
+    let local = lane.local;
     let first_sample = flat_group(group, groups) * TILE;
     let lag = SLOTS - 2u;
+#ifdef SUBGROUPS
+    let own = Rank(subgroupAdd(1u), subgroupExclusiveAdd(1u));
+#endif
     var states: array<State, PER * TILE>;
 #repeat k PER
 #repeat s TILE
@@ -94,7 +129,11 @@ fn main(
             // The list of the sample before is still being read.
             workgroupBarrier();
         }
+#ifdef SUBGROUPS
+        let count = list_active(source + s * WORDS, lane, own);
+#else
         let count = list_active(source + s * WORDS, local);
+#endif
         var i = 0u;
         for (; i + 4u <= count; i += 4u) {
             let r0 = spiked[i];

@@ -88,6 +88,9 @@ pub struct Options {
     pub unpack: When,
     /// Whether products take tiles of 128 × 128 in place of 64 × 64; the bits are the same.
     pub wide: When,
+    /// Whether kernels use subgroup operations. Planned: sums over a workgroup wherever the device has them, lists where they are
+    /// expected to be faster; never: as on a device without them. Lists are the same either way, sums have another order.
+    pub subgroups: When,
     /// Whether the transposes of weights, which backward passes read, are kept as 16-bit floats: half of their memory and of
     /// their traffic. A weight is then off by 2⁻¹¹ of itself (at most 2⁻¹⁴ below that size, where a driver may take it for 0;
     /// held within ±65504), sums are made in f32 all the same. Weights themselves, and so the forward pass, stay f32.
@@ -112,6 +115,7 @@ impl Default for Options {
             skip_silent: When::Planned,
             unpack: When::Planned,
             wide: When::Planned,
+            subgroups: When::Planned,
             half_weights: false,
             calibrated: std::env::var_os("SPIKEGRAD_CALIBRATED").is_some_and(|value| !value.is_empty()),
         }
@@ -137,6 +141,8 @@ pub(super) struct Limits {
     pub workgroup_memory: u32,
     pub invocations: u32,
     pub uniform_alignment: u32,
+    /// Invocations of a subgroup at least; 0 where there are no subgroup operations.
+    pub lanes: u32,
 }
 
 /// The first error of the device; later ones follow from it.
@@ -240,9 +246,13 @@ impl Device {
             let name = &info.name;
             return Err(Error::Device(format!("{name} is below WebGPU's limits for compute; use the device cpu")));
         }
+        let mut features = adapter.features() & (super::profile::FEATURES | wgpu::Features::SUBGROUP);
+        if choice.options.subgroups == When::Never {
+            features.remove(wgpu::Features::SUBGROUP);
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("spikegrad"),
-            required_features: adapter.features() & super::profile::FEATURES,
+            required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
@@ -267,6 +277,7 @@ impl Device {
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             invocations: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
+            lanes: if features.contains(wgpu::Features::SUBGROUP) { adapter.get_info().subgroup_min_size } else { 0 },
         };
         Ok(Device { device, queue, limits, checked: choice.options.checked, fault, info })
     }

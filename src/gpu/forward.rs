@@ -122,8 +122,9 @@ impl Axes {
         self.of_kernel("forward").define("FUSED", fused).define("RECURRENT", recurrent).constant("SIZE", FLAT)
     }
 
-    fn resident(self, geometry: Geometry, row: usize, lag: usize) -> Permutation {
+    fn resident(self, geometry: Geometry, row: usize, lag: usize, subgroups: bool) -> Permutation {
         self.of_kernel("forward_resident")
+            .define("SUBGROUPS", subgroups)
             .constant("SIZE", geometry.size)
             .constant("PER", geometry.per)
             .constant("TILE", geometry.tile)
@@ -284,7 +285,9 @@ fn resident_steps(
     let work = (call.shape.len(1) * (16 + call.shape.units / 4)) as u64;
     let quantum = super::form::bounded(quantum, work);
     let pieces = call.range.clone().step_by(quantum).map(|start| start..start.saturating_add(quantum).min(end));
-    let permutation = Axes::of(call).resident(geometry, call.shape.row(), call.model.recurrent_lag);
+    let row = call.shape.row();
+    let permutation =
+        Axes::of(call).resident(geometry, row, call.model.recurrent_lag, gpu.lists_by_subgroups(row / 32));
     record(gpu, &permutation, input, call, Some(weights), pieces, groups, work);
 }
 
@@ -306,7 +309,7 @@ pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
             bytes: false,
         };
         all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
-        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
+        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1, false));
         all.push(Axes { tape: false, keeps_current: false, ..axes }.scan(false, false));
     }
     all
@@ -331,7 +334,7 @@ pub(super) fn permutations() -> Vec<Permutation> {
                     bytes: false,
                 };
                 all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
-                all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
+                all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1, false));
                 if reset == Reset::None {
                     let axes = Axes { spiking: false, ..axes };
                     for reduced in switches {
@@ -368,6 +371,9 @@ pub(super) fn permutations() -> Vec<Permutation> {
         snippet: None,
         bytes: false,
     };
-    all.extend([1, 2].map(|lag| axes.resident(Geometry { size: 224, per: 3, tile: 2 }, 640, lag)));
+    for subgroups in switches {
+        all.extend([1, 2].map(|lag| axes.resident(Geometry { size: 224, per: 3, tile: 2 }, 640, lag, subgroups)));
+        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1, subgroups));
+    }
     all
 }

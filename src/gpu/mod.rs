@@ -44,6 +44,7 @@ mod silent;
 mod snippet;
 mod spread;
 mod square_sum;
+mod subgroup;
 mod table;
 mod tally;
 mod time;
@@ -153,6 +154,11 @@ impl Gpu {
         self.recorder.dispatch(Dispatch { permutation, params, changing: false, bindings, groups, work });
     }
 
+    /// The permutation of a kernel that sums over its workgroup.
+    fn tree(&self, name: &'static str) -> Permutation {
+        tree(name).define("SUBGROUPS", self.sums_by_subgroups())
+    }
+
     /// The same with one invocation for each of `entries`, [`FLAT`] in a workgroup.
     fn flat<P: bytemuck::Pod>(
         &mut self,
@@ -198,7 +204,12 @@ fn flat(name: &'static str) -> Permutation {
     Permutation::new(name).constant("SIZE", FLAT)
 }
 
-/// The permutation of a kernel that sums in a tree.
+/// Every permutation of a kernel that sums over its workgroup.
+fn trees(name: &'static str) -> [Permutation; 2] {
+    [tree(name), tree(name).define("SUBGROUPS", true)]
+}
+
+/// The permutation of a kernel that sums over its workgroup, in a tree.
 fn tree(name: &'static str) -> Permutation {
     Permutation::new(name).constant("SIZE", TREE)
 }

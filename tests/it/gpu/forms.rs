@@ -34,14 +34,14 @@ fn with_zeros(random: &mut Random) -> Surrogate {
     Surrogate { kind, slope, scale: one_of(random, &[1.0, 0.25]) }
 }
 
-fn silent_recurrent(random: &mut Random) -> backward::Case {
+pub fn silent_recurrent(random: &mut Random) -> backward::Case {
     let mut case = forms::recurrent_adjoint(random);
     case.run.model.surrogate = with_zeros(random);
     case
 }
 
 /// Wider than a workgroup: several neurons an invocation, lists of more than one round.
-fn silent_wide(random: &mut Random) -> backward::Case {
+pub fn silent_wide(random: &mut Random) -> backward::Case {
     let mut case = silent_recurrent(random);
     let units = one_of(random, &[500, 777, 1024]);
     case.run = forward::Case { tape: true, ..forms::wide(random, units) };
@@ -50,7 +50,7 @@ fn silent_wide(random: &mut Random) -> backward::Case {
     case
 }
 
-fn silent_below(random: &mut Random) -> backward::Case {
+pub fn silent_below(random: &mut Random) -> backward::Case {
     let mut case = backward::spiking(random);
     case.run.model.surrogate = with_zeros(random);
     case

@@ -11,3 +11,4 @@ mod order;
 mod pieces;
 mod reuse;
 mod shaders;
+mod subgroups;
