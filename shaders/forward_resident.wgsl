@@ -4,18 +4,31 @@
 //
 // Spikes of the last steps live as bits in SLOTS = recurrent lag + 2 rotating arrays: step t reads t - lag, sets bits in
 // t and clears t + 1, all different. The neurons that spiked are listed in ascending order before their rows are added,
-// four loads under way at once: two barriers a step and sample.
+// four loads under way at once: two barriers a step and sample. HALF: R is of 16-bit floats.
 #import shared/grid
 #import shared/lane
 #import neuron/forward
 
 @group(0) @binding(3) var<storage, read> drive: array<f32>;
+#ifdef HALF
+#import shared/pair
+@group(0) @binding(5) var<storage, read> recurrent: array<u32>;
+#else
 @group(0) @binding(5) var<storage, read> recurrent: array<f32>;
+#endif
 
 const ARRAY = TILE * WORDS;
 var<workgroup> recent: array<atomic<u32>, SLOTS * ARRAY>;
 // Offsets of the rows of the neurons that spiked.
 var<workgroup> spiked: array<u32, WORDS * 32u>;
+
+fn weight_at(index: u32) -> f32 {
+#ifdef HALF
+    return of_pair(recurrent[index / 2u], index);
+#else
+    return recurrent[index];
+#endif
+}
 
 // Lists the set bits of WORDS words from `first` on, in ascending order; gives their number. Ends with a barrier.
 #ifdef SUBGROUPS
@@ -142,17 +155,17 @@ fn main(
             let r3 = spiked[i + 3u];
 #repeat k PER
             let column = column_of(k, local);
-            let a = recurrent[r0 + column];
-            let b = recurrent[r1 + column];
-            let c = recurrent[r2 + column];
-            let d = recurrent[r3 + column];
+            let a = weight_at(r0 + column);
+            let b = weight_at(r1 + column);
+            let c = weight_at(r2 + column);
+            let d = weight_at(r3 + column);
             input[k] = (((input[k] + a) + b) + c) + d;
 #end
         }
         for (; i < count; i++) {
             let r = spiked[i];
 #repeat k PER
-            input[k] += recurrent[r + column_of(k, local)];
+            input[k] += weight_at(r + column_of(k, local));
 #end
         }
 #repeat k PER

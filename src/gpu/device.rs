@@ -93,8 +93,11 @@ pub struct Options {
     pub subgroups: When,
     /// Whether the transposes of weights, which backward passes read, are kept as 16-bit floats: half of their memory and of
     /// their traffic. A weight is then off by 2⁻¹¹ of itself (at most 2⁻¹⁴ below that size, where a driver may take it for 0;
-    /// held within ±65504), sums are made in f32 all the same. Weights themselves, and so the forward pass, stay f32.
+    /// held within ±65504), sums are made in f32 all the same. Weights themselves stay f32, and so does the forward pass.
     pub half_weights: bool,
+    /// Whether forward passes read weights as 16-bit floats too, from copies beside them that are as much off. Planned: tensors
+    /// above 4 MiB, which the device's cache would not keep. The default is never, because numbers change.
+    pub half_forward: When,
     /// Whether forms are chosen by what [`super::calibrate`] measured on this adapter with this driver, or measures now where
     /// nothing is kept, in place of estimates. Default: where `SPIKEGRAD_CALIBRATED` is set. Forms decide in which order sums are
     /// made: a run that is to give the same bits elsewhere, or after a new measurement, keeps to the estimates.
@@ -117,6 +120,7 @@ impl Default for Options {
             wide: When::Planned,
             subgroups: When::Planned,
             half_weights: false,
+            half_forward: When::Never,
             calibrated: std::env::var_os("SPIKEGRAD_CALIBRATED").is_some_and(|value| !value.is_empty()),
         }
     }

@@ -1,8 +1,8 @@
 //! `forward` in its three forms, and `layer_forward` with the drive of a spiking source fused in.
 
-use super::buffers::Array;
 use super::form::{Geometry, slices};
 use super::recorder::{read, write};
+use super::rounded::{self, Read};
 use super::window::Window;
 use super::{Activity, FLAT, Gpu, Permutation, Values, drive};
 use crate::kernels::{Drive, Firing, Form, Forward, HISTORY, Model, Projection};
@@ -37,7 +37,7 @@ pub(super) enum Input<'a> {
     /// `[T][B][np]`.
     Drive(&'a Values),
     /// Computed on the way: the spiking source, its lag and input width, the weights.
-    Fused { source: &'a Activity, lag: usize, inputs: usize, weights: &'a Array },
+    Fused { source: &'a Activity, lag: usize, inputs: usize, weights: Read<'a> },
 }
 
 /// The define of a reset form.
@@ -144,7 +144,8 @@ pub(super) fn layer_forward(gpu: &mut Gpu, from: Drive<Gpu>, call: Forward<Gpu>)
         && cells >= gpu.options.fuse;
     if fuse {
         let (source, lag, inputs) = (from.source, from.lag, from.inputs);
-        forward(gpu, Input::Fused { source, lag, inputs, weights: &from.weights.array }, call);
+        let weights = rounded::read(gpu, from.weights);
+        forward(gpu, Input::Fused { source, lag, inputs, weights }, call);
     } else {
         // The drive is dropped into X and read back at once.
         let Drive { projection, inputs, shape, range, source, lag, weights, constants, out } = from;
@@ -159,6 +160,7 @@ pub(super) fn forward(gpu: &mut Gpu, input: Input, call: Forward<Gpu>) {
     let Some((weights, _)) = call.recurrent else {
         return scan(gpu, &input, &call);
     };
+    let weights = rounded::read(gpu, weights);
     let resident = match call.form {
         Form::Resident { tile, quantum } if call.model.firing == Firing::Single && weights.is_whole() => {
             let geometry = Geometry::forward(&gpu.recorder.device.limits, row, tile, lag);
@@ -167,9 +169,9 @@ pub(super) fn forward(gpu: &mut Gpu, input: Input, call: Forward<Gpu>) {
         Form::Resident { .. } | Form::Scan | Form::Stepwise => None,
     };
     match (resident, &input) {
-        (Some((geometry, quantum)), _) => resident_steps(gpu, &input, &call, &weights.array, geometry, quantum),
+        (Some((geometry, quantum)), _) => resident_steps(gpu, &input, &call, weights, geometry, quantum),
         (None, Input::Drive(drive)) if !weights.is_whole() => stepwise_in_pieces(gpu, drive, &call, weights),
-        (None, _) => stepwise(gpu, &input, &call, &weights.array),
+        (None, _) => stepwise(gpu, &input, &call, weights),
     }
 }
 
@@ -201,7 +203,7 @@ fn record(
     permutation: &Permutation,
     input: &Input,
     call: &Forward<Gpu>,
-    recurrent: Option<&Array>,
+    recurrent: Option<Read>,
     pieces: impl Iterator<Item = Range<usize>>,
     groups: usize,
     work: u64,
@@ -209,9 +211,9 @@ fn record(
     let mut bindings = vec![read(1, &call.constants.array), write(2, &call.planes.array)];
     match input {
         Input::Drive(drive) => bindings.push(read(3, &drive.array)),
-        Input::Fused { source, weights, .. } => bindings.extend([read(3, &source.array), read(4, weights)]),
+        Input::Fused { source, weights, .. } => bindings.extend([read(3, &source.array), read(4, weights.array())]),
     }
-    bindings.extend(recurrent.map(|weights| read(5, weights)));
+    bindings.extend(recurrent.map(|weights| read(5, weights.array())));
     if call.model.spiking {
         bindings.extend(call.spikes.as_ref().map(|spikes| write(6, &spikes.array)));
     }
@@ -224,28 +226,30 @@ fn record(
 
 fn scan(gpu: &mut Gpu, input: &Input, call: &Forward<Gpu>) {
     let cells = call.shape.len(1);
-    let fused = matches!(input, Input::Fused { .. });
-    let inputs = if let Input::Fused { inputs, .. } = input { inputs / 10 } else { 0 };
+    let (fused, half, inputs) = match input {
+        Input::Drive(_) => (false, false, 0),
+        Input::Fused { inputs, weights, .. } => (true, weights.half, inputs / 10),
+    };
     let work = (cells * (16 + inputs)) as u64;
     let start = call.range.start;
     let pieces = slices(call.range.len(), work, 32).map(|piece| start + piece.start..start + piece.end);
-    let permutation = Axes::of(call).scan(fused, false);
+    let permutation = Axes::of(call).scan(fused, false).define("HALF", half);
     record(gpu, &permutation, input, call, None, pieces, cells.div_ceil(FLAT), work);
 }
 
 /// A dispatch a step; with a recurrent lag of 2, two steps: both see only spikes of earlier dispatches.
-fn stepwise(gpu: &mut Gpu, input: &Input, call: &Forward<Gpu>, weights: &Array) {
+fn stepwise(gpu: &mut Gpu, input: &Input, call: &Forward<Gpu>, weights: Read) {
     let cells = call.shape.len(1);
     let end = call.range.end;
     let pieces = call.range.clone().step_by(call.model.recurrent_lag);
     let pieces = pieces.map(|start| start..(start + call.model.recurrent_lag).min(end));
     let work = (cells * (16 + call.shape.units / 10)) as u64;
-    let permutation = Axes::of(call).scan(false, true);
+    let permutation = Axes::of(call).scan(false, true).define("HALF", weights.half);
     record(gpu, &permutation, input, call, Some(weights), pieces, cells.div_ceil(FLAT), work);
 }
 
 /// The same with recurrent weights in several arrays: X is completed before each step, in the order of the sum above.
-fn stepwise_in_pieces(gpu: &mut Gpu, drive: &Values, call: &Forward<Gpu>, weights: &Values) {
+fn stepwise_in_pieces(gpu: &mut Gpu, drive: &Values, call: &Forward<Gpu>, weights: Read) {
     let Some(spikes) = call.spikes.as_deref() else { return };
     let (batch, cells, lag) = (call.shape.batch, call.shape.len(1), call.model.recurrent_lag);
     let permutation = Axes::of(call).scan(false, false);
@@ -275,7 +279,7 @@ fn resident_steps(
     gpu: &mut Gpu,
     input: &Input,
     call: &Forward<Gpu>,
-    weights: &Array,
+    weights: Read,
     geometry: Geometry,
     quantum: usize,
 ) {
@@ -288,6 +292,7 @@ fn resident_steps(
     let row = call.shape.row();
     let permutation =
         Axes::of(call).resident(geometry, row, call.model.recurrent_lag, gpu.lists_by_subgroups(row / 32));
+    let permutation = permutation.define("HALF", weights.half);
     record(gpu, &permutation, input, call, Some(weights), pieces, groups, work);
 }
 
@@ -372,8 +377,12 @@ pub(super) fn permutations() -> Vec<Permutation> {
         bytes: false,
     };
     for subgroups in switches {
-        all.extend([1, 2].map(|lag| axes.resident(Geometry { size: 224, per: 3, tile: 2 }, 640, lag, subgroups)));
-        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1, subgroups));
+        for half in switches {
+            let narrow = axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1, subgroups);
+            let wide = [1, 2].map(|lag| axes.resident(Geometry { size: 224, per: 3, tile: 2 }, 640, lag, subgroups));
+            all.extend(wide.into_iter().chain([narrow]).map(|permutation| permutation.define("HALF", half)));
+        }
     }
+    all.extend([axes.scan(true, false), axes.scan(false, true)].map(|permutation| permutation.define("HALF", true)));
     all
 }

@@ -38,6 +38,7 @@ mod product;
 mod profile;
 mod recorder;
 mod regularise;
+mod rounded;
 mod scale;
 mod shader;
 mod silent;
@@ -245,6 +246,10 @@ impl Kernels for Gpu {
         let row = crate::spikes::pad(rows) / if half { 2 } else { 1 };
         let values = memory::weights(self, role, 1, crate::spikes::pad(columns), row)?;
         Ok(Prepared { values, half, rows, columns })
+    }
+
+    fn forward_weights(&mut self, role: &str, rows: usize, row: usize) -> Result<Values> {
+        rounded::weights(self, role, rows, row)
     }
 
     fn write(&mut self, values: &mut Values, offset: usize, data: &[f32]) {

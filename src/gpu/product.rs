@@ -98,8 +98,8 @@ pub(super) fn product(gpu: &mut Gpu, product: Product) {
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {
-    let kinds = [ActivityKind::Values, ActivityKind::Raster, ActivityKind::Bytes].map(|kind| unpacked(kind, false));
-    let biased = kinds.clone().map(|permutation| permutation.define("BIAS", true));
-    let each = kinds.into_iter().chain(biased).chain([unpacked(ActivityKind::Values, true)]);
+    let kinds = [ActivityKind::Values, ActivityKind::Raster, ActivityKind::Bytes];
+    let kinds = kinds.into_iter().flat_map(|kind| [false, true].map(|half| unpacked(kind, half)));
+    let each = kinds.flat_map(|permutation| [false, true].map(|bias| permutation.clone().define("BIAS", bias)));
     each.flat_map(|permutation| [1, 2].map(|side| tiled(permutation.clone(), side))).collect()
 }

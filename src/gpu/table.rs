@@ -94,6 +94,7 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/grid"),
     piece!("shared/half"),
     piece!("shared/lane"),
+    piece!("shared/pair"),
     piece!("shared/part"),
     piece!("shared/random"),
     piece!("shared/recording"),

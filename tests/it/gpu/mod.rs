@@ -3,6 +3,7 @@
 
 mod forms;
 mod half;
+mod half_forward;
 mod layer;
 mod limits;
 mod long;
