@@ -32,18 +32,13 @@ fn weight_at(index: u32) -> f32 {
 
 // Lists the set bits of WORDS words from `first` on, in ascending order; gives their number. Ends with a barrier.
 #ifdef SUBGROUPS
-// What an invocation is in its subgroup: how many run in that, and how many of them before it.
-struct Rank {
-    lanes: u32,
-    rank: u32,
-}
-
 // Each subgroup counts all bits, a word for each of its invocations at a time, and lists those of the words that are its own: a
-// word belongs to one subgroup, however many words at a time the others take.
-fn list_active(first: u32, lane: Lane, own: Rank) -> u32 {
+// word belongs to one subgroup, however many words at a time the others take. `own`: how many run in the subgroup of this
+// invocation, and how many of them before it.
+fn list_active(first: u32, lane: Lane, own: vec2<u32>) -> u32 {
     var total = 0u;
-    for (var begin = 0u; begin < WORDS; begin += own.lanes) {
-        let word = begin + own.rank;
+    for (var begin = 0u; begin < WORDS; begin += own.x) {
+        let word = begin + own.y;
         var bits = select(0u, atomicLoad(&recent[first + min(word, WORDS - 1u)]), word < WORDS);
         let count = countOneBits(bits);
         var place = total + subgroupExclusiveAdd(count);
@@ -103,7 +98,7 @@ fn main(
     let first_sample = flat_group(group, groups) * TILE;
     let lag = SLOTS - 2u;
 #ifdef SUBGROUPS
-    let own = Rank(subgroupAdd(1u), subgroupExclusiveAdd(1u));
+    let own = vec2<u32>(subgroupAdd(1u), subgroupExclusiveAdd(1u));
 #endif
     var states: array<State, PER * TILE>;
 #repeat k PER

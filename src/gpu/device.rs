@@ -1,5 +1,6 @@
 //! Adapters: what there is, which one is taken, and the logical device with its error handlers.
 
+use super::cooperative;
 use super::form::When;
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex};
@@ -98,6 +99,10 @@ pub struct Options {
     /// Whether forward passes read weights as 16-bit floats too, from copies beside them that are as much off. Planned: tensors
     /// above 4 MiB, which the device's cache would not keep. The default is never, because numbers change.
     pub half_forward: When,
+    /// Whether drives of spikes are products of cooperative matrices (experimental in wgpu, untested on hardware; only with the
+    /// cargo feature `cooperative-matrix`, where the device has them and the weights have 16-bit copies by `half_forward`). Sums
+    /// then have the order of the device's matrix units. Planned: of 16384 weights and more. The default is never.
+    pub cooperative: When,
     /// Whether forms are chosen by what [`super::calibrate`] measured on this adapter with this driver, or measures now where
     /// nothing is kept, in place of estimates. Default: where `SPIKEGRAD_CALIBRATED` is set. Forms decide in which order sums are
     /// made: a run that is to give the same bits elsewhere, or after a new measurement, keeps to the estimates.
@@ -121,6 +126,7 @@ impl Default for Options {
             subgroups: When::Planned,
             half_weights: false,
             half_forward: When::Never,
+            cooperative: When::Never,
             calibrated: std::env::var_os("SPIKEGRAD_CALIBRATED").is_some_and(|value| !value.is_empty()),
         }
     }
@@ -147,6 +153,8 @@ pub(super) struct Limits {
     pub uniform_alignment: u32,
     /// Invocations of a subgroup at least; 0 where there are no subgroup operations.
     pub lanes: u32,
+    /// Side of the cooperative matrices; None where there are none, or none wanted.
+    pub cooperative: Option<usize>,
 }
 
 /// The first error of the device; later ones follow from it.
@@ -254,8 +262,13 @@ impl Device {
         if choice.options.subgroups == When::Never {
             features.remove(wgpu::Features::SUBGROUP);
         }
+        let cooperative = cooperative::edge(adapter, &choice.options);
+        if cooperative.is_some() {
+            features |= cooperative::features();
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("spikegrad"),
+            experimental_features: cooperative::consent(cooperative),
             required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
@@ -281,6 +294,7 @@ impl Device {
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             invocations: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
+            cooperative,
             lanes: if features.contains(wgpu::Features::SUBGROUP) { adapter.get_info().subgroup_min_size } else { 0 },
         };
         Ok(Device { device, queue, limits, checked: choice.options.checked, fault, info })

@@ -5,7 +5,7 @@ use super::form::slices;
 use super::product::{Product, product};
 use super::recorder::{read, write};
 use super::rounded::{self, Read};
-use super::{Activity, Gpu, Permutation, Values, flat};
+use super::{Activity, Gpu, Permutation, Values, cooperative, flat};
 use crate::kernels::{Drive, HISTORY, Projection};
 
 #[repr(C)]
@@ -91,6 +91,12 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
     let (constants, out) = (&call.constants.array, &call.out.array);
     let dense = call.projection == Projection::Dense;
     let weights = if dense { rounded::read(gpu, call.weights) } else { Read::exact(call.weights) };
+    if dense && let Some(edge) = cooperative::takes(gpu, source, call.weights) {
+        let (inputs, constants, out) = (call.inputs, call.constants, &*call.out);
+        let accumulate = false;
+        let active = Active { source, first_source, inputs, weights, constants, out, first_out, rows, row, accumulate };
+        return cooperative::drive(gpu, active, edge);
+    }
     match (call.projection, source.is_spikes()) {
         (Projection::Dense, true) if !unpacks(gpu, source) => add_active(
             gpu,

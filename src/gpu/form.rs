@@ -232,6 +232,7 @@ mod tests {
         invocations: 256,
         uniform_alignment: 256,
         lanes: 0,
+        cooperative: None,
     };
 
     fn shape(batch: usize, units: usize) -> Shape {

@@ -4,7 +4,7 @@ use super::form::{Geometry, slices};
 use super::recorder::{read, write};
 use super::rounded::{self, Read};
 use super::window::Window;
-use super::{Activity, FLAT, Gpu, Permutation, Values, drive};
+use super::{Activity, FLAT, Gpu, Permutation, Values, cooperative, drive};
 use crate::kernels::{Drive, Firing, Form, Forward, HISTORY, Model, Projection};
 use crate::network::{Reduce, Reset};
 use crate::neuron::Snippet;
@@ -141,6 +141,7 @@ pub(super) fn layer_forward(gpu: &mut Gpu, from: Drive<Gpu>, call: Forward<Gpu>)
         && call.recurrent.is_none()
         && from.weights.is_whole()
         && !drive::unpacks(gpu, from.source)
+        && cooperative::takes(gpu, from.source, from.weights).is_none()
         && cells >= gpu.options.fuse;
     if fuse {
         let (source, lag, inputs) = (from.source, from.lag, from.inputs);

@@ -15,6 +15,7 @@ mod column_sum;
 mod constants;
 mod constrain;
 mod control;
+mod cooperative;
 mod copy;
 mod count;
 mod device;
@@ -139,6 +140,11 @@ impl Gpu {
     /// Whether the drive of a source is the product that unpacks its spikes ([`Options::unpack`]).
     pub fn unpacks(&self, source: &Activity) -> bool {
         drive::unpacks(self, source)
+    }
+
+    /// Whether drives may be products of cooperative matrices here ([`Options::cooperative`]).
+    pub fn has_cooperative_matrices(&self) -> bool {
+        self.recorder.device.limits.cooperative.is_some()
     }
 
     /// Records a dispatch of `groups` workgroups; its parameters stay the same from step to step.

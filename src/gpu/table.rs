@@ -58,6 +58,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("planes", planes::Params),
     shader!("prepare", prepare::Params),
     shader!("product", product::Params),
+    shader!("product_cooperative", product::Params),
     shader!("product_silent", silent::Params),
     shader!("regularise", regularise::Params),
     shader!("regularise_l2", regularise::L2Params),
@@ -136,6 +137,7 @@ pub fn permutations() -> Vec<Permutation> {
     all.extend(arriving::permutations());
     all.push(flat("count").define("BYTES", true));
     all.extend(collapse::permutations());
+    all.extend(cooperative::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());
     all.extend(lstm::permutations());

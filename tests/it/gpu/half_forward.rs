@@ -183,6 +183,25 @@ fn every_change_of_the_weights_reaches_the_next_forward_pass() {
     assert_eq!(first_row(&mut gpu, &weights, shape), [2.0; 40]);
 }
 
+/// Cooperative matrices that an adapter does not have are not asked of it.
+#[test]
+fn without_cooperative_matrices_the_drive_has_another_form() {
+    let options = Options { half_forward: When::Always, ..Options::default() };
+    let (Some(mut asked), Some(mut plain)) =
+        (open(Options { cooperative: When::Always, ..options.clone() }), open(options))
+    else {
+        return;
+    };
+    if asked.has_cooperative_matrices() {
+        eprintln!("skipped: the adapter has them");
+        return;
+    }
+    for seed in 0..4 {
+        let case = fused::draw(&mut Random::new(seed, 9));
+        assert_eq!(fused::outcomes(&mut asked, &case), fused::outcomes(&mut plain, &case));
+    }
+}
+
 #[test]
 fn a_copy_takes_half_of_the_bytes_and_is_planned_for_large_tensors() {
     for (half_forward, rows, copied) in [
