@@ -11,12 +11,12 @@
 #import neuron/backward
 
 #ifdef HALF
+#import shared/pair
 // Two neighbours of a row in a word.
 @group(0) @binding(8) var<storage, read> transposed: array<u32>;
 
 fn weight_at(index: u32) -> f32 {
-    let pair = unpack2x16float(transposed[index / 2u]);
-    return select(pair.x, pair.y, index % 2u == 1u);
+    return of_pair(transposed[index / 2u], index);
 }
 #else
 @group(0) @binding(8) var<storage, read> transposed: array<f32>;

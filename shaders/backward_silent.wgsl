@@ -7,7 +7,10 @@
 //
 // chi of the last steps lives in SLOTS = recurrent lag + 1 rotating arrays, as in backward_resident. One barrier a step, and
 // one for each STRIPS neurons of the list; the number of those is the same for all invocations.
+//
+// SUBGROUPS: a subgroup takes places for all its neurons at once, so that the list's length is not added to neuron by neuron.
 #import shared/grid
+#import shared/lane
 #import shared/strips
 #import surrogate/surrogate
 #import neuron/backward
@@ -30,14 +33,19 @@ fn column_of(n: u32, local: u32) -> u32 {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    lane: Lane,
 ) {
+    let local = lane.local;
     // Folded groups past the end go along with the last sample and write nothing.
     let flat = flat_group(group, groups);
     let live = flat < params.batch;
     let sample = min(flat, params.batch - 1u);
     let lag = SLOTS - 1u;
-    let lane = local % LANES;
+#ifdef SUBGROUPS
+    // The first that runs in its subgroup.
+    let leads = subgroupExclusiveAdd(1u) == 0u;
+#endif
+    let part = local % LANES;
     let strip = local / LANES;
     var adjoints: array<Adjoint, PER>;
 #repeat n PER
@@ -63,10 +71,25 @@ fn main(
 #repeat n PER
         places[n] = NOWHERE;
         let cell = Cell(sample, column_of(n, local));
-        if (n * SIZE + local < ROW && slope_at(step, cell, constants_of(cell.column)) != 0.0) {
+        let wanted = n * SIZE + local < ROW && slope_at(step, cell, constants_of(cell.column)) != 0.0;
+#ifdef SUBGROUPS
+        let before = subgroupExclusiveAdd(u32(wanted));
+        let number = subgroupAdd(u32(wanted));
+        var begin = 0u;
+        if (leads && number > 0u) {
+            begin = atomicAdd(&lengths[step % 3u], number);
+        }
+        begin = subgroupBroadcastFirst(begin);
+        if (wanted) {
+            places[n] = begin + before;
+            listed[places[n]] = cell.column;
+        }
+#else
+        if (wanted) {
             places[n] = atomicAdd(&lengths[step % 3u], 1u);
             listed[places[n]] = cell.column;
         }
+#endif
 #end
         workgroupBarrier();
         let count = atomicLoad(&lengths[step % 3u]);
@@ -78,7 +101,7 @@ fn main(
             var sums = vec4<f32>();
             if (first + strip < count) {
                 let row = listed[first + strip] * (ROW / 4u);
-                for (var k = lane; k < ROW / 4u; k += LANES) {
+                for (var k = part; k < ROW / 4u; k += LANES) {
                     let at = source + 4u * k;
                     let x = vec4<f32>(recent[at], recent[at + 1u], recent[at + 2u], recent[at + 3u]);
                     sums = fma(recurrent[row + k], x, sums);

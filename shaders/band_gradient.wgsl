@@ -16,8 +16,9 @@ struct Params {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    lane: Lane,
 ) {
+    let local = lane.local;
     // Folded dispatches have groups past the end: they go along with the last tap.
     let tap = min(flat_group(group, groups), params.order - 1u);
     let back = params.order - 1u - tap;
@@ -25,7 +26,7 @@ fn main(
     for (var t = back + local; t < params.steps; t += SIZE) {
         part += gradient[t * params.row + t - back];
     }
-    let sum = tree_sum(part, local);
+    let sum = tree_sum(part, lane);
     if (local == 0u) {
         out[tap] = sum;
     }

@@ -1,5 +1,6 @@
 // Drive of a spiking source, event-driven: X = b + the weight rows of the active inputs, ascending (contract: `Drive`).
 // Weights in several arrays are added one array after the other.
+// HALF: weights are 16-bit floats.
 // One invocation for each entry of X; neighbours share a source row and read neighbouring weights.
 #import shared/grid
 #import shared/rows
@@ -20,7 +21,12 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> source: array<u32>;
+#ifdef HALF
+#import shared/pair
+@group(0) @binding(2) var<storage, read> weights: array<u32>;
+#else
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
+#endif
 @group(0) @binding(3) var<storage, read> constants: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
@@ -29,7 +35,11 @@ fn bits_at(index: u32) -> u32 {
 }
 
 fn weight_at(index: u32) -> f32 {
+#ifdef HALF
+    return of_pair(weights[index / 2u], index);
+#else
     return weights[index];
+#endif
 }
 
 @compute @workgroup_size(SIZE)

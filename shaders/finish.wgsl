@@ -14,13 +14,14 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> metrics: array<f32>;
 
 @compute @workgroup_size(SIZE)
-fn main(@builtin(local_invocation_index) local: u32) {
+fn main(lane: Lane) {
+    let local = lane.local;
     for (var k = 0u; k < params.sums; k++) {
         var part = 0.0;
         for (var i = local; i < params.parts; i += SIZE) {
             part += parts[k * params.parts + i];
         }
-        let sum = tree_sum(part, local);
+        let sum = tree_sum(part, lane);
         if (local == 0u) {
             metrics[params.slot + k] = select(0.0, metrics[params.slot + k], params.accumulate != 0u) + sum;
         }

@@ -4,6 +4,8 @@
 // RECURRENT: the form Stepwise. The range is then at most the recurrent lag, so that the spikes read from the raster
 // were written by earlier dispatches.
 //
+// HALF: the weights that are read are 16-bit floats.
+//
 // Spikes of 32 steps are kept in a register and turned into words of 32 neurons through workgroup memory; BYTES: those of
 // 4 steps, words of 4 neurons.
 #import shared/grid
@@ -11,13 +13,23 @@
 
 #ifdef FUSED
 @group(0) @binding(3) var<storage, read> source: array<u32>;
+#ifdef HALF
+#import shared/pair
+@group(0) @binding(4) var<storage, read> weights: array<u32>;
+#else
 @group(0) @binding(4) var<storage, read> weights: array<f32>;
+#endif
 #import shared/rows
 #else
 @group(0) @binding(3) var<storage, read> drive: array<f32>;
 #endif
 #ifdef RECURRENT
+#ifdef HALF
+#import shared/pair
+@group(0) @binding(5) var<storage, read> recurrent: array<u32>;
+#else
 @group(0) @binding(5) var<storage, read> recurrent: array<f32>;
+#endif
 #import shared/rows
 #endif
 
@@ -39,7 +51,11 @@ fn bits_at(index: u32) -> u32 {
 }
 
 fn weight_at(index: u32) -> f32 {
+#ifdef HALF
+    return of_pair(weights[index / 2u], index);
+#else
     return weights[index];
+#endif
 }
 
 // X of step t.
@@ -55,7 +71,11 @@ fn bits_at(index: u32) -> u32 {
 }
 
 fn weight_at(index: u32) -> f32 {
+#ifdef HALF
+    return of_pair(recurrent[index / 2u], index);
+#else
     return recurrent[index];
+#endif
 }
 
 // X of step t, completed by the recurrent rows of the neurons that spiked recurrent_lag steps before.

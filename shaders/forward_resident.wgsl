@@ -4,19 +4,57 @@
 //
 // Spikes of the last steps live as bits in SLOTS = recurrent lag + 2 rotating arrays: step t reads t - lag, sets bits in
 // t and clears t + 1, all different. The neurons that spiked are listed in ascending order before their rows are added,
-// four loads under way at once: two barriers a step and sample.
+// four loads under way at once: two barriers a step and sample. HALF: R is of 16-bit floats.
 #import shared/grid
+#import shared/lane
 #import neuron/forward
 
 @group(0) @binding(3) var<storage, read> drive: array<f32>;
+#ifdef HALF
+#import shared/pair
+@group(0) @binding(5) var<storage, read> recurrent: array<u32>;
+#else
 @group(0) @binding(5) var<storage, read> recurrent: array<f32>;
+#endif
 
 const ARRAY = TILE * WORDS;
 var<workgroup> recent: array<atomic<u32>, SLOTS * ARRAY>;
 // Offsets of the rows of the neurons that spiked.
 var<workgroup> spiked: array<u32, WORDS * 32u>;
 
+fn weight_at(index: u32) -> f32 {
+#ifdef HALF
+    return of_pair(recurrent[index / 2u], index);
+#else
+    return recurrent[index];
+#endif
+}
+
 // Lists the set bits of WORDS words from `first` on, in ascending order; gives their number. Ends with a barrier.
+#ifdef SUBGROUPS
+// Each subgroup counts all bits, a word for each of its invocations at a time, and lists those of the words that are its own: a
+// word belongs to one subgroup, however many words at a time the others take. `own`: how many run in the subgroup of this
+// invocation, and how many of them before it.
+fn list_active(first: u32, lane: Lane, own: vec2<u32>) -> u32 {
+    var total = 0u;
+    for (var begin = 0u; begin < WORDS; begin += own.x) {
+        let word = begin + own.y;
+        var bits = select(0u, atomicLoad(&recent[first + min(word, WORDS - 1u)]), word < WORDS);
+        let count = countOneBits(bits);
+        var place = total + subgroupExclusiveAdd(count);
+        total += subgroupAdd(count);
+        if (word % lane.subgroups == lane.subgroup) {
+            while (bits != 0u) {
+                spiked[place] = (word * 32u + firstTrailingBit(bits)) * params.row;
+                place++;
+                bits &= bits - 1u;
+            }
+        }
+    }
+    workgroupBarrier();
+    return total;
+}
+#else
 fn list_active(first: u32, local: u32) -> u32 {
     var total = 0u;
     for (var word = 0u; word < WORDS; word++) {
@@ -34,6 +72,7 @@ fn list_active(first: u32, local: u32) -> u32 {
     workgroupBarrier();
     return total;
 }
+#endif
 
 // Column k of this invocation. One past the row stands in for the last, so that its loads stay inside.
 fn column_of(k: u32, local: u32) -> u32 {
@@ -53,10 +92,14 @@ fn is_owned(s: u32, k: u32, first_sample: u32, local: u32) -> bool {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    lane: Lane,
 ) {
+    let local = lane.local;
     let first_sample = flat_group(group, groups) * TILE;
     let lag = SLOTS - 2u;
+#ifdef SUBGROUPS
+    let own = vec2<u32>(subgroupAdd(1u), subgroupExclusiveAdd(1u));
+#endif
     var states: array<State, PER * TILE>;
 #repeat k PER
 #repeat s TILE
@@ -94,7 +137,11 @@ fn main(
             // The list of the sample before is still being read.
             workgroupBarrier();
         }
+#ifdef SUBGROUPS
+        let count = list_active(source + s * WORDS, lane, own);
+#else
         let count = list_active(source + s * WORDS, local);
+#endif
         var i = 0u;
         for (; i + 4u <= count; i += 4u) {
             let r0 = spiked[i];
@@ -103,17 +150,17 @@ fn main(
             let r3 = spiked[i + 3u];
 #repeat k PER
             let column = column_of(k, local);
-            let a = recurrent[r0 + column];
-            let b = recurrent[r1 + column];
-            let c = recurrent[r2 + column];
-            let d = recurrent[r3 + column];
+            let a = weight_at(r0 + column);
+            let b = weight_at(r1 + column);
+            let c = weight_at(r2 + column);
+            let d = weight_at(r3 + column);
             input[k] = (((input[k] + a) + b) + c) + d;
 #end
         }
         for (; i < count; i++) {
             let r = spiked[i];
 #repeat k PER
-            input[k] += recurrent[r + column_of(k, local)];
+            input[k] += weight_at(r + column_of(k, local));
 #end
         }
 #repeat k PER

@@ -236,8 +236,9 @@ fn measure_cell(cell: u32) -> vec2<f32> {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    lane: Lane,
 ) {
+    let local = lane.local;
 #ifdef SAMPLES
     let cells = params.batch;
 #else
@@ -255,8 +256,8 @@ fn main(
     }
 #endif
 #ifdef VALUE
-    let value = tree_sum(sums.x, local);
-    let count = tree_sum(sums.y, local);
+    let value = tree_sum(sums.x, lane);
+    let count = tree_sum(sums.y, lane);
     if (local == 0u) {
 #ifdef SINGLE
         metrics[params.slot] += value;

@@ -32,7 +32,8 @@ fn mode_of(row: u32) -> u32 {
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, lane: Lane) {
+    let local = lane.local;
     let row = group.x;
     let summed = (mode_of(row) & 2u) != 0u;
     var part = 0.0;
@@ -40,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         part += out[row * params.row + column];
     }
     // Rows with a value for each neuron go along, so that the barriers of the tree are met by all, and stay as they are.
-    let sum = tree_sum(part, local);
+    let sum = tree_sum(part, lane);
     if (summed) {
         for (var column = local; column < params.row; column += SIZE) {
             out[row * params.row + column] = select(0.0, sum, column == 0u);

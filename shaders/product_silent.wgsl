@@ -5,8 +5,11 @@
 // A workgroup takes CELLS cells, lists those that are not silent, and strips of invocations reduce one of them each. A cell's
 // sum is the same wherever it stands in the list, so the list needs no order. The number of rounds is the same for all
 // invocations.
+//
+// SUBGROUPS: a subgroup takes places for all its cells at once, so that the list's length is not added to cell by cell.
 const SIZE = 256u;
 #import shared/grid
+#import shared/lane
 #import shared/strips
 #import surrogate/surrogate
 
@@ -39,26 +42,51 @@ const CELLS = 1024u;
 var<workgroup> listed: array<u32, CELLS>;
 var<workgroup> listed_count: atomic<u32>;
 
+fn is_silent(cell: u32) -> bool {
+    let theta = constants[CONSTANT_THETA * params.columns + cell % params.columns];
+    let v = potential[params.first_state * params.columns + cell];
+    return surrogate(v - theta) == 0.0;
+}
+
 @compute @workgroup_size(SIZE)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    lane: Lane,
 ) {
+    let local = lane.local;
     let begin = flat_group(group, groups) * CELLS;
     let end = min(begin + CELLS, params.rows * params.columns);
-    let lane = local % LANES;
+    let part = local % LANES;
     let strip = local / LANES;
     if (local == 0u) {
         atomicStore(&listed_count, 0u);
     }
     workgroupBarrier();
-    for (var cell = begin + local; cell < end; cell += SIZE) {
-        let theta = constants[CONSTANT_THETA * params.columns + cell % params.columns];
-        let v = potential[params.first_state * params.columns + cell];
-        if (surrogate(v - theta) != 0.0) {
+#ifdef SUBGROUPS
+    // The first that runs in its subgroup.
+    let leads = subgroupExclusiveAdd(1u) == 0u;
+#endif
+    for (var round = 0u; round < CELLS / SIZE; round++) {
+        let cell = begin + round * SIZE + local;
+        let wanted = cell < end && !is_silent(cell);
+#ifdef SUBGROUPS
+        let before = subgroupExclusiveAdd(u32(wanted));
+        let number = subgroupAdd(u32(wanted));
+        var first = 0u;
+        if (leads && number > 0u) {
+            first = atomicAdd(&listed_count, number);
+        }
+        first = subgroupBroadcastFirst(first);
+        if (wanted) {
+            listed[first + before] = cell;
+        }
+#else
+        if (wanted) {
             listed[atomicAdd(&listed_count, 1u)] = cell;
-        } else if (params.accumulate == 0u) {
+        }
+#endif
+        if (cell < end && !wanted && params.accumulate == 0u) {
             c[params.first_out * params.columns + cell] = 0.0;
         }
     }
@@ -72,7 +100,7 @@ fn main(
             let cell = listed[first + strip];
             let of_a = (params.first + cell / params.columns) * vectors;
             let of_b = (cell % params.columns) * vectors;
-            for (var k = lane; k < vectors; k += LANES) {
+            for (var k = part; k < vectors; k += LANES) {
                 sums = fma(a[of_a + k], b[of_b + k], sums);
             }
         }

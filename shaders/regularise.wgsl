@@ -70,8 +70,9 @@ fn slope_of(count: f32) -> f32 {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    lane: Lane,
 ) {
+    let local = lane.local;
     // A folded dispatch has groups past the end: they go along with the last sample and write nothing.
     let flat = flat_group(group, groups);
     let live = flat < params.batch;
@@ -84,7 +85,7 @@ fn main(
     for (var j = local; j < params.units; j += SIZE) {
         part += term(planes[count + j]);
     }
-    let sum = tree_sum(part, local);
+    let sum = tree_sum(part, lane);
     // upper: how far the population's mean is above the target.
     let excess = max(0.0, sum / units - params.target_count);
     // What is a mean over the units, and what is not.

@@ -14,7 +14,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, lane: Lane) {
+    let local = lane.local;
     let unit = group.x * SIZE + local;
     var part = 0.0;
     if (unit < params.units) {
@@ -28,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             planes[(sample * PLANES + PLANE_COUNT_GRADIENT) * params.row + unit] += 2.0 * weight * sum;
         }
     }
-    let total = tree_sum(part, local);
+    let total = tree_sum(part, lane);
     if (local == 0u) {
         out[group.x] = total;
     }

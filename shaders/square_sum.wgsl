@@ -19,8 +19,9 @@ struct Params {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
+    lane: Lane,
 ) {
+    let local = lane.local;
     let part = min(flat_group(group, groups), params.parts - 1u);
     let begin = part * params.stretch;
     let end = min(begin + params.stretch, params.len);
@@ -28,7 +29,7 @@ fn main(
     for (var i = begin + local; i < end; i += SIZE) {
         sum = fma(values[i], values[i], sum);
     }
-    let total = tree_sum(sum, local);
+    let total = tree_sum(sum, lane);
     if (local == 0u) {
         out[params.first_part + part] = total;
     }

@@ -1138,6 +1138,14 @@ pub trait Kernels: Memory {
     /// # Errors
     /// [`crate::Error::Memory`] where it does not fit.
     fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Self::Prepared>;
+    /// Weights `[rows][row]` that [`Kernels::drive`] and the recurrent forward passes read. A backend may keep a shorter form
+    /// beside them and read that, wherever they are read forward.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`] where they do not fit.
+    fn forward_weights(&mut self, role: &str, rows: usize, row: usize) -> Result<Self::Values> {
+        self.weights(role, 1, rows, row)
+    }
 
     /// Writes `data` from entry `offset` on.
     fn write(&mut self, values: &mut Self::Values, offset: usize, data: &[Self::Real]);

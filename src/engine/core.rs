@@ -452,7 +452,7 @@ impl<K: Kernels> LayerState<K> {
         let weight_rows = if projection == Projection::Dense { inputs } else { 1 };
         let recurrent = if layer.recurrent {
             Some(Recurrent {
-                weights: kernels.weights("recurrent weights", 1, units, drives)?,
+                weights: kernels.forward_weights("recurrent weights", units, drives)?,
                 gradient: kernels.weights("recurrent weight gradient", 1, units, drives)?,
                 prepared: kernels.prepared("recurrent weights, transposed", units, columns)?,
                 constraint: Constraint::new(layer, units),
@@ -496,14 +496,14 @@ impl<K: Kernels> LayerState<K> {
             scaled: match index.checked_sub(1).and_then(|below| Dropping::of(&network.layers[below])) {
                 Some(dropping) => Some(Scaled {
                     factor: dropping.factor,
-                    weights: kernels.weights("weights, scaled", 1, weight_rows, drives)?,
+                    weights: kernels.forward_weights("weights, scaled", weight_rows, drives)?,
                     prepared: kernels.prepared("weights, scaled and transposed", inputs, columns)?,
                 }),
                 None => None,
             },
             normal: Normal::new(kernels, layer)?,
             bounds: bounds(layer),
-            weights: kernels.weights("weights", 1, weight_rows, drives)?,
+            weights: kernels.forward_weights("weights", weight_rows, drives)?,
             weight_gradient: kernels.weights("weight gradient", 1, weight_rows, drives)?,
             // The input's gradient is wanted so rarely that its weights are prepared when asked for.
             prepared: if index > 0 { Some(kernels.prepared("weights, transposed", inputs, columns)?) } else { None },

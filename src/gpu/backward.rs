@@ -150,8 +150,9 @@ impl Axes {
             .constant("SLOTS", lag + 1)
     }
 
-    fn silent(self, geometry: Geometry, row: usize, lag: usize) -> Permutation {
+    fn silent(self, geometry: Geometry, row: usize, lag: usize, subgroups: bool) -> Permutation {
         self.of_kernel("backward_silent")
+            .define("SUBGROUPS", subgroups)
             .constant("SIZE", geometry.size)
             .constant("PER", geometry.per)
             .constant("ROW", row)
@@ -206,7 +207,7 @@ pub(super) fn backward(gpu: &mut Gpu, call: Backward<Gpu>) {
     let axes = Axes::of(&call);
     match (silent.filter(|&silent| skips(silent)), dense) {
         (Some(geometry), _) => {
-            let permutation = axes.silent(geometry, row, lag);
+            let permutation = axes.silent(geometry, row, lag, gpu.appends_by_subgroups());
             resident_steps(gpu, &call, &permutation, &weights.array, geometry, quantum);
         }
         (None, Some(geometry)) => {
@@ -367,7 +368,7 @@ pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
         all.extend([axes.scan(false), axes.scan(true)]);
         all.push(axes.resident(Geometry { size: 96, per: 1, tile: 2 }, 96, 1, false));
         let sparse = Axes { surrogate: Some(SurrogateKind::Triangle), ..axes };
-        all.push(sparse.silent(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
+        all.push(sparse.silent(Geometry { size: 96, per: 1, tile: 1 }, 96, 1, kept));
     }
     all
 }
@@ -396,14 +397,16 @@ pub(super) fn permutations() -> Vec<Permutation> {
             let (detached, synapse, lagged, keeps_current) = (on(0), on(1), on(2), on(3));
             let axes = Axes { reset, detached, synapse, lagged, keeps_current, ..blank };
             all.extend([axes.scan(false), axes.scan(true), axes.resident(geometry, 96, 1, false)]);
-            all.push(Axes { surrogate: Some(SurrogateKind::Triangle), ..axes }.silent(alone, 96, 1));
+            all.push(Axes { surrogate: Some(SurrogateKind::Triangle), ..axes }.silent(alone, 96, 1, false));
         }
     }
     for kind in SurrogateKind::ALL {
         let axes = Axes { surrogate: Some(kind), ..blank };
         all.extend([axes.scan(false), axes.resident(geometry, 96, 2, false)]);
         if silent::has_zeros(kind) || kind == (SurrogateKind::LeakyRelu { leak: 0.1 }) {
-            all.extend([axes.silent(alone, 96, 2), silent::permutation(kind)]);
+            for subgroups in switches {
+                all.extend([axes.silent(alone, 96, 2, subgroups), silent::permutation(kind, subgroups)]);
+            }
         }
     }
     for (spike_gradient, potential_gradient) in switches.into_iter().flat_map(|a| switches.map(|b| (a, b))) {
@@ -412,7 +415,7 @@ pub(super) fn permutations() -> Vec<Permutation> {
             axes.scan(false),
             axes.scan(true),
             axes.resident(geometry, 96, 1, false),
-            axes.silent(alone, 96, 1),
+            axes.silent(alone, 96, 1, false),
         ]);
         for reduced in switches {
             for keeps_current in switches {
@@ -427,13 +430,13 @@ pub(super) fn permutations() -> Vec<Permutation> {
             axes.scan(false),
             axes.scan(true),
             axes.resident(geometry, 96, 1, false),
-            axes.silent(alone, 96, 1),
+            axes.silent(alone, 96, 1, false),
         ]);
     }
     let wide = |tile, lag| blank.resident(Geometry { size: 224, per: 2, tile }, 416, lag, false);
     all.extend([wide(1, 1), wide(2, 1), wide(4, 1), wide(1, 2), wide(2, 2)]);
     all.extend([1, 2, 4].map(|tile| blank.resident(Geometry { tile, ..geometry }, 96, 1, true)));
-    all.push(blank.silent(Geometry { size: 256, per: 4, tile: 1 }, 1024, 1));
+    all.push(blank.silent(Geometry { size: 256, per: 4, tile: 1 }, 1024, 1, true));
     all
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Ledger {
 struct Inner {
     buffer: wgpu::Buffer,
     id: u64,
+    /// How often work that writes to it was recorded.
+    writes: AtomicU64,
     ledger: Arc<Ledger>,
 }
 
@@ -38,12 +40,22 @@ impl Array {
     pub fn new(buffer: wgpu::Buffer, id: u64, ledger: &Arc<Ledger>) -> Array {
         let bytes = ledger.bytes.fetch_add(buffer.size(), Ordering::Relaxed) + buffer.size();
         ledger.peak.fetch_max(bytes, Ordering::Relaxed);
-        Array(Arc::new(Inner { buffer, id, ledger: ledger.clone() }))
+        Array(Arc::new(Inner { buffer, id, writes: AtomicU64::new(0), ledger: ledger.clone() }))
     }
 
     /// The buffer.
     pub fn buffer(&self) -> &wgpu::Buffer {
         &self.0.buffer
+    }
+
+    /// Counts work that writes to it.
+    pub fn written(&self) {
+        self.0.writes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often work that writes to it was recorded.
+    pub fn writes(&self) -> u64 {
+        self.0.writes.load(Ordering::Relaxed)
     }
 
     /// Its number.
@@ -63,6 +75,8 @@ pub struct Values {
     plane: usize,
     /// Entries of a plane in each piece but the last.
     pub(super) piece: usize,
+    /// The copy that forward passes read instead.
+    pub(super) rounded: Option<Box<super::rounded::Rounded>>,
 }
 
 /// Entries that lie one behind the other in one array.
@@ -76,19 +90,32 @@ pub(super) struct Segment<'a> {
 impl Values {
     /// In one array.
     pub(super) fn whole(array: Array, len: usize) -> Values {
-        Values { array, rest: Vec::new(), len, plane: usize::MAX, piece: usize::MAX }
+        Values { array, rest: Vec::new(), len, plane: usize::MAX, piece: usize::MAX, rounded: None }
     }
 
     /// In several arrays: `planes` planes of `plane` entries, of which each array but the last holds `piece`.
     pub(super) fn in_pieces(mut arrays: Vec<Array>, planes: usize, plane: usize, piece: usize) -> Values {
         let rest = arrays.split_off(1);
         let array = arrays.remove(0);
-        Values { array, rest, len: planes * plane, plane, piece }
+        Values { array, rest, len: planes * plane, plane, piece, rounded: None }
     }
 
     /// Whether it is in one array.
     pub(super) fn is_whole(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// Numbers of each piece, of one plane.
+    pub(super) fn lengths(&self) -> Vec<usize> {
+        if self.is_whole() { vec![self.len] } else { (0..=self.rest.len()).map(|index| self.stride(index)).collect() }
+    }
+
+    /// In `arrays` cut as this one is, with half as many entries in each.
+    pub(super) fn halved(&self, mut arrays: Vec<Array>) -> Values {
+        if self.is_whole() {
+            return Values::whole(arrays.remove(0), self.len / 2);
+        }
+        Values::in_pieces(arrays, 1, self.plane / 2, self.piece / 2)
     }
 
     /// Piece `index`.

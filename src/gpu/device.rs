@@ -1,5 +1,6 @@
 //! Adapters: what there is, which one is taken, and the logical device with its error handlers.
 
+use super::cooperative;
 use crate::error::{Error, Result};
 use crate::kernels::When;
 use std::sync::{Arc, Mutex};
@@ -88,10 +89,20 @@ pub struct Options {
     pub unpack: When,
     /// Whether products take tiles of 128 × 128 in place of 64 × 64; the bits are the same.
     pub wide: When,
+    /// Whether kernels use subgroup operations. Planned: sums over a workgroup wherever the device has them, lists where they are
+    /// expected to be faster; never: as on a device without them. Lists are the same either way, sums have another order.
+    pub subgroups: When,
     /// Whether the transposes of weights, which backward passes read, are kept as 16-bit floats: half of their memory and of
     /// their traffic. A weight is then off by 2⁻¹¹ of itself (at most 2⁻¹⁴ below that size, where a driver may take it for 0;
-    /// held within ±65504), sums are made in f32 all the same. Weights themselves, and so the forward pass, stay f32.
+    /// held within ±65504), sums are made in f32 all the same. Weights themselves stay f32, and so does the forward pass.
     pub half_weights: bool,
+    /// Whether forward passes read weights as 16-bit floats too, from copies beside them that are as much off. Planned: tensors
+    /// above 4 MiB, which the device's cache would not keep. The default is never, because numbers change.
+    pub half_forward: When,
+    /// Whether drives of spikes are products of cooperative matrices (experimental in wgpu, untested on hardware; only with the
+    /// cargo feature `cooperative-matrix`, where the device has them and the weights have 16-bit copies by `half_forward`). Sums
+    /// then have the order of the device's matrix units. Planned: of 16384 weights and more. The default is never.
+    pub cooperative: When,
     /// Whether forms are chosen by what [`super::calibrate`] measured on this adapter with this driver, or measures now where
     /// nothing is kept, in place of estimates. Default: where `SPIKEGRAD_CALIBRATED` is set. Forms decide in which order sums are
     /// made: a run that is to give the same bits elsewhere, or after a new measurement, keeps to the estimates.
@@ -112,7 +123,10 @@ impl Default for Options {
             skip_silent: When::Planned,
             unpack: When::Planned,
             wide: When::Planned,
+            subgroups: When::Planned,
             half_weights: false,
+            half_forward: When::Never,
+            cooperative: When::Never,
             calibrated: std::env::var_os("SPIKEGRAD_CALIBRATED").is_some_and(|value| !value.is_empty()),
         }
     }
@@ -137,6 +151,10 @@ pub(super) struct Limits {
     pub workgroup_memory: u32,
     pub invocations: u32,
     pub uniform_alignment: u32,
+    /// Invocations of a subgroup at least; 0 where there are no subgroup operations.
+    pub lanes: u32,
+    /// Side of the cooperative matrices; None where there are none, or none wanted.
+    pub cooperative: Option<usize>,
 }
 
 /// The first error of the device; later ones follow from it.
@@ -240,9 +258,18 @@ impl Device {
             let name = &info.name;
             return Err(Error::Device(format!("{name} is below WebGPU's limits for compute; use the device cpu")));
         }
+        let mut features = adapter.features() & (super::profile::FEATURES | wgpu::Features::SUBGROUP);
+        if choice.options.subgroups == When::Never {
+            features.remove(wgpu::Features::SUBGROUP);
+        }
+        let cooperative = cooperative::edge(adapter, &choice.options);
+        if cooperative.is_some() {
+            features |= cooperative::features();
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("spikegrad"),
-            required_features: adapter.features() & super::profile::FEATURES,
+            experimental_features: cooperative::consent(cooperative),
+            required_features: features,
             required_limits: limits.clone(),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
@@ -267,6 +294,8 @@ impl Device {
             workgroup_memory: limits.max_compute_workgroup_storage_size,
             invocations: limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
+            cooperative,
+            lanes: if features.contains(wgpu::Features::SUBGROUP) { adapter.get_info().subgroup_min_size } else { 0 },
         };
         Ok(Device { device, queue, limits, checked: choice.options.checked, fault, info })
     }

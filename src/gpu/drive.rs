@@ -4,7 +4,8 @@
 use super::form::slices;
 use super::product::{Product, product};
 use super::recorder::{read, write};
-use super::{Activity, Gpu, Permutation, Values, flat};
+use super::rounded::{self, Read};
+use super::{Activity, Gpu, Permutation, Values, cooperative, flat};
 use crate::kernels::{Drive, HISTORY, Projection};
 
 #[repr(C)]
@@ -26,7 +27,7 @@ pub(super) struct Active<'a> {
     pub source: &'a Activity,
     pub first_source: usize,
     pub inputs: usize,
-    pub weights: &'a Values,
+    pub weights: Read<'a>,
     pub constants: &'a Values,
     pub out: &'a Values,
     pub first_out: usize,
@@ -39,7 +40,7 @@ pub(super) struct Active<'a> {
 /// Pieces of the weights one after the other: the order of the sum is that of weights in one array.
 pub(super) fn add_active(gpu: &mut Gpu, call: Active) {
     let Active { source, first_source, inputs, weights, constants, out, first_out, rows, row, accumulate } = call;
-    let permutation = Permutation::new("drive").define("BYTES", source.is_bytes());
+    let permutation = Permutation::new("drive").define("BYTES", source.is_bytes()).define("HALF", weights.half);
     let of_word = if source.is_bytes() { 4 } else { 32 };
     for (piece, weights) in weights.matrix(row).parts(inputs) {
         let bindings = [read(1, &source.array), read(2, weights), read(3, &constants.array), write(4, &out.array)];
@@ -87,7 +88,15 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
     let first_out = call.range.start * batch;
     let first_source = (call.range.start + HISTORY - call.lag) * batch;
     let (source, source_row) = (call.source, call.source.row());
-    let (weights, constants, out) = (&call.weights.array, &call.constants.array, &call.out.array);
+    let (constants, out) = (&call.constants.array, &call.out.array);
+    let dense = call.projection == Projection::Dense;
+    let weights = if dense { rounded::read(gpu, call.weights) } else { Read::exact(call.weights) };
+    if dense && let Some(edge) = cooperative::takes(gpu, source, call.weights) {
+        let (inputs, constants, out) = (call.inputs, call.constants, &*call.out);
+        let accumulate = false;
+        let active = Active { source, first_source, inputs, weights, constants, out, first_out, rows, row, accumulate };
+        return cooperative::drive(gpu, active, edge);
+    }
     match (call.projection, source.is_spikes()) {
         (Projection::Dense, true) if !unpacks(gpu, source) => add_active(
             gpu,
@@ -95,7 +104,7 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
                 source,
                 first_source,
                 inputs: call.inputs,
-                weights: call.weights,
+                weights,
                 constants: call.constants,
                 out: call.out,
                 first_out,
@@ -111,8 +120,8 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
                 kind: source.kind,
                 row: source_row,
                 first: first_source,
-                b: call.weights.matrix(row),
-                half: false,
+                b: weights.matrix(row),
+                half: weights.half,
                 inner: call.inputs,
                 bias: Some(constants),
                 out,
@@ -132,7 +141,7 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
                 source_row: source_row as u32,
                 inputs: call.inputs as u32,
             };
-            let bindings = [read(1, &source.array), read(2, weights), read(3, constants), write(4, out)];
+            let bindings = [read(1, &source.array), read(2, weights.array()), read(3, constants), write(4, out)];
             let permutation = Permutation::new("drive_current").define("SOURCE_BITS", raster);
             gpu.flat(permutation, &params, &bindings, rows * row, (rows * row) as u64);
         }
@@ -140,10 +149,9 @@ pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {
-    vec![
-        flat("drive"),
-        flat("drive").define("BYTES", true),
-        flat("drive_current"),
-        flat("drive_current").define("SOURCE_BITS", true),
-    ]
+    let mut all = [false, true].map(|bits| flat("drive_current").define("SOURCE_BITS", bits)).to_vec();
+    for half in [false, true] {
+        all.extend([false, true].map(|bytes| flat("drive").define("BYTES", bytes).define("HALF", half)));
+    }
+    all
 }

@@ -2,7 +2,7 @@
 
 use super::buffers::Array;
 use super::recorder::{read, write};
-use super::{Gpu, Values, tree};
+use super::{Gpu, Values};
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -28,5 +28,5 @@ pub(super) fn finish(
 ) {
     let params = Params { parts: parts as u32, sums: sums as u32, slot: slot as u32, accumulate: accumulate.into() };
     let bindings = [read(1, array), write(2, &metrics.array)];
-    gpu.dispatch(tree("finish"), &params, &bindings, 1, (sums * parts) as u64);
+    gpu.dispatch(gpu.tree("finish"), &params, &bindings, 1, (sums * parts) as u64);
 }

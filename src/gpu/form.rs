@@ -203,8 +203,14 @@ pub(super) fn form(costs: &Costs, limits: &Limits, shape: Shape, recurrent: bool
 mod tests {
     use super::*;
 
-    const FLOOR: Limits =
-        Limits { largest_array: 128 << 20, workgroup_memory: 16 << 10, invocations: 256, uniform_alignment: 256 };
+    const FLOOR: Limits = Limits {
+        largest_array: 128 << 20,
+        workgroup_memory: 16 << 10,
+        invocations: 256,
+        uniform_alignment: 256,
+        lanes: 0,
+        cooperative: None,
+    };
 
     fn shape(batch: usize, units: usize) -> Shape {
         Shape { steps: 100, batch, units }

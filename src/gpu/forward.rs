@@ -1,10 +1,10 @@
 //! `forward` in its three forms, and `layer_forward` with the drive of a spiking source fused in.
 
-use super::buffers::Array;
 use super::form::{Geometry, slices};
 use super::recorder::{read, write};
+use super::rounded::{self, Read};
 use super::window::Window;
-use super::{Activity, FLAT, Gpu, Permutation, Values, drive};
+use super::{Activity, FLAT, Gpu, Permutation, Values, cooperative, drive};
 use crate::kernels::{Drive, Firing, Form, Forward, HISTORY, Model, Projection};
 use crate::network::{Reduce, Reset};
 use crate::neuron::Snippet;
@@ -37,7 +37,7 @@ pub(super) enum Input<'a> {
     /// `[T][B][np]`.
     Drive(&'a Values),
     /// Computed on the way: the spiking source, its lag and input width, the weights.
-    Fused { source: &'a Activity, lag: usize, inputs: usize, weights: &'a Array },
+    Fused { source: &'a Activity, lag: usize, inputs: usize, weights: Read<'a> },
 }
 
 /// The define of a reset form.
@@ -122,8 +122,9 @@ impl Axes {
         self.of_kernel("forward").define("FUSED", fused).define("RECURRENT", recurrent).constant("SIZE", FLAT)
     }
 
-    fn resident(self, geometry: Geometry, row: usize, lag: usize) -> Permutation {
+    fn resident(self, geometry: Geometry, row: usize, lag: usize, subgroups: bool) -> Permutation {
         self.of_kernel("forward_resident")
+            .define("SUBGROUPS", subgroups)
             .constant("SIZE", geometry.size)
             .constant("PER", geometry.per)
             .constant("TILE", geometry.tile)
@@ -140,10 +141,12 @@ pub(super) fn layer_forward(gpu: &mut Gpu, from: Drive<Gpu>, call: Forward<Gpu>)
         && call.recurrent.is_none()
         && from.weights.is_whole()
         && !drive::unpacks(gpu, from.source)
+        && cooperative::takes(gpu, from.source, from.weights).is_none()
         && cells >= gpu.options.fuse;
     if fuse {
         let (source, lag, inputs) = (from.source, from.lag, from.inputs);
-        forward(gpu, Input::Fused { source, lag, inputs, weights: &from.weights.array }, call);
+        let weights = rounded::read(gpu, from.weights);
+        forward(gpu, Input::Fused { source, lag, inputs, weights }, call);
     } else {
         // The drive is dropped into X and read back at once.
         let Drive { projection, inputs, shape, range, source, lag, weights, constants, out } = from;
@@ -158,6 +161,7 @@ pub(super) fn forward(gpu: &mut Gpu, input: Input, call: Forward<Gpu>) {
     let Some((weights, _)) = call.recurrent else {
         return scan(gpu, &input, &call);
     };
+    let weights = rounded::read(gpu, weights);
     let resident = match call.form {
         Form::Resident { tile, quantum } if call.model.firing == Firing::Single && weights.is_whole() => {
             let geometry = Geometry::forward(&gpu.recorder.device.limits, row, tile, lag);
@@ -166,9 +170,9 @@ pub(super) fn forward(gpu: &mut Gpu, input: Input, call: Forward<Gpu>) {
         Form::Resident { .. } | Form::Scan | Form::Stepwise => None,
     };
     match (resident, &input) {
-        (Some((geometry, quantum)), _) => resident_steps(gpu, &input, &call, &weights.array, geometry, quantum),
+        (Some((geometry, quantum)), _) => resident_steps(gpu, &input, &call, weights, geometry, quantum),
         (None, Input::Drive(drive)) if !weights.is_whole() => stepwise_in_pieces(gpu, drive, &call, weights),
-        (None, _) => stepwise(gpu, &input, &call, &weights.array),
+        (None, _) => stepwise(gpu, &input, &call, weights),
     }
 }
 
@@ -200,7 +204,7 @@ fn record(
     permutation: &Permutation,
     input: &Input,
     call: &Forward<Gpu>,
-    recurrent: Option<&Array>,
+    recurrent: Option<Read>,
     pieces: impl Iterator<Item = Range<usize>>,
     groups: usize,
     work: u64,
@@ -208,9 +212,9 @@ fn record(
     let mut bindings = vec![read(1, &call.constants.array), write(2, &call.planes.array)];
     match input {
         Input::Drive(drive) => bindings.push(read(3, &drive.array)),
-        Input::Fused { source, weights, .. } => bindings.extend([read(3, &source.array), read(4, weights)]),
+        Input::Fused { source, weights, .. } => bindings.extend([read(3, &source.array), read(4, weights.array())]),
     }
-    bindings.extend(recurrent.map(|weights| read(5, weights)));
+    bindings.extend(recurrent.map(|weights| read(5, weights.array())));
     if call.model.spiking {
         bindings.extend(call.spikes.as_ref().map(|spikes| write(6, &spikes.array)));
     }
@@ -223,28 +227,30 @@ fn record(
 
 fn scan(gpu: &mut Gpu, input: &Input, call: &Forward<Gpu>) {
     let cells = call.shape.len(1);
-    let fused = matches!(input, Input::Fused { .. });
-    let inputs = if let Input::Fused { inputs, .. } = input { inputs / 10 } else { 0 };
+    let (fused, half, inputs) = match input {
+        Input::Drive(_) => (false, false, 0),
+        Input::Fused { inputs, weights, .. } => (true, weights.half, inputs / 10),
+    };
     let work = (cells * (16 + inputs)) as u64;
     let start = call.range.start;
     let pieces = slices(call.range.len(), work, 32).map(|piece| start + piece.start..start + piece.end);
-    let permutation = Axes::of(call).scan(fused, false);
+    let permutation = Axes::of(call).scan(fused, false).define("HALF", half);
     record(gpu, &permutation, input, call, None, pieces, cells.div_ceil(FLAT), work);
 }
 
 /// A dispatch a step; with a recurrent lag of 2, two steps: both see only spikes of earlier dispatches.
-fn stepwise(gpu: &mut Gpu, input: &Input, call: &Forward<Gpu>, weights: &Array) {
+fn stepwise(gpu: &mut Gpu, input: &Input, call: &Forward<Gpu>, weights: Read) {
     let cells = call.shape.len(1);
     let end = call.range.end;
     let pieces = call.range.clone().step_by(call.model.recurrent_lag);
     let pieces = pieces.map(|start| start..(start + call.model.recurrent_lag).min(end));
     let work = (cells * (16 + call.shape.units / 10)) as u64;
-    let permutation = Axes::of(call).scan(false, true);
+    let permutation = Axes::of(call).scan(false, true).define("HALF", weights.half);
     record(gpu, &permutation, input, call, Some(weights), pieces, cells.div_ceil(FLAT), work);
 }
 
 /// The same with recurrent weights in several arrays: X is completed before each step, in the order of the sum above.
-fn stepwise_in_pieces(gpu: &mut Gpu, drive: &Values, call: &Forward<Gpu>, weights: &Values) {
+fn stepwise_in_pieces(gpu: &mut Gpu, drive: &Values, call: &Forward<Gpu>, weights: Read) {
     let Some(spikes) = call.spikes.as_deref() else { return };
     let (batch, cells, lag) = (call.shape.batch, call.shape.len(1), call.model.recurrent_lag);
     let permutation = Axes::of(call).scan(false, false);
@@ -274,7 +280,7 @@ fn resident_steps(
     gpu: &mut Gpu,
     input: &Input,
     call: &Forward<Gpu>,
-    weights: &Array,
+    weights: Read,
     geometry: Geometry,
     quantum: usize,
 ) {
@@ -284,7 +290,10 @@ fn resident_steps(
     let work = (call.shape.len(1) * (16 + call.shape.units / 4)) as u64;
     let quantum = super::form::bounded(quantum, work);
     let pieces = call.range.clone().step_by(quantum).map(|start| start..start.saturating_add(quantum).min(end));
-    let permutation = Axes::of(call).resident(geometry, call.shape.row(), call.model.recurrent_lag);
+    let row = call.shape.row();
+    let permutation =
+        Axes::of(call).resident(geometry, row, call.model.recurrent_lag, gpu.lists_by_subgroups(row / 32));
+    let permutation = permutation.define("HALF", weights.half);
     record(gpu, &permutation, input, call, Some(weights), pieces, groups, work);
 }
 
@@ -306,7 +315,7 @@ pub(super) fn of_snippet(snippet: &'static Snippet) -> Vec<Permutation> {
             bytes: false,
         };
         all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
-        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
+        all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1, false));
         all.push(Axes { tape: false, keeps_current: false, ..axes }.scan(false, false));
     }
     all
@@ -331,7 +340,7 @@ pub(super) fn permutations() -> Vec<Permutation> {
                     bytes: false,
                 };
                 all.extend([axes.scan(false, false), axes.scan(true, false), axes.scan(false, true)]);
-                all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1));
+                all.push(axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1, false));
                 if reset == Reset::None {
                     let axes = Axes { spiking: false, ..axes };
                     for reduced in switches {
@@ -368,6 +377,13 @@ pub(super) fn permutations() -> Vec<Permutation> {
         snippet: None,
         bytes: false,
     };
-    all.extend([1, 2].map(|lag| axes.resident(Geometry { size: 224, per: 3, tile: 2 }, 640, lag)));
+    for subgroups in switches {
+        for half in switches {
+            let narrow = axes.resident(Geometry { size: 96, per: 1, tile: 1 }, 96, 1, subgroups);
+            let wide = [1, 2].map(|lag| axes.resident(Geometry { size: 224, per: 3, tile: 2 }, 640, lag, subgroups));
+            all.extend(wide.into_iter().chain([narrow]).map(|permutation| permutation.define("HALF", half)));
+        }
+    }
+    all.extend([axes.scan(true, false), axes.scan(false, true)].map(|permutation| permutation.define("HALF", true)));
     all
 }

@@ -1,5 +1,6 @@
 //! `halve` and `unhalve`: numbers as 16-bit floats, two in a word.
 
+use super::buffers::Array;
 use super::recorder::{read, write};
 use super::{Gpu, Permutation, Values, Words};
 
@@ -10,9 +11,13 @@ pub(super) struct Params {
 }
 
 pub(super) fn halve(gpu: &mut Gpu, values: &Values, len: usize, out: &Words) {
-    let words = words(len, values, out);
-    let bindings = [read(1, &values.array), write(2, &out.array)];
-    gpu.flat(Permutation::new("halve"), &Params { words: words as u32 }, &bindings, words, 16 * len as u64);
+    between(gpu, &values.array, words(len, values, out), &out.array);
+}
+
+/// The first `2 words` numbers of an array.
+pub(super) fn between(gpu: &mut Gpu, from: &Array, words: usize, out: &Array) {
+    let bindings = [read(1, from), write(2, out)];
+    gpu.flat(Permutation::new("halve"), &Params { words: words as u32 }, &bindings, words, 32 * words as u64);
 }
 
 pub(super) fn unhalve(gpu: &mut Gpu, from: &Words, len: usize, out: &Values) {

@@ -4,7 +4,7 @@ use super::collapse::{counted, number, recording};
 use super::finish::{PARTS, finish};
 use super::recorder::{read, write};
 use super::window::Window;
-use super::{Gpu, Permutation, TREE, tree};
+use super::{Gpu, Permutation, TREE, trees};
 use crate::kernels::{Answer, Criterion, Loss, Recording, Score, Scores};
 
 #[repr(C)]
@@ -41,9 +41,8 @@ enum Source {
     Spikes,
 }
 
-fn permutation(source: Source, gradient: bool, value: bool, single: bool) -> Permutation {
-    tree("loss")
-        .define("SAMPLES", matches!(source, Source::Samples))
+fn permutation(loss: Permutation, source: Source, gradient: bool, value: bool, single: bool) -> Permutation {
+    loss.define("SAMPLES", matches!(source, Source::Samples))
         .define("POTENTIAL", matches!(source, Source::Potential))
         .define("GRADIENT", gradient)
         .define("VALUE", value)
@@ -113,7 +112,8 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
     let groups = if single { 1 } else { cells.div_ceil(TREE) };
     let work = (64 * cells * shape.row()) as u64;
     let gradient = with_gradient && !matches!(source, Source::Samples);
-    let permutation = permutation(source, gradient, call.metrics.is_some(), single).define("BYTES", bytes);
+    let valued = call.metrics.is_some();
+    let permutation = permutation(gpu.tree("loss"), source, gradient, valued, single).define("BYTES", bytes);
     let Some((metrics, slot)) = call.metrics else {
         return gpu.dispatch(permutation, &params, &bindings, groups, work);
     };
@@ -130,13 +130,14 @@ pub(super) fn loss(gpu: &mut Gpu, call: Loss<Gpu>) {
 
 pub(super) fn permutations() -> Vec<Permutation> {
     let mut all = Vec::new();
-    for single in [false, true] {
-        all.extend([false, true].map(|value| permutation(Source::Samples, false, value, single)));
+    for (loss, single) in trees("loss").into_iter().flat_map(|loss| [(loss.clone(), false), (loss, true)]) {
+        let of = |source, gradient, value| permutation(loss.clone(), source, gradient, value, single);
+        all.extend([false, true].map(|value| of(Source::Samples, false, value)));
         for source in [Source::Potential, Source::Spikes] {
             for (gradient, value) in [(false, true), (true, false), (true, true)] {
-                all.push(permutation(source, gradient, value, single));
+                all.push(of(source, gradient, value));
                 if matches!(source, Source::Spikes) {
-                    all.push(permutation(source, gradient, value, single).define("BYTES", true));
+                    all.push(of(source, gradient, value).define("BYTES", true));
                 }
             }
         }

@@ -6,7 +6,7 @@ use super::column_sum::column_sum;
 use super::forward::reset;
 use super::product::{Product, product};
 use super::recorder::{read, write};
-use super::{FLAT, Gpu, Permutation, flat};
+use super::{FLAT, Gpu, Permutation, flat, rounded};
 use crate::kernels::{ActivityKind, GATES, LstmBackward, LstmForward, constant, plane};
 use crate::network::{Reset, SurrogateKind};
 
@@ -62,6 +62,7 @@ pub(super) fn lstm_forward(gpu: &mut Gpu, call: LstmForward<Gpu>) {
         bindings.extend([write(5, &tape.array), write(6, &hidden.array)]);
     }
     let permutation = forward_permutation(model.reset, call.tape.is_some());
+    let recurrent = rounded::read(gpu, call.recurrent);
     for step in 0..shape.steps {
         product(
             gpu,
@@ -70,8 +71,8 @@ pub(super) fn lstm_forward(gpu: &mut Gpu, call: LstmForward<Gpu>) {
                 kind: ActivityKind::Values,
                 row: plane::PLANES * row,
                 first: 0,
-                b: call.recurrent.matrix(GATES * row),
-                half: false,
+                b: recurrent.matrix(GATES * row),
+                half: recurrent.half,
                 inner: shape.units,
                 bias: None,
                 out: &call.gates.array,

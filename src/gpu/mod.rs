@@ -15,6 +15,7 @@ mod column_sum;
 mod constants;
 mod constrain;
 mod control;
+mod cooperative;
 mod copy;
 mod count;
 mod device;
@@ -38,12 +39,14 @@ mod product;
 mod profile;
 mod recorder;
 mod regularise;
+mod rounded;
 mod scale;
 mod shader;
 mod silent;
 mod snippet;
 mod spread;
 mod square_sum;
+mod subgroup;
 mod table;
 mod tally;
 mod time;
@@ -140,6 +143,11 @@ impl Gpu {
         drive::unpacks(self, source)
     }
 
+    /// Whether drives may be products of cooperative matrices here ([`Options::cooperative`]).
+    pub fn has_cooperative_matrices(&self) -> bool {
+        self.recorder.device.limits.cooperative.is_some()
+    }
+
     /// Records a dispatch of `groups` workgroups; its parameters stay the same from step to step.
     fn dispatch<P: bytemuck::Pod>(
         &mut self,
@@ -152,6 +160,11 @@ impl Gpu {
         let params = bytemuck::bytes_of(params);
         let groups = groups as u64;
         self.recorder.dispatch(Dispatch { permutation, params, changing: false, bindings, groups, work });
+    }
+
+    /// The permutation of a kernel that sums over its workgroup.
+    fn tree(&self, name: &'static str) -> Permutation {
+        tree(name).define("SUBGROUPS", self.sums_by_subgroups())
     }
 
     /// The same with one invocation for each of `entries`, [`FLAT`] in a workgroup.
@@ -199,7 +212,12 @@ fn flat(name: &'static str) -> Permutation {
     Permutation::new(name).constant("SIZE", FLAT)
 }
 
-/// The permutation of a kernel that sums in a tree.
+/// Every permutation of a kernel that sums over its workgroup.
+fn trees(name: &'static str) -> [Permutation; 2] {
+    [tree(name), tree(name).define("SUBGROUPS", true)]
+}
+
+/// The permutation of a kernel that sums over its workgroup, in a tree.
 fn tree(name: &'static str) -> Permutation {
     Permutation::new(name).constant("SIZE", TREE)
 }
@@ -235,6 +253,10 @@ impl Kernels for Gpu {
         let row = crate::spikes::pad(rows) / if half { 2 } else { 1 };
         let values = memory::weights(self, role, 1, crate::spikes::pad(columns), row)?;
         Ok(Prepared { values, half, rows, columns })
+    }
+
+    fn forward_weights(&mut self, role: &str, rows: usize, row: usize) -> Result<Values> {
+        rounded::weights(self, role, rows, row)
     }
 
     fn write(&mut self, values: &mut Values, offset: usize, data: &[f32]) {

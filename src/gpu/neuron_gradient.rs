@@ -3,7 +3,7 @@
 
 use super::constants::{leak, transforms};
 use super::recorder::{read, write};
-use super::{Gpu, Permutation, TREE, flat, tree};
+use super::{Gpu, Permutation, flat, trees};
 use crate::kernels::{Mode, NeuronGradient, row};
 use crate::neuron::MOST_PARAMETERS;
 
@@ -61,18 +61,18 @@ pub(super) fn neuron_gradient(gpu: &mut Gpu, call: NeuronGradient<Gpu>) {
     }
     if params.modes.iter().any(|mode| mode & 2 != 0) {
         let rows = call.model.parameter_rows();
-        gpu.dispatch(second(), &params, &[write(4, &call.out.array)], rows, (rows * length) as u64);
+        gpu.dispatch(
+            gpu.tree("neuron_gradient").define("SHARED", true),
+            &params,
+            &[write(4, &call.out.array)],
+            rows,
+            (rows * length) as u64,
+        );
     }
 }
 
-fn second() -> Permutation {
-    Permutation::new("neuron_gradient").define("SHARED", true).constant("SIZE", TREE)
-}
-
 pub(super) fn permutations() -> Vec<Permutation> {
-    vec![
-        flat("neuron_gradient"),
-        flat("neuron_gradient").define("OWN", true),
-        tree("neuron_gradient").define("SHARED", true),
-    ]
+    let mut all = vec![flat("neuron_gradient"), flat("neuron_gradient").define("OWN", true)];
+    all.extend(trees("neuron_gradient").map(|permutation| permutation.define("SHARED", true)));
+    all
 }

@@ -9,20 +9,20 @@ use crate::kernels::ActivityKind;
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 pub(super) struct Params {
-    rows: u32,
-    columns: u32,
-    inner: u32,
-    row: u32,
-    first: u32,
-    first_inner: u32,
-    first_out: u32,
-    begin: u32,
+    pub rows: u32,
+    pub columns: u32,
+    pub inner: u32,
+    pub row: u32,
+    pub first: u32,
+    pub first_inner: u32,
+    pub first_out: u32,
+    pub begin: u32,
 }
 
 /// What stands in C before, as in the shader: nothing, what the product is added to, or its first part.
-const NEW: u32 = 0;
+pub(super) const NEW: u32 = 0;
 const ADD: u32 = 1;
-const CONTINUE: u32 = 2;
+pub(super) const CONTINUE: u32 = 2;
 
 /// Side of a small tile of the result, as in the shader; a wide one is twice as wide.
 const TILE: usize = 64;
@@ -98,8 +98,8 @@ pub(super) fn product(gpu: &mut Gpu, product: Product) {
 }
 
 pub(super) fn permutations() -> Vec<Permutation> {
-    let kinds = [ActivityKind::Values, ActivityKind::Raster, ActivityKind::Bytes].map(|kind| unpacked(kind, false));
-    let biased = kinds.clone().map(|permutation| permutation.define("BIAS", true));
-    let each = kinds.into_iter().chain(biased).chain([unpacked(ActivityKind::Values, true)]);
+    let kinds = [ActivityKind::Values, ActivityKind::Raster, ActivityKind::Bytes];
+    let kinds = kinds.into_iter().flat_map(|kind| [false, true].map(|half| unpacked(kind, half)));
+    let each = kinds.flat_map(|permutation| [false, true].map(|bias| permutation.clone().define("BIAS", bias)));
     each.flat_map(|permutation| [1, 2].map(|side| tiled(permutation.clone(), side))).collect()
 }

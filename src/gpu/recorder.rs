@@ -252,6 +252,7 @@ impl Recorder {
         if dispatch.groups == 0 {
             return;
         }
+        dispatch.bindings.iter().filter(|binding| binding.write).for_each(|binding| binding.array.written());
         if let Err(error) = self.record(dispatch) {
             self.device.fault.set(error.to_string());
         }
@@ -336,6 +337,7 @@ impl Recorder {
 
     /// Writes bytes after everything recorded so far.
     pub fn write(&mut self, array: &Array, offset: u64, bytes: &[u8]) {
+        array.written();
         // A queue write comes before the commands that are still open here.
         self.submit();
         self.device.queue.write_buffer(array.buffer(), offset, bytes);

@@ -2,7 +2,7 @@
 
 use super::finish::{PARTS, finish};
 use super::recorder::write;
-use super::{Gpu, TREE, tree};
+use super::{Gpu, TREE};
 use crate::kernels::Regularise;
 use crate::network::Regulariser;
 
@@ -41,13 +41,13 @@ pub(super) fn regularise(gpu: &mut Gpu, call: Regularise<Gpu>) {
             let Some(parts) = gpu.recorder.scratch(PARTS, count) else { return };
             let params = L2Params { batch, row, units, strength: strength as f32 };
             let bindings = [write(1, planes), write(2, &parts)];
-            gpu.dispatch(tree("regularise_l2"), &params, &bindings, count, 2 * shape.len(1) as u64);
+            gpu.dispatch(gpu.tree("regularise_l2"), &params, &bindings, count, 2 * shape.len(1) as u64);
             return finish(gpu, &parts, 1, count, call.metrics, call.slot, true);
         }
     };
     let Some(parts) = gpu.recorder.scratch(PARTS, shape.batch) else { return };
     let params = Params { batch, row, units, kind, exponent, strength: strength as f32, target: target as f32 };
     let bindings = [write(1, planes), write(2, &parts)];
-    gpu.dispatch(tree("regularise"), &params, &bindings, shape.batch, 4 * shape.len(1) as u64);
+    gpu.dispatch(gpu.tree("regularise"), &params, &bindings, shape.batch, 4 * shape.len(1) as u64);
     finish(gpu, &parts, 1, shape.batch, call.metrics, call.slot, true);
 }

@@ -99,7 +99,10 @@ impl Permutation {
     /// The mistake, with file and line.
     pub fn source(&self) -> Result<String, String> {
         let shader = find(self.name).ok_or_else(|| format!("there is no shader {}", self.name))?;
-        let mut out = prelude();
+        // What must stand before everything else.
+        let cooperative = self.defines.contains(&"COOPERATIVE");
+        let mut out = if cooperative { "enable f16;\nenable wgpu_cooperative_matrix;\n".into() } else { String::new() };
+        out += &prelude();
         for (name, value) in &self.constants {
             let _ = writeln!(out, "const {name}: u32 = {value}u;");
         }

@@ -3,7 +3,7 @@
 use super::buffers::cuts;
 use super::finish::{PARTS, finish};
 use super::recorder::{read, write};
-use super::{Gpu, Values, tree};
+use super::{Gpu, Values};
 
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -27,7 +27,7 @@ pub(super) fn square_sum(gpu: &mut Gpu, values: &Values, len: usize, metrics: &V
         let params =
             Params { len: len as u32, stretch: STRETCH as u32, parts: count as u32, first_part: first_part as u32 };
         let bindings = [read(1, values.part(index)), write(2, &parts)];
-        gpu.dispatch(tree("square_sum"), &params, &bindings, count, len as u64);
+        gpu.dispatch(gpu.tree("square_sum"), &params, &bindings, count, len as u64);
         first_part += count;
     }
     finish(gpu, &parts, 1, count, metrics, slot, false);

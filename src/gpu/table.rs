@@ -58,6 +58,7 @@ pub(super) static SHADERS: &[Shader] = &[
     shader!("planes", planes::Params),
     shader!("prepare", prepare::Params),
     shader!("product", product::Params),
+    shader!("product_cooperative", product::Params),
     shader!("product_silent", silent::Params),
     shader!("regularise", regularise::Params),
     shader!("regularise_l2", regularise::L2Params),
@@ -93,6 +94,8 @@ pub(super) static PIECES: &[(&str, &str)] = &[
     piece!("shared/finite"),
     piece!("shared/grid"),
     piece!("shared/half"),
+    piece!("shared/lane"),
+    piece!("shared/pair"),
     piece!("shared/part"),
     piece!("shared/random"),
     piece!("shared/recording"),
@@ -120,9 +123,9 @@ pub fn permutations() -> Vec<Permutation> {
         "spread",
         "unhalve",
     ];
-    let trees = ["finish", "regularise", "regularise_l2", "square_sum"];
+    let sums = ["band_gradient", "finish", "regularise", "regularise_l2", "square_sum"];
     let mut all: Vec<Permutation> = flats.map(flat).to_vec();
-    all.extend(trees.map(tree));
+    all.extend(sums.into_iter().flat_map(trees));
     all.extend(["control", "tally"].map(Permutation::new));
     all.extend([false, true].map(prepare::permutation));
     all.extend(constrain::permutations());
@@ -131,10 +134,10 @@ pub fn permutations() -> Vec<Permutation> {
     all.extend(scale::permutations());
     all.push(flat("constants").define("OWN", true));
     all.extend(["band", "column_sum", "step_sum", "time_forward"].map(flat));
-    all.push(tree("band_gradient"));
     all.extend(arriving::permutations());
     all.push(flat("count").define("BYTES", true));
     all.extend(collapse::permutations());
+    all.extend(cooperative::permutations());
     all.extend(drive::permutations());
     all.extend(loss::permutations());
     all.extend(lstm::permutations());

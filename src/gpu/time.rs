@@ -6,7 +6,7 @@ use super::column_sum::{column_sum, step_sum};
 use super::prepare::transpose;
 use super::product::{Product, product};
 use super::recorder::{read, write};
-use super::{Gpu, Permutation, TREE, weight_gradient};
+use super::{Gpu, Permutation, weight_gradient};
 use crate::kernels::{ActivityKind, TimeBackward, TimeForward, TimeWeights, plane};
 use crate::spikes::pad;
 
@@ -143,7 +143,7 @@ pub(super) fn time_backward(gpu: &mut Gpu, call: TimeBackward<Gpu>) {
     column_sum(gpu, &lambda_across, columns, width, into_bias, 0);
     if let Some(order) = call.weights.order {
         let bindings = [read(1, &by_weights), write(2, &call.weight_gradient.array)];
-        let permutation = Permutation::new("band_gradient").constant("SIZE", TREE);
+        let permutation = gpu.tree("band_gradient");
         gpu.dispatch(permutation, &BandParams::new(steps, order), &bindings, order, (order * steps) as u64);
         column_sum(gpu, &by_bias, steps, 1, &call.bias_gradient.array, 0);
     }

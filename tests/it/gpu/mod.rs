@@ -3,6 +3,7 @@
 
 mod forms;
 mod half;
+mod half_forward;
 mod layer;
 mod limits;
 mod long;
@@ -11,3 +12,4 @@ mod order;
 mod pieces;
 mod reuse;
 mod shaders;
+mod subgroups;

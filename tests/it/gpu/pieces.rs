@@ -4,17 +4,21 @@
 use crate::engine::{labels, noise};
 use spikegrad::Error;
 use spikegrad::engine::{Batch, Budget, Core, Gradient, Optimiser, OptimiserState, Parameters};
-use spikegrad::gpu::{Choice, Gpu, Options, adapters};
+use spikegrad::gpu::{Choice, Gpu, Options, When, adapters};
 use spikegrad::kernels::{Form, Kernels, Memory, Penalty, Rule};
 use spikegrad::network::Network;
 use spikegrad::spikes::{Random, Trace};
 
 fn open(largest_array: Option<u64>) -> Option<Gpu> {
+    open_with(largest_array, When::Never)
+}
+
+fn open_with(largest_array: Option<u64>, half_forward: When) -> Option<Gpu> {
     if adapters().is_empty() {
         eprintln!("no GPU adapter here: skipped");
         return None;
     }
-    let options = Options { checked: true, fuse: 0, largest_array, ..Options::default() };
+    let options = Options { checked: true, fuse: 0, largest_array, half_forward, ..Options::default() };
     Some(Gpu::new(&Choice { adapter: Some(0), options }).unwrap())
 }
 
@@ -150,6 +154,18 @@ fn weights_in_several_arrays_train_to_the_same_bits() {
     let batch = Batch::values(Trace::new(5, 4, 300, values).unwrap()).with_labels(labels(4, 4));
     let expected = run(&mut free, &layers(1), &batch, ADAM);
     same("values", &run(&mut bounded, &layers(1), &batch, ADAM), &expected, 0.0);
+}
+
+/// Copies of the weights as 16-bit floats are cut as the weights are.
+#[test]
+fn rounded_weights_in_several_arrays_train_to_the_same_bits() {
+    let with = |largest| open_with(largest, When::Always);
+    let (Some(free), Some(bounded)) = (with(None), with(Some(256 * 288 * 4))) else { return };
+    let (network, batch) = (layers(1), spikes(4, 300));
+    let expected = run(&mut Some(free), &network, &batch, ADAM);
+    same("rounded", &run(&mut Some(bounded), &network, &batch, ADAM), &expected, 0.0);
+    let exact = run(&mut open(None), &network, &batch, ADAM);
+    assert!(exact.loss != expected.loss);
 }
 
 /// 288 rows of 128 in an array, and of the optimiser 128: its arrays end elsewhere than those of the weights.

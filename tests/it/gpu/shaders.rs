@@ -11,7 +11,14 @@ fn module(permutation: &Permutation) -> (naga::Module, naga::valid::ModuleInfo) 
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|error| panic!("{permutation:?}: {}", error.emit_to_string(&source)));
     let half = permutation.defines.contains(&"HALF");
-    let capabilities = if half { Capabilities::SHADER_FLOAT16_IN_FLOAT32 } else { Capabilities::empty() };
+    let subgroups = permutation.defines.contains(&"SUBGROUPS");
+    let mut capabilities = Capabilities::empty();
+    capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, half);
+    capabilities.set(Capabilities::SUBGROUP, subgroups);
+    if permutation.defines.contains(&"COOPERATIVE") {
+        capabilities |= Capabilities::COOPERATIVE_MATRIX | Capabilities::SHADER_FLOAT16;
+        capabilities |= Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    }
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{permutation:?}: {}", error.emit_to_string(&source)));
@@ -22,12 +29,25 @@ fn module(permutation: &Permutation) -> (naga::Module, naga::valid::ModuleInfo) 
 fn every_permutation_can_be_written_for_every_api() {
     for permutation in permutations() {
         let (module, info) = module(&permutation);
-        let spirv = back::spv::Options::default();
+        // Subgroup operations are asked for only where the device has these versions.
+        let subgroups = permutation.defines.contains(&"SUBGROUPS");
+        let cooperative = permutation.defines.contains(&"COOPERATIVE");
+        let lang_version = if subgroups { (1, 3) } else { (1, 0) };
+        let spirv = back::spv::Options { lang_version, ..Default::default() };
         back::spv::write_vec(&module, &info, &spirv, None).unwrap_or_else(|e| panic!("SPIR-V {permutation:?}: {e}"));
-        let metal = back::msl::Options { fake_missing_bindings: true, lang_version: (2, 1), ..Default::default() };
+        let metal = back::msl::Options {
+            fake_missing_bindings: true,
+            lang_version: if cooperative { (2, 3) } else { (2, 1) },
+            ..Default::default()
+        };
         back::msl::write_string(&module, &info, &metal, &Default::default())
             .unwrap_or_else(|e| panic!("MSL {permutation:?}: {e}"));
-        let hlsl = back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+        if cooperative {
+            // Direct3D has no cooperative matrices in naga, and wgpu offers none there.
+            continue;
+        }
+        let shader_model = if subgroups { back::hlsl::ShaderModel::V6_0 } else { back::hlsl::ShaderModel::V5_1 };
+        let hlsl = back::hlsl::Options { fake_missing_bindings: true, shader_model, ..Default::default() };
         let (mut text, pipeline) = (String::new(), Default::default());
         back::hlsl::Writer::new(&mut text, &hlsl, &pipeline)
             .write(&module, &info, None)

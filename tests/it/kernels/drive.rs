@@ -98,7 +98,7 @@ fn both<K: Kernels>(kernels: &mut K, case: &Case) -> (Grid, Grid) {
         range: case.range.clone(),
         source: &activity(kernels, kind, &source),
         lag,
-        weights: &rows(kernels, shape.units, &weights),
+        weights: &forward_weights(kernels, shape.units, &weights),
         constants: &super::constants(kernels, model, &constants),
         out: &mut out,
     };

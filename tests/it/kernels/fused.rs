@@ -7,12 +7,12 @@ use crate::naive::{self, Trace};
 use spikegrad::kernels::*;
 
 #[derive(Clone, Debug)]
-struct Case {
-    drive: Projected,
-    neuron: super::forward::Case,
+pub struct Case {
+    pub drive: Projected,
+    pub neuron: super::forward::Case,
 }
 
-fn draw(random: &mut Random) -> Case {
+pub fn draw(random: &mut Random) -> Case {
     let drive = draw_projection(random);
     let neuron = super::forward::draw(random);
     let cuts = cuts(random, drive.shape.steps);
@@ -57,13 +57,19 @@ fn set_up(case: &Case) -> (naive::Layer, naive::Grid, Vec<f64>, Trace) {
     panic!("no potentials away from the threshold");
 }
 
-fn check<K: Kernels>(kernels: &mut K, case: &Case) {
+pub fn check<K: Kernels>(kernels: &mut K, case: &Case) {
     let (layer, source, weights, trace) = set_up(case);
     for fused in [false, true] {
         println!("fused: {fused}");
         let outcome = run(kernels, case, &layer, &source, &weights, &trace, fused);
         compare(&case.neuron, &outcome, &trace, tolerance::<K>(1e-5));
     }
+}
+
+/// What a backend makes of a case whose weights are on a grid of 1/64, apart and fused.
+pub fn outcomes<K: Kernels>(kernels: &mut K, case: &Case) -> [super::forward::Outcome; 2] {
+    let (layer, source, weights, trace) = set_up(case);
+    [false, true].map(|fused| run(kernels, case, &layer, &source, &weights, &trace, fused))
 }
 
 fn run<K: Kernels>(
@@ -78,7 +84,7 @@ fn run<K: Kernels>(
     let Projected { projection, kind, inputs, shape, lag, .. } = case.drive;
     let (model, reduce) = (case.neuron.model, case.neuron.reduce);
     let source = activity(kernels, kind, source);
-    let weights = rows(kernels, shape.units, weights);
+    let weights = forward_weights(kernels, shape.units, weights);
     let constants = super::constants(kernels, model, &layer.constants);
     let recurrent = recurrent(kernels, layer);
     let form = case.neuron.form.unwrap_or_else(|| kernels.form(shape, case.neuron.recurrent).0);

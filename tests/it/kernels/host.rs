@@ -51,10 +51,17 @@ pub fn rows<K: Kernels>(kernels: &mut K, units: usize, values: &[f64]) -> K::Val
     array(kernels, &padded(units, values))
 }
 
+/// Weights `[rows][pad(columns)]` that are read forward.
+pub fn forward_weights<K: Kernels>(kernels: &mut K, columns: usize, values: &[f64]) -> K::Values {
+    let mut weights = kernels.forward_weights("test", values.len() / columns, spikegrad::spikes::pad(columns)).unwrap();
+    kernels.write(&mut weights, 0, &real::<K>(&padded(columns, values)));
+    weights
+}
+
 /// Weights and their other layouts. A current encoder's are one row.
 pub fn weights<K: Kernels>(kernels: &mut K, columns: usize, values: &[f64]) -> (K::Values, K::Prepared) {
     let count = values.len() / columns;
-    let weights = rows(kernels, columns, values);
+    let weights = forward_weights(kernels, columns, values);
     let mut prepared = kernels.prepared("test", count, columns).unwrap();
     kernels.prepare(&weights, count, columns, &mut prepared);
     (weights, prepared)

@@ -12,7 +12,7 @@ pub mod drive;
 pub mod drive_backward;
 pub mod forms;
 pub mod forward;
-mod fused;
+pub mod fused;
 mod host;
 mod loss;
 mod memory;
