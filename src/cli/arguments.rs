@@ -30,6 +30,66 @@ pub enum Command {
     Bench(Box<Bench>),
     /// Show where the time of a training step goes, by kernel and layer (docs/performance.md)
     Profile(Profile),
+    /// Experiments of the papers: many networks that differ in a few switches (docs/studies.md)
+    #[command(subcommand)]
+    Study(Study),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Study {
+    /// Accuracy over shape, slope and learning rate of the surrogate on random manifolds (Zenke & Vogels 2021, Fig. 3 and 5)
+    Surrogates(StudySurrogates),
+    /// Accuracy over spikes per inference, with the upper-bound regulariser (Zenke & Vogels 2021, Fig. 6)
+    Sparsity(StudySparsity),
+}
+
+#[derive(Debug, Args)]
+pub struct StudyRun {
+    /// Epochs of each network
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Seeds, from 1 up: means are over them
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: u64,
+    /// Networks at once, each on a thread of its own [default: one for each core]
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Directory of the results: what is there already is not run again [default: runs/study-<name>]
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct StudySurrogates {
+    /// Slopes and learning rates: 4 × 3, or the paper's 12 × 6
+    #[arg(long, value_enum, default_value_t = Grid::Small)]
+    pub grid: Grid,
+    #[command(flatten)]
+    pub run: StudyRun,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Grid {
+    Small,
+    Paper,
+}
+
+#[derive(Debug, Args)]
+pub struct StudySparsity {
+    /// Recipes or training files
+    #[arg(long, value_delimiter = ',', default_value = "randman")]
+    pub recipes: Vec<String>,
+    /// Strength of the regulariser
+    #[arg(long, default_value_t = 1.0)]
+    pub strength: f64,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: StudyRun,
 }
 
 #[derive(Debug, Args)]

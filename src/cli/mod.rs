@@ -11,6 +11,7 @@ mod preset;
 mod profile;
 mod progress;
 mod report;
+mod study;
 mod train;
 
 use arguments::{Arguments, Command};
@@ -52,6 +53,7 @@ fn run(command: Command) -> Result<()> {
         Command::Preset(arguments) => preset::run(arguments),
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Study(study) => study::run(study),
     }
 }
 

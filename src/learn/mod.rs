@@ -6,6 +6,7 @@ mod optimiser;
 mod prefetch;
 mod recipe;
 mod schedule;
+mod study;
 mod trainer;
 
 pub use batches::select;
@@ -14,4 +15,5 @@ pub use optimiser::Optimiser;
 pub use prefetch::Prefetch;
 pub use recipe::{Recipe, Task, Train};
 pub use schedule::Schedule;
+pub use study::{Outcome, Trial, study};
 pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters};

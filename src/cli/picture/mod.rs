@@ -2,11 +2,15 @@
 //! program, so no system font is needed.
 
 mod curve;
+mod heat;
 mod raster;
+mod scatter;
 mod sweep;
 
 pub use curve::learning_curve;
+pub use heat::{HeatPanel, heat_maps};
 pub use raster::raster;
+pub use scatter::{ScatterLine, scatter};
 pub use sweep::{SweepLine, SweepPanel, sweep};
 
 use plotters::coord::Shift;
