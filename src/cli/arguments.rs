@@ -67,6 +67,12 @@ pub struct StudySurrogates {
     /// Slopes and learning rates: 4 × 3, or the paper's 12 × 6
     #[arg(long, value_enum, default_value_t = Grid::Small)]
     pub grid: Grid,
+    /// Recipe or training file whose first layer is varied
+    #[arg(long, default_value = "randman")]
+    pub recipe: String,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     #[command(flatten)]
     pub run: StudyRun,
 }

@@ -70,17 +70,26 @@ impl Notes {
             (Some(jobs), _) => jobs,
             (None, _) => std::thread::available_parallelism().map_or(1, usize::from),
         };
-        let missing: Vec<Trial> =
-            trials.iter().filter(|trial| !self.outcomes.iter().any(|outcome| trial.is(outcome))).cloned().collect();
-        let begun = trials.len() - missing.len();
-        let before = if begun > 0 { format!(", {begun} of them are done") } else { String::new() };
-        say(&format!("study    {}: {} networks{before}, {jobs} at once", self.path.display(), trials.len()));
+        // Two trials may be the same network under two names.
+        let mut missing: Vec<Trial> = Vec::new();
+        for trial in &trials {
+            let known = self.outcomes.iter().any(|outcome| trial.is(outcome));
+            if !known && !missing.iter().any(|other| other.recipe == trial.recipe) {
+                missing.push(trial.clone());
+            }
+        }
+        let before = if self.outcomes.is_empty() { "" } else { " left" };
+        say(&format!("study    {}: {} networks{before}, {jobs} at once", self.path.display(), missing.len()));
         let file = self.file("results.jsonl");
         let mut log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&file)
             .map_err(|error| Error::file(&file, format!("cannot be written: {error}")))?;
+        // Not every file system can lock; then nothing keeps two apart.
+        if matches!(log.try_lock(), Err(fs::TryLockError::WouldBlock)) {
+            return Err(Error::file(&self.path, "another process works on this study"));
+        }
         let bar = ProgressBar::with_draw_target(Some(missing.len() as u64), ProgressDrawTarget::stderr_with_hz(4));
         if let Ok(style) = ProgressStyle::with_template("{bar:24.cyan/dim} {pos}/{len} networks · {eta} left") {
             bar.set_style(style.progress_chars("━╸─"));
@@ -98,7 +107,10 @@ impl Notes {
             Ok(())
         })?;
         bar.finish_and_clear();
-        let found = |trial: &Trial| self.outcomes.iter().find(|outcome| trial.is(outcome)).cloned();
+        let found = |trial: &Trial| {
+            let outcome = self.outcomes.iter().find(|outcome| trial.is(outcome))?;
+            Some(Outcome { factors: trial.factors.clone(), ..outcome.clone() })
+        };
         let all: Vec<Outcome> = trials.iter().filter_map(found).collect();
         write_whole(self.path.join("table.csv"), table(&all).as_bytes())?;
         Ok(all)

@@ -5,9 +5,10 @@ use super::{Notes, spread};
 use crate::cli::arguments::{Grid, StudySurrogates};
 use crate::cli::picture::{HeatPanel, heat_maps};
 use crate::cli::say;
-use spikegrad::Result;
+use crate::cli::train::{data_directory, read};
 use spikegrad::learn::{Group, Outcome, Recipe, Trial};
 use spikegrad::network::{Layer, Surrogate, SurrogateKind};
+use spikegrad::{Error, Result};
 use std::collections::BTreeMap;
 
 /// A network of the study but for slope and learning rate.
@@ -101,7 +102,7 @@ pub fn run(arguments: &StudySurrogates) -> Result<()> {
     let names = |values: &[f64]| values.iter().map(|value| value.to_string()).collect::<Vec<_>>();
     heat_maps(
         &picture,
-        "Surrogate gradients on random manifolds",
+        &format!("Surrogate gradients: {}", arguments.recipe),
         &subtitle,
         ("slope", &names(slopes)),
         ("learning rate", &names(rates)),
@@ -164,7 +165,15 @@ fn controls(outcomes: &[Outcome], rates: &[f64]) -> Vec<(&'static str, f64)> {
 
 /// All trainings, those of a seed together.
 fn trials(arguments: &StudySurrogates) -> Result<Vec<Trial>> {
-    let mut base = Recipe::named("randman")?;
+    let mut base = read(&arguments.recipe)?;
+    if let Some(directory) = data_directory(arguments.data.as_deref()) {
+        base.data.set_directory(directory);
+    }
+    let hidden = &base.network.layers[0];
+    if hidden.surrogate.is_none() || hidden.recurrent {
+        let message = format!("{}: its first layer must spike and have no recurrence of its own", arguments.recipe);
+        return Err(Error::Input(message));
+    }
     base.train.epochs = arguments.run.epochs.unwrap_or(EPOCHS);
     let mut all = Vec::new();
     for seed in 1..=arguments.run.seeds {

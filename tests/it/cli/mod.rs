@@ -7,6 +7,7 @@ mod devices;
 mod grad;
 mod memory;
 mod run;
+mod study;
 
 use std::path::Path;
 use std::process::{Command, Output};
