@@ -3,8 +3,10 @@
 mod arguments;
 mod audit;
 mod bench;
+mod data;
 mod devices;
 mod eval;
+mod fetch;
 mod grad;
 mod picture;
 mod preset;
@@ -52,6 +54,7 @@ fn run(command: Command) -> Result<()> {
         Command::Preset(arguments) => preset::run(arguments),
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Data(arguments) => data::run(arguments),
     }
 }
 

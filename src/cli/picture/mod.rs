@@ -3,10 +3,12 @@
 
 mod curve;
 mod raster;
+mod sample;
 mod sweep;
 
 pub use curve::learning_curve;
 pub use raster::raster;
+pub use sample::{Shown, sample};
 pub use sweep::{SweepLine, SweepPanel, sweep};
 
 use plotters::coord::Shift;
