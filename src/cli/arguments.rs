@@ -33,6 +33,8 @@ pub enum Command {
     /// Experiments of the papers: many networks that differ in a few switches (docs/studies.md)
     #[command(subcommand)]
     Study(Study),
+    /// Data sets: list, fetch, convert, look at them (docs/data.md)
+    Data(Data),
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +98,66 @@ pub struct StudySparsity {
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub run: StudyRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Data {
+    #[command(subcommand)]
+    pub what: Option<DataCommand>,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Sizes, labels and activity of a data set
+    Info(DataInfo),
+    /// Draw a sample
+    View(DataView),
+    /// Make event files, which training reads, from published files
+    Convert(DataConvert),
+    /// Download published files and check them
+    Fetch(DataFetch),
+}
+
+#[derive(Debug, Args)]
+pub struct DataInfo {
+    /// A data set, or a training file (.toml) that says how it is prepared
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct DataView {
+    /// A data set, or a training file (.toml), whose encoder is used
+    pub name: String,
+    /// Which part: train, valid, test
+    #[arg(long, default_value = "test")]
+    pub part: String,
+    /// Which sample
+    #[arg(long, default_value_t = 0)]
+    pub sample: usize,
+    /// Vary it as in this epoch, where the training file says how
+    #[arg(long, value_name = "EPOCH")]
+    pub varied: Option<usize>,
+    /// Where the picture goes (.png)
+    #[arg(long, default_value = "sample.png")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DataConvert {
+    /// shd, ssc, nmnist or dvs-gesture
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct DataFetch {
+    /// A data set
+    pub name: String,
+    /// Another place that holds the same files
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
 }
 
 #[derive(Debug, Args)]

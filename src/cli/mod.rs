@@ -3,8 +3,10 @@
 mod arguments;
 mod audit;
 mod bench;
+mod data;
 mod devices;
 mod eval;
+mod fetch;
 mod grad;
 mod picture;
 mod preset;
@@ -54,6 +56,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Study(study) => study::run(study),
+        Command::Data(arguments) => data::run(arguments),
     }
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod data;
 mod devices;
 mod grad;
 mod memory;

@@ -74,7 +74,8 @@ fn surrogates_are_studied_and_the_study_goes_on_after_a_kill() {
 fn sparsity_is_studied() {
     let place = tempfile::tempdir().unwrap();
     let here = place.path();
-    fs::write(here.join("tiny.toml"), TINY.replace("train = 8", "train = 40").replace("valid = 4", "valid = 0")).unwrap();
+    fs::write(here.join("tiny.toml"), TINY.replace("train = 8", "train = 40").replace("valid = 4", "valid = 0"))
+        .unwrap();
     let arguments = ["study", "sparsity", "--recipes", "tiny.toml", "--epochs", "12", "--strength", "30", "--out", "s"];
     let said = good(here, &arguments);
     assert!(said.contains("spikes per inference"), "{said}");
