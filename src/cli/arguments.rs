@@ -30,6 +30,134 @@ pub enum Command {
     Bench(Box<Bench>),
     /// Show where the time of a training step goes, by kernel and layer (docs/performance.md)
     Profile(Profile),
+    /// Experiments of the papers: many networks that differ in a few switches (docs/studies.md)
+    #[command(subcommand)]
+    Study(Study),
+    /// Data sets: list, fetch, convert, look at them (docs/data.md)
+    Data(Data),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Study {
+    /// Accuracy over shape, slope and learning rate of the surrogate on random manifolds (Zenke & Vogels 2021, Fig. 3 and 5)
+    Surrogates(StudySurrogates),
+    /// Accuracy over spikes per inference, with the upper-bound regulariser (Zenke & Vogels 2021, Fig. 6)
+    Sparsity(StudySparsity),
+}
+
+#[derive(Debug, Args)]
+pub struct StudyRun {
+    /// Epochs of each network
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Seeds, from 1 up: means are over them
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: u64,
+    /// Networks at once, each on a thread of its own [default: one for each core]
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Directory of the results: what is there already is not run again [default: runs/study-<name>]
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct StudySurrogates {
+    /// Slopes and learning rates: 4 × 3, or the paper's 12 × 6
+    #[arg(long, value_enum, default_value_t = Grid::Small)]
+    pub grid: Grid,
+    /// Recipe or training file whose first layer is varied
+    #[arg(long, default_value = "randman")]
+    pub recipe: String,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: StudyRun,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Grid {
+    Small,
+    Paper,
+}
+
+#[derive(Debug, Args)]
+pub struct StudySparsity {
+    /// Recipes or training files
+    #[arg(long, value_delimiter = ',', default_value = "randman")]
+    pub recipes: Vec<String>,
+    /// Strength of the regulariser
+    #[arg(long, default_value_t = 1.0)]
+    pub strength: f64,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: StudyRun,
+}
+
+#[derive(Debug, Args)]
+pub struct Data {
+    #[command(subcommand)]
+    pub what: Option<DataCommand>,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Sizes, labels and activity of a data set
+    Info(DataInfo),
+    /// Draw a sample
+    View(DataView),
+    /// Make event files, which training reads, from published files
+    Convert(DataConvert),
+    /// Download published files and check them
+    Fetch(DataFetch),
+}
+
+#[derive(Debug, Args)]
+pub struct DataInfo {
+    /// A data set, or a training file (.toml) that says how it is prepared
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct DataView {
+    /// A data set, or a training file (.toml), whose encoder is used
+    pub name: String,
+    /// Which part: train, valid, test
+    #[arg(long, default_value = "test")]
+    pub part: String,
+    /// Which sample
+    #[arg(long, default_value_t = 0)]
+    pub sample: usize,
+    /// Vary it as in this epoch, where the training file says how
+    #[arg(long, value_name = "EPOCH")]
+    pub varied: Option<usize>,
+    /// Where the picture goes (.png)
+    #[arg(long, default_value = "sample.png")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DataConvert {
+    /// shd, ssc, nmnist or dvs-gesture
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct DataFetch {
+    /// A data set
+    pub name: String,
+    /// Another place that holds the same files
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
 }
 
 #[derive(Debug, Args)]

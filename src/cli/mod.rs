@@ -3,14 +3,17 @@
 mod arguments;
 mod audit;
 mod bench;
+mod data;
 mod devices;
 mod eval;
+mod fetch;
 mod grad;
 mod picture;
 mod preset;
 mod profile;
 mod progress;
 mod report;
+mod study;
 mod train;
 
 use arguments::{Arguments, Command};
@@ -52,6 +55,8 @@ fn run(command: Command) -> Result<()> {
         Command::Preset(arguments) => preset::run(arguments),
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Study(study) => study::run(study),
+        Command::Data(arguments) => data::run(arguments),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Braille letters read by a tactile fingertip (Müller-Cleve et al. 2022, Zenodo 6556273), prepared as in SpyTorch
 //! tutorial 5: 27 letters × 50 trials, 12 taxels at 25 ms, of which 4 ever move.
 
-use super::{DataSet, Npz, Split};
+use super::{DataSet, Npz, Parameters, Split, files};
 use crate::error::{Error, Result};
 use crate::spikes::Random;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ impl Default for Braille {
 
 /// Streams of random numbers that split, one for each letter.
 const STREAMS: u64 = 0x4252_4149_4c4c_4500 << 8;
+
+/// How to come by the file.
+const GET: &str = "docs/data.md says where from and how it is made";
 
 impl Braille {
     /// Checks the parameters.
@@ -115,24 +118,8 @@ impl Braille {
         Ok(Split { train: part(&train)?, valid: part(&valid)?, test: part(&test)? })
     }
 
-    /// The file, in `directory`.
-    fn path(&self) -> Result<PathBuf> {
-        let Some(directory) = &self.directory else {
-            return Err(Error::Input(
-                "the braille data set is needed: put braille.npz (docs/data.md says where from) into DIR/braille/ and \
-                 give --data DIR or set SPIKEGRAD_DATA=DIR"
-                    .into(),
-            ));
-        };
-        let places = [directory.join("braille").join("braille.npz"), directory.join("braille.npz")];
-        match places.iter().find(|path| path.is_file()) {
-            Some(path) => Ok(path.clone()),
-            None => Err(Error::file(&places[0], "not found: put braille.npz there (docs/data.md says where from)")),
-        }
-    }
-
     fn read(&self) -> Result<Recordings> {
-        let path = self.path()?;
+        let path = files::find(self.directory.as_deref(), "braille", "braille.npz", GET)?;
         let mut file = Npz::open(&path)?;
         let taxels = file.array("taxels", &[Some(LETTERS * TRIALS), None, Some(TAXELS)])?;
         let lengths = file.array("lengths", &[Some(LETTERS * TRIALS)])?;
@@ -157,6 +144,32 @@ impl Braille {
             }
         }
         Ok(Recordings { steps, recorded, letters })
+    }
+}
+
+impl Parameters for Braille {
+    fn validate(&self) -> Result<()> {
+        Braille::validate(self)
+    }
+
+    fn load(&self, seed: u64) -> Result<Split> {
+        Braille::load(self, seed)
+    }
+
+    fn directory(&mut self) -> Option<&mut Option<PathBuf>> {
+        Some(&mut self.directory)
+    }
+
+    fn channel_name(&self, index: usize) -> String {
+        self.channels.get(index).map_or(String::new(), |taxel| format!("taxel {taxel}"))
+    }
+
+    fn class_name(&self, index: usize) -> String {
+        match index {
+            0 => "space".into(),
+            1..=26 => char::from(b'A' + (index - 1) as u8).to_string(),
+            _ => index.to_string(),
+        }
     }
 }
 

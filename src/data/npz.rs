@@ -75,8 +75,35 @@ impl Npz {
             let amount = if bytes.len() < length { "ends early" } else { "is longer than its shape says" };
             return Err(Error::file(&self.path, format!("array {name} {amount}: fetch the file again")));
         }
-        Ok(Array { shape: header.shape, values: header.kind.decode(&bytes) })
+        let values = header.kind.decode(&bytes);
+        let values = if header.columns_first { row_major(&values, &header.shape) } else { values };
+        Ok(Array { shape: header.shape, values })
     }
+}
+
+/// Values whose first axis runs fastest, with the last one fastest.
+fn row_major(values: &[f32], shape: &[usize]) -> Vec<f32> {
+    let mut strides = Vec::with_capacity(shape.len());
+    let mut stride = 1;
+    for &length in shape {
+        strides.push(stride);
+        stride *= length;
+    }
+    let (mut at, mut place) = (vec![0; shape.len()], 0);
+    let mut out = Vec::with_capacity(values.len());
+    while out.len() < values.len() {
+        out.push(values[place]);
+        for axis in (0..shape.len()).rev() {
+            at[axis] += 1;
+            place += strides[axis];
+            if at[axis] < shape[axis] {
+                break;
+            }
+            place -= strides[axis] * at[axis];
+            at[axis] = 0;
+        }
+    }
+    out
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,6 +140,8 @@ impl Kind {
 struct Header {
     kind: Kind,
     shape: Vec<usize>,
+    /// Fortran order: the first axis runs fastest.
+    columns_first: bool,
 }
 
 impl Header {
@@ -161,14 +190,16 @@ impl Header {
             "<f4" => Kind::F32,
             other => return Err(format!("has numbers of the type '{other}', read are |u1 |i1 <u2 <i2 <f4")),
         };
-        if !after("fortran_order")?.starts_with("False") {
-            return Err("is stored in Fortran order: save it with numpy.ascontiguousarray".into());
+        let order = after("fortran_order")?;
+        let columns_first = order.starts_with("True");
+        if !columns_first && !order.starts_with("False") {
+            return Err("has a malformed fortran_order in its header".into());
         }
         let shape = after("shape")?;
         let inner = shape.strip_prefix('(').and_then(|rest| rest.split_once(')')).map(|(inner, _)| inner);
         let axes = inner.ok_or("has a malformed shape")?.split(',').map(str::trim).filter(|axis| !axis.is_empty());
         let shape: std::result::Result<Vec<usize>, _> = axes.map(str::parse).collect();
-        Ok(Header { kind, shape: shape.map_err(|_| "has a malformed shape")? })
+        Ok(Header { kind, shape: shape.map_err(|_| "has a malformed shape")?, columns_first })
     }
 }
 
@@ -177,15 +208,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn values_of_either_order_come_out_row_major() {
+        // a[i, j, k] = 100 i + 10 j + k of shape (2, 3, 2), the first axis fastest.
+        let columns_first: Vec<f32> = (0..12).map(|at| (100 * (at % 2) + 10 * (at / 2 % 3) + at / 6) as f32).collect();
+        let expected: Vec<f32> = (0..12).map(|at| (100 * (at / 6) + 10 * (at / 2 % 3) + at % 2) as f32).collect();
+        assert_eq!(row_major(&columns_first, &[2, 3, 2]), expected);
+        assert_eq!(row_major(&[1.0, 2.0], &[2]), [1.0, 2.0]);
+        assert!(row_major(&[], &[0, 4]).is_empty());
+    }
+
+    #[test]
     fn a_header_is_read_strictly() {
         let good = Header::parse("{'descr': '|u1', 'fortran_order': False, 'shape': (1350, 77, 12), }  \n");
-        assert_eq!(good, Ok(Header { kind: Kind::U8, shape: vec![1350, 77, 12] }));
-        let one = Header::parse("{'descr': '<u2', 'fortran_order': False, 'shape': (7,), }");
-        assert_eq!(one, Ok(Header { kind: Kind::U16, shape: vec![7] }));
+        assert_eq!(good, Ok(Header { kind: Kind::U8, shape: vec![1350, 77, 12], columns_first: false }));
+        let one = Header::parse("{'descr': '<u2', 'fortran_order': True, 'shape': (7,), }");
+        assert_eq!(one, Ok(Header { kind: Kind::U16, shape: vec![7], columns_first: true }));
         for bad in [
             "{}",
             "{'descr': '|O', 'fortran_order': False, 'shape': (7,), }",
-            "{'descr': '|u1', 'fortran_order': True, 'shape': (7,), }",
+            "{'descr': '|u1', 'fortran_order': Maybe, 'shape': (7,), }",
             "{'descr': '|u1', 'fortran_order': False, 'shape': (-7,), }",
             "{'descr': '|u1', 'fortran_order': False, 'shape': 7",
             "{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999999,), }",

@@ -1,7 +1,7 @@
 //! Random manifolds (Zenke & Vogels 2021, section 4.1.1): each class is a smooth random manifold of spike times, each
 //! unit fires exactly once, so a network can tell the classes by timing only.
 
-use super::{DataSet, Split};
+use super::{DataSet, Parameters, Split};
 use crate::error::{Error, Result};
 use crate::spikes::Random;
 use rayon::prelude::*;
@@ -182,6 +182,20 @@ impl Randman {
             .iter()
             .map(|value| ((self.window as f64 * ((value - low) / (high - low + 1e-7))) as u32).min(last))
             .collect()
+    }
+}
+
+impl Parameters for Randman {
+    fn validate(&self) -> Result<()> {
+        Randman::validate(self)
+    }
+
+    fn load(&self, seed: u64) -> Result<Split> {
+        self.generate(seed)
+    }
+
+    fn channel_name(&self, index: usize) -> String {
+        format!("unit {index}")
     }
 }
 

@@ -1,7 +1,7 @@
 //! Batches as the engine takes them, from the samples of a data set and the encoder of a recipe.
 
 use super::Recipe;
-use crate::data::{Activity, DataSet};
+use crate::data::{Activity, DataSet, Selection, StepLabels};
 use crate::engine::{Batch, Input};
 use crate::error::{Error, Result};
 use crate::spikes::encode::{Encoded, stream};
@@ -10,13 +10,24 @@ use crate::spikes::encode::{Encoded, stream};
 pub(super) const EVALUATION: u64 = 1 << 40;
 
 /// Samples of a data set as they are.
-pub fn select(data: &DataSet, samples: &[usize]) -> Batch {
-    let (activity, labels) = data.select(samples);
-    let input = match activity {
+///
+/// # Errors
+/// [`Error::File`] where the file of a sample is gone or damaged.
+pub fn select(data: &DataSet, samples: &[usize]) -> Result<Batch> {
+    Ok(batch(data.select(samples)?))
+}
+
+fn batch(selection: Selection) -> Batch {
+    let Selection { activity, labels, steps, lengths } = selection;
+    let mut batch = Batch::new(match activity {
         Activity::Spikes(raster) => Input::Spikes(raster),
         Activity::Values(trace) => Input::Values(trace),
-    };
-    Batch::new(input).with_labels(labels)
+    });
+    (batch.labels, batch.lengths) = (labels, lengths);
+    if let Some(StepLabels { labels, mask }) = steps {
+        (batch.step_labels, batch.mask) = (Some(labels), Some(mask));
+    }
+    batch
 }
 
 impl Recipe {
@@ -24,9 +35,31 @@ impl Recipe {
     /// random.
     ///
     /// # Errors
-    /// [`Error::Input`] where a value is outside what the encoder takes.
+    /// [`Error::Input`] where a value is outside what the encoder takes, [`Error::File`] where the file of a sample is gone
+    /// or damaged.
     pub fn batch(&self, data: &DataSet, samples: &[usize], step: u64) -> Result<Batch> {
-        let batch = select(data, samples);
+        self.encoded(select(data, samples)?, step)
+    }
+
+    /// The same as they are seen in `epoch` of the training, varied where the recipe says so.
+    ///
+    /// # Errors
+    /// As [`Recipe::batch`].
+    pub fn varied(&self, data: &DataSet, samples: &[usize], step: u64, epoch: usize) -> Result<Batch> {
+        let Some(augment) = &self.augment else { return self.batch(data, samples, step) };
+        let (seed, size) = (self.train.seed, (data.steps(), data.inputs()));
+        let selection =
+            data.select_with(samples, |index, sample| Ok(augment.apply(sample, size, seed, epoch, index)))?;
+        let mut varied = batch(selection);
+        if let Some(lengths) = &mut varied.lengths {
+            for (length, &index) in lengths.iter_mut().zip(samples) {
+                *length = augment.length(*length as usize, data.steps(), seed, epoch, index) as u32;
+            }
+        }
+        self.encoded(varied, step)
+    }
+
+    fn encoded(&self, batch: Batch, step: u64) -> Result<Batch> {
         let (Some(encoder), Input::Values(values)) = (&self.encode, &batch.input) else { return Ok(batch) };
         let input = match encoder.encode(values, &stream(self.train.seed, step))? {
             Encoded::Spikes(raster) => Input::Spikes(raster),

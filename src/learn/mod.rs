@@ -6,12 +6,14 @@ mod optimiser;
 mod prefetch;
 mod recipe;
 mod schedule;
+mod study;
 mod trainer;
 
 pub use batches::select;
 pub use group::Group;
 pub use optimiser::Optimiser;
 pub use prefetch::Prefetch;
-pub use recipe::{Recipe, Task, Train};
+pub use recipe::{Recipe, Train};
 pub use schedule::Schedule;
+pub use study::{Outcome, Trial, study};
 pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters};

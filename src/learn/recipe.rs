@@ -3,9 +3,9 @@
 use super::group::Group;
 use super::optimiser::{Optimiser, positive};
 use super::schedule::Schedule;
-use crate::data::{Braille, DataSet, Randman, Split};
+use crate::data::{Augment, DataSet, Task};
 use crate::error::{Error, Result};
-use crate::network::{Network, syntax, typed, with_line};
+use crate::network::{Network, Reduction, syntax, typed, with_line};
 use crate::spikes::encode::Encoder;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -17,8 +17,8 @@ const RECIPES: [(&str, &str); 3] = [
     ("braille", include_str!("../../recipes/braille.toml")),
 ];
 
-/// A training run: a file with the keys of a [`Network`], a table `[train]`, a table `[data]`, and for data of real values a
-/// table `[encode]`.
+/// A training run: a file with the keys of a [`Network`], a table `[train]`, a table `[data]`, where training samples are to
+/// be varied a table `[augment]`, and for data of real values a table `[encode]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
     /// What is trained.
@@ -27,6 +27,8 @@ pub struct Recipe {
     pub train: Train,
     /// With what.
     pub data: Task,
+    /// How training samples are varied; None: not at all.
+    pub augment: Option<Augment>,
     /// How real values become the network's input; None: as they are.
     pub encode: Option<Encoder>,
 }
@@ -38,7 +40,7 @@ pub struct Train {
     /// Name of the run; left out: that of the recipe or the file.
     #[serde(default)]
     pub name: String,
-    /// Which task: `randman` or `braille`.
+    /// Which task: one of [`Task::NAMES`].
     pub data: String,
     /// Passes over the training set.
     pub epochs: usize,
@@ -63,60 +65,6 @@ pub struct Train {
 
 fn one() -> u64 {
     1
-}
-
-/// The table `[data]`: the parameters of the task.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Task {
-    /// Random manifolds.
-    Randman(Randman),
-    /// Braille letters.
-    Braille(Braille),
-}
-
-impl Task {
-    /// Generates or loads the data; `seed` is that of the run.
-    ///
-    /// # Errors
-    /// [`Error::File`] where a file is missing or not what it should be.
-    pub fn load(&self, seed: u64) -> Result<Split> {
-        match self {
-            Task::Randman(task) => task.generate(seed),
-            Task::Braille(task) => task.load(seed),
-        }
-    }
-
-    /// The name under which `[train]` asks for the task.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Task::Randman(_) => "randman",
-            Task::Braille(_) => "braille",
-        }
-    }
-
-    /// Sets the directory of data files, where the task reads any.
-    pub fn set_directory(&mut self, directory: std::path::PathBuf) {
-        if let Task::Braille(task) = self {
-            task.directory = Some(directory);
-        }
-    }
-
-    /// The name of input channel `index` for people.
-    pub fn channel_name(&self, index: usize) -> String {
-        match self {
-            Task::Braille(task) => task.channels.get(index).map_or(String::new(), |taxel| format!("taxel {taxel}")),
-            Task::Randman(_) => format!("unit {index}"),
-        }
-    }
-
-    /// The name of class `index` for people: a letter, or the number.
-    pub fn class_name(&self, index: usize) -> String {
-        match self {
-            Task::Braille(_) if index == 0 => "space".into(),
-            Task::Braille(_) if index <= 26 => char::from(b'A' + (index - 1) as u8).to_string(),
-            _ => index.to_string(),
-        }
-    }
 }
 
 impl Recipe {
@@ -168,37 +116,33 @@ impl Recipe {
         })?;
         let data = table.remove("data").unwrap_or_else(|| Value::Table(Table::new()));
         let encode = table.remove("encode").map(|encode| within("encode", typed(encode))).transpose()?;
+        let augment = table.remove("augment").map(|augment| within("augment", typed(augment))).transpose()?;
         let network = Network::from_table(table)?;
         let mut train: Train = within("train", typed(train))?;
         if train.name.is_empty() {
             train.name = name.to_string();
         }
-        let data = match train.data.as_str() {
-            "randman" => Task::Randman(within("data", typed(data))?),
-            "braille" => Task::Braille(within("data", typed(data))?),
-            other => {
-                let message = crate::suggest::unknown("task", other, &["randman", "braille"]);
-                return Err(Error::network("train.data", message));
-            }
+        let Some(data) = within("data", Task::read(&train.data, data))? else {
+            let message = crate::suggest::unknown("task", &train.data, Task::NAMES);
+            return Err(Error::network("train.data", message));
         };
-        let recipe = Recipe { network, train, data, encode };
+        let recipe = Recipe { network, train, data, augment, encode };
         recipe.validate()?;
         Ok(recipe)
     }
 
     /// The whole run as TOML, every switch written out; reading it gives the same recipe.
     pub fn to_toml(&self) -> String {
-        let data = match &self.data {
-            Task::Randman(task) => toml::to_string(task),
-            Task::Braille(task) => toml::to_string(task),
-        };
         let mut tables = Table::new();
         tables.insert("train".into(), Value::try_from(&self.train).expect("plain data"));
+        if let Some(augment) = &self.augment {
+            tables.insert("augment".into(), Value::try_from(augment).expect("plain data"));
+        }
         if let Some(encode) = &self.encode {
             tables.insert("encode".into(), Value::try_from(encode).expect("plain data"));
         }
         let train = toml::to_string(&tables).expect("plain data");
-        format!("{}\n{train}\n[data]\n{}", self.network.to_toml(), data.expect("plain data"))
+        format!("{}\n{train}\n[data]\n{}", self.network.to_toml(), self.data.to_toml())
     }
 
     /// Checks what the types do not; [`Recipe::from_toml`] has done it.
@@ -237,13 +181,13 @@ impl Recipe {
                 "the data have labels alone: an mse needs on_target and off_target (of counts: correct_rate and incorrect_rate)",
             ));
         }
+        if let Some(augment) = &self.augment {
+            augment.validate()?;
+        }
         if let Some(encode) = &self.encode {
             encode.validate()?;
         }
-        match &self.data {
-            Task::Randman(task) => task.validate(),
-            Task::Braille(task) => task.validate(),
-        }
+        self.data.validate()
     }
 
     /// Checks that the network fits the data.
@@ -252,6 +196,9 @@ impl Recipe {
     /// [`Error::Network`] where a width differs.
     pub fn fits(&self, data: &DataSet) -> Result<()> {
         self.encodes(data)?;
+        if let Some(augment) = &self.augment {
+            augment.fits(data.spiking(), data.is_by_step())?;
+        }
         let (inputs, classes) = (self.network.inputs, self.network.classes());
         let channels = self.channels(data);
         if inputs != channels {
@@ -261,6 +208,9 @@ impl Recipe {
                 format!("is {inputs}, but {}{encoded} has {channels} channels", self.data.name()),
             ));
         }
+        if data.is_by_step() {
+            self.fits_steps(data)?;
+        }
         if classes != data.classes() {
             let coded = self.network.readout.losses[0].classes.is_some();
             let units = format!("layer[{}].units", self.network.layers.len() - 1);
@@ -268,6 +218,25 @@ impl Recipe {
                 if coded { format!("{}.classes", self.network.readout.place(0)) } else { units },
                 format!("the readout has {classes} classes, but {} has {} classes", self.data.name(), data.classes()),
             ));
+        }
+        Ok(())
+    }
+
+    /// Checks that each step of the network is asked where each step of the data has a label.
+    fn fits_steps(&self, data: &DataSet) -> Result<()> {
+        let readout = &self.network.readout;
+        if let Some(index) = readout.losses.iter().position(|term| term.reduce != Reduction::EveryStep) {
+            let message = format!("must be \"every_step\": each step of {} has a label of its own", self.data.name());
+            return Err(Error::network(format!("{}.reduce", readout.place(index)), message));
+        }
+        if readout.accuracy_by.is_some() {
+            let message = format!("must be left out: the steps of {} are counted", self.data.name());
+            return Err(Error::network("readout.accuracy_by", message));
+        }
+        if self.steps(data) != data.steps() {
+            let message =
+                format!("the steps of {} have labels of their own: an encoder must keep them", self.data.name());
+            return Err(Error::network("encode", message));
         }
         Ok(())
     }

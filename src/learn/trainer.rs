@@ -230,7 +230,8 @@ impl Trainer {
         let begun = Instant::now();
         let train = &self.recipe.train;
         let (batch, epochs) = (train.batch, train.epochs);
-        let order = order(self.split.train.len(), train.seed, self.progress.epoch);
+        let epoch = self.progress.epoch;
+        let order = order(self.split.train.len(), train.seed, epoch);
         let batches = order.len().div_ceil(batch);
         let total = (epochs * batches) as u64;
         let first = self.progress.step;
@@ -249,7 +250,7 @@ impl Trainer {
         let Trainer { recipe, split, engine, .. } = self;
         let ended = thread::scope(|scope| -> Result<Option<u64>> {
             let prepared = order.chunks(batch).zip(first..);
-            let prepared = prepared.map(|(samples, step)| recipe.batch(&split.train, samples, step));
+            let prepared = prepared.map(|(samples, step)| recipe.varied(&split.train, samples, step, epoch));
             for (index, prepared) in Prefetch::new(scope, prepared)?.enumerate() {
                 optimiser.rate = base * schedule.factor(first + index as u64, batches as u64, total);
                 engine.train(&prepared?, &optimiser)?;
@@ -327,7 +328,7 @@ impl Trainer {
     /// The error of a loss that is not a number, with the layer where it began. The update of that step was left out, so
     /// its batch is run again to look inside.
     fn diverged(&mut self, step: u64, samples: &[usize]) -> Error {
-        let batch = self.recipe.batch(&self.split.train, samples, step);
+        let batch = self.recipe.varied(&self.split.train, samples, step, self.progress.epoch);
         let again = batch
             .and_then(|batch| self.engine.forward(&batch).map(|_| ()))
             .and_then(|()| self.engine.backward(&Gradient::loss()));

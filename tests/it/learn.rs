@@ -48,7 +48,7 @@ fn every_recipe_is_valid_and_survives_being_written() {
         assert_eq!(recipe.train.name, name);
         assert_eq!(Recipe::from_toml(&recipe.to_toml(), "other").unwrap(), recipe, "{}", recipe.to_toml());
     }
-    let error = Recipe::named("mnist").unwrap_err().to_string();
+    let error = Recipe::named("minst").unwrap_err().to_string();
     assert!(error.contains("randman, randman-code, braille"), "{error}");
 }
 
@@ -81,7 +81,7 @@ fn mistakes_in_a_training_file_are_named_with_their_lines() {
         ("kind = \"adam\"", "kind = \"adem\"", "(line 15): unknown variant `adem`"),
         ("rate = 0.02", "rat = 0.02", "(line 15): unknown field `rat`"),
         ("warmup = 1.0", "warmup = -1.0", "train.schedule.warmup (line 16)"),
-        ("data = \"randman\"", "data = \"mnist\"", "train.data (line 10): unknown task \"mnist\""),
+        ("data = \"randman\"", "data = \"cifar\"", "train.data (line 10): unknown task \"cifar\""),
         ("window = 20", "window = 50", "data.window (line 24): must be 1 to the 40 steps, is 50"),
         ("alpha = 2.0", "alpha = nan", "data.alpha (line 25)"),
         ("alpha = 2.0", "beta = 2.0", "data.beta (line 25): unknown field `beta`"),

@@ -4,7 +4,6 @@ mod between;
 #[cfg(feature = "cli")]
 mod cli;
 mod constraints;
-mod data;
 mod determinism;
 mod encoders;
 mod engine;

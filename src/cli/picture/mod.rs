@@ -2,11 +2,17 @@
 //! program, so no system font is needed.
 
 mod curve;
+mod heat;
 mod raster;
+mod sample;
+mod scatter;
 mod sweep;
 
 pub use curve::learning_curve;
+pub use heat::{HeatPanel, heat_maps};
 pub use raster::raster;
+pub use sample::{Shown, sample};
+pub use scatter::{ScatterLine, scatter};
 pub use sweep::{SweepLine, SweepPanel, sweep};
 
 use plotters::coord::Shift;

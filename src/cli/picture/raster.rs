@@ -11,13 +11,16 @@ struct Sample {
     input: Input,
     hidden: Vec<(String, Raster)>,
     readout: Trace,
-    class: usize,
-    predicted: usize,
+    /// The true class and that it is taken for; None where each step has its own.
+    answer: Option<(usize, usize)>,
     /// Milliseconds of a step.
     dt: f64,
     reduce: Reduction,
     classes: usize,
 }
+
+/// Colours of traces beside each other.
+const COLOURS: [RGBColor; 6] = [BLUE, ORANGE, GREEN, RED, INK, FAINT];
 
 /// Draws a test sample, with the parameters that are on the device.
 ///
@@ -27,12 +30,12 @@ pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
     let Some(sample) = look(trainer)? else { return Ok(()) };
     let recipe = trainer.recipe();
     let name = |class: usize| recipe.data.class_name(class);
-    let verdict = if sample.class == sample.predicted {
-        format!("class {}, recognised", name(sample.class))
-    } else {
-        format!("class {}, taken for {}", name(sample.class), name(sample.predicted))
+    let verdict = match sample.answer {
+        Some((class, predicted)) if class == predicted => format!(" of class {}, recognised", name(class)),
+        Some((class, predicted)) => format!(" of class {}, taken for {}", name(class), name(predicted)),
+        None => String::new(),
     };
-    let title = format!("{}: a test sample of {verdict}", recipe.train.name);
+    let title = format!("{}: a test sample{verdict}", recipe.train.name);
     let subtitle = "Each mark is a spike. Hidden neurons that spike are sorted by their first spike.";
     let height = 66 + 180 + 240 * sample.hidden.len() as u32 + 260;
     render(path, (1200, height), |area| {
@@ -71,17 +74,19 @@ pub fn raster(trainer: &mut Trainer, path: &Path) -> Result<()> {
 /// Runs one test sample: the first one of the middle class.
 fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
     let data = &trainer.split().test;
-    let middle = data.classes() / 2;
-    let Some(index) =
-        (0..data.len()).find(|&index| data.labels()[index] as usize == middle).or(data.labels().first().map(|_| 0))
-    else {
+    if data.is_empty() {
         return Ok(None);
-    };
-    let class = data.labels()[index] as usize;
+    }
+    let middle = data.classes() / 2;
+    let index = data.labels().iter().position(|&label| label as usize == middle).unwrap_or(0);
+    let class = data.labels().get(index).map(|&label| label as usize);
     let batch = trainer.recipe().batch(data, &[index], 0)?;
     let network = trainer.recipe().network.clone();
     let mut outputs = trainer.engine().forward(&batch)?;
-    let predicted = outputs.answers()?[0] as usize;
+    let answer = match class {
+        Some(class) => Some((class, outputs.answers()?[0] as usize)),
+        None => None,
+    };
     let mut hidden = Vec::new();
     for (layer, described) in network.layers.iter().enumerate() {
         if described.neuron.spiking() {
@@ -95,8 +100,7 @@ fn look(trainer: &mut Trainer) -> Result<Option<Sample>> {
         input: batch.input,
         hidden,
         readout,
-        class,
-        predicted,
+        answer,
         dt: network.dt,
         reduce: network.readout.losses[0].reduce,
         classes: network.classes(),
@@ -140,7 +144,7 @@ macro_rules! axes {
 }
 
 /// Spikes of the units in `order`, from the bottom up.
-fn spikes(area: &Drawing, name: &str, raster: &Raster, order: &[usize], colour: RGBColor, dt: f64) -> Drawn {
+pub(super) fn spikes(area: &Drawing, name: &str, raster: &Raster, order: &[usize], colour: RGBColor, dt: f64) -> Drawn {
     let (steps, rows) = (raster.steps(), order.len());
     let end = steps as f64 * dt;
     let mut chart = axes!(area, name, end, 0.0..rows.max(1) as f64, 4, false, |n: &f64| format!("{n:.0}"));
@@ -164,14 +168,13 @@ fn spikes(area: &Drawing, name: &str, raster: &Raster, order: &[usize], colour: 
     side(area, &notes)
 }
 
-fn analogue(area: &Drawing, trace: &Trace, dt: f64, name: &dyn Fn(usize) -> String) -> Drawn {
+pub(super) fn analogue(area: &Drawing, trace: &Trace, dt: f64, name: &dyn Fn(usize) -> String) -> Drawn {
     let end = trace.steps as f64 * dt;
     let (low, high) = bounds(&trace.values);
-    let mut chart = axes!(area, "input (standardised)", end, low..high, 4, false, |value: &f64| format!("{value:.0}"));
-    let colours = [BLUE, ORANGE, GREEN, RED, INK, FAINT];
+    let mut chart = axes!(area, "input", end, low..high, 4, false, |value: &f64| format!("{value:.0}"));
     let mut names = Vec::new();
     for channel in 0..trace.units {
-        let colour = colours[channel % colours.len()];
+        let colour = COLOURS[channel % COLOURS.len()];
         let points = (0..trace.steps).map(|t| (t as f64 * dt, f64::from(trace.get(t, 0, channel))));
         chart.draw_series(LineSeries::new(points, colour.stroke_width(px(2))))?;
         if channel < 6 {
@@ -195,27 +198,38 @@ fn readout(area: &Drawing, sample: &Sample, name: &dyn Fn(usize) -> String) -> D
     // Units of a class, with a population code several.
     let size = trace.units / sample.classes;
     let units = |class: usize| class * size..(class + 1) * size;
-    for class in (0..sample.classes).filter(|&class| class != sample.class && class != sample.predicted) {
+    let Some((class, predicted)) = sample.answer else {
+        let mut names = Vec::new();
+        for class in 0..sample.classes {
+            let colour = COLOURS[class % COLOURS.len()];
+            for unit in units(class) {
+                chart.draw_series(LineSeries::new(line(unit), colour.stroke_width(px(1))))?;
+            }
+            names.extend((class < COLOURS.len()).then(|| (name(class), colour)));
+        }
+        return side(area, &names);
+    };
+    for class in (0..sample.classes).filter(|&other| other != class && other != predicted) {
         for unit in units(class) {
             chart.draw_series(LineSeries::new(line(unit), pale.stroke_width(px(1))))?;
         }
     }
-    let wrong = sample.class != sample.predicted;
+    let wrong = class != predicted;
     let mut names = Vec::new();
     if wrong {
-        names.push((format!("predicted: {}", name(sample.predicted)), RED));
-        for unit in units(sample.predicted) {
+        names.push((format!("predicted: {}", name(predicted)), RED));
+        for unit in units(predicted) {
             chart.draw_series(LineSeries::new(line(unit), RED.stroke_width(px(2))))?;
         }
     }
     let label = if wrong { "true" } else { "true, predicted" };
-    names.insert(0, (format!("{label}: {}", name(sample.class)), GREEN));
-    for unit in units(sample.class) {
+    names.insert(0, (format!("{label}: {}", name(class)), GREEN));
+    for unit in units(class) {
         chart.draw_series(LineSeries::new(line(unit), GREEN.stroke_width(px(2))))?;
     }
     if sample.reduce == Reduction::Max && size == 1 {
         // The loss and the decision look at the maximum of each trace.
-        for (class, colour) in [(sample.predicted, if wrong { RED } else { GREEN }), (sample.class, GREEN)] {
+        for (class, colour) in [(predicted, if wrong { RED } else { GREEN }), (class, GREEN)] {
             let top = line(class).into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
             chart.draw_series(top.map(|point| Circle::new(point, px(4), colour.filled())))?;
         }

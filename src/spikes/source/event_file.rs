@@ -84,6 +84,19 @@ impl EventFile {
         self.labels.as_deref()
     }
 
+    /// The (step, channel) of a sample, sorted. It costs the events that are there, however many steps there might be.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no such sample, [`Error::File`] where its events are damaged.
+    pub fn sample(&self, sample: usize) -> Result<Vec<(u32, u32)>> {
+        inside(self, &(0..self.sizes.steps), &one(sample))?;
+        let list = self.list(sample);
+        let mut events = Vec::with_capacity(list.step.len());
+        let visited = list.visit(0..self.sizes.steps, |t, n| events.push((t as u32, n as u32)));
+        visited.map_err(|message| Error::file(self.path(), message))?;
+        Ok(events)
+    }
+
     /// The events of a sample. Nothing where the offsets have changed since they were checked.
     fn list(&self, sample: usize) -> List<'_, [u8; 4]> {
         let offsets = self.file.pieces::<8>(&self.offsets);

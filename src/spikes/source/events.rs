@@ -172,7 +172,7 @@ impl<W: Word> List<'_, W> {
     /// Calls `visit` with each spike of a window, in order; what is wrong where an event that belongs there is not what it
     /// should be: inside, and sorted. A window begins where the one before it ends whatever the list, so of windows that
     /// make up all steps, one meets what is wrong.
-    fn visit(&self, window: Range<usize>, mut visit: impl FnMut(usize, usize)) -> std::result::Result<(), String> {
+    pub fn visit(&self, window: Range<usize>, mut visit: impl FnMut(usize, usize)) -> std::result::Result<(), String> {
         if window.is_empty() {
             return Ok(());
         }

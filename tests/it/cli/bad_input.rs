@@ -76,8 +76,9 @@ fn data_files() {
     std::fs::create_dir_all(at.join("data/braille")).unwrap();
     std::fs::write(at.join("data/braille/braille.npz"), [0x50, 0x4b, 3, 4, 0, 0]).unwrap();
     bad(at, &["train", "braille", "--data", "data"], &["braille.npz", "truncated"]);
-    if let Some(directory) = crate::data::directory() {
-        let whole = std::fs::read(directory.join("braille/braille.npz")).unwrap();
+    let directory = std::env::var_os("SPIKEGRAD_DATA").unwrap_or("../shared/data".into());
+    // Without the data set this much is not tested; the tests of the data sets say so.
+    if let Ok(whole) = std::fs::read(std::path::Path::new(&directory).join("braille/braille.npz")) {
         for length in [whole.len() / 3, whole.len() - 5] {
             std::fs::write(at.join("data/braille/braille.npz"), &whole[..length]).unwrap();
             bad(at, &["train", "braille", "--data", "data"], &["braille.npz", "truncated"]);

@@ -3,10 +3,12 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod data;
 mod devices;
 mod grad;
 mod memory;
 mod run;
+mod study;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,8 +1,23 @@
-//! Data sets: what the generator of random manifolds and the loader of Braille letters promise.
+//! Data sets: what generators and loaders promise.
 
-use spikegrad::data::{Activity, Braille, DataSet, Randman, Spectrum, order};
+mod augment;
+mod ecg;
+#[cfg(feature = "cli")]
+mod fetch;
+mod files;
+mod fsdd;
+mod generated;
+mod mnist;
+mod recorded;
+
+use spikegrad::data::{Activity, Braille, DataSet, Randman, Selection, Spectrum, order};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// The (step, channel) of the spikes of a sample.
+fn events(data: &DataSet, sample: usize) -> Vec<(u32, u32)> {
+    data.sample(sample).unwrap().events().to_vec()
+}
 
 fn small() -> Randman {
     Randman { classes: 4, units: 7, train: 30, valid: 5, test: 6, ..Randman::default() }
@@ -28,10 +43,10 @@ fn each_unit_of_a_random_manifold_fires_exactly_once_in_the_window() {
             for part in [&split.train, &split.valid, &split.test] {
                 assert_eq!((part.steps(), part.inputs(), part.classes()), (60, 7, 4));
                 for sample in 0..part.len() {
-                    let mut units: Vec<u32> = part.sample_events(sample).iter().map(|event| event.1).collect();
+                    let mut units: Vec<u32> = events(part, sample).iter().map(|event| event.1).collect();
                     units.sort_unstable();
                     assert_eq!(units, (0..7).collect::<Vec<u32>>());
-                    assert!(part.sample_events(sample).iter().all(|event| event.0 < 25));
+                    assert!(events(part, sample).iter().all(|event| event.0 < 25));
                 }
             }
         }
@@ -48,7 +63,7 @@ fn a_class_uses_the_whole_window_in_every_unit() {
         for unit in 0..7 {
             let steps = samples
                 .iter()
-                .map(|&sample| split.train.sample_events(sample).iter().find(|event| event.1 == unit).unwrap().0);
+                .map(|&sample| events(&split.train, sample).iter().find(|event| event.1 == unit).unwrap().0);
             let (low, high) = steps.fold((u32::MAX, 0), |(low, high), step| (low.min(step), high.max(step)));
             assert!(low == 0 && high >= 48, "class {class}, unit {unit}: steps {low} to {high}");
         }
@@ -63,7 +78,7 @@ fn samples_of_a_manifold_lie_closer_to_their_own_class() {
     let times: Vec<Vec<i64>> = (0..data.len())
         .map(|sample| {
             let mut times = vec![0; data.inputs()];
-            for &(step, unit) in data.sample_events(sample) {
+            for (step, unit) in events(data, sample) {
                 times[unit as usize] = i64::from(step);
             }
             times
@@ -98,18 +113,18 @@ fn the_number_of_terms_follows_the_smoothness() {
 #[test]
 fn a_batch_is_its_samples_side_by_side() {
     let split = small().generate(1).unwrap();
-    let (activity, labels) = split.train.select(&[3, 40, 3]);
+    let Selection { activity, labels, .. } = split.train.select(&[3, 40, 3]).unwrap();
     let Activity::Spikes(raster) = activity else { panic!("spikes") };
     assert_eq!((raster.steps(), raster.batch(), raster.units()), (100, 3, 7));
-    assert_eq!(labels, [0, 1, 0]);
+    assert_eq!(labels.unwrap(), [0, 1, 0]);
     assert_eq!(raster.count(), 21);
     for (b, sample) in [(0, 3), (1, 40), (2, 3)] {
-        for &(step, unit) in split.train.sample_events(sample) {
+        for (step, unit) in events(&split.train, sample) {
             assert!(raster.get(step as usize, b, unit as usize));
         }
     }
     let values = DataSet::values(2, 2, 1, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], vec![0, 0]).unwrap();
-    let (Activity::Values(trace), _) = values.select(&[1, 0]) else { panic!("values") };
+    let Activity::Values(trace) = values.select(&[1, 0]).unwrap().activity else { panic!("values") };
     assert_eq!(trace.values, [5.0, 6.0, 1.0, 2.0, 7.0, 8.0, 3.0, 4.0]);
 }
 
@@ -134,19 +149,19 @@ fn the_order_of_an_epoch_is_a_function_of_seed_and_epoch() {
     assert_eq!(sorted, (0..100).collect::<Vec<_>>());
 }
 
-/// The directory of the data sets, where it is there.
-pub fn directory() -> Option<PathBuf> {
+/// The directory of the data sets, where the one that is asked for is there.
+pub fn directory_of(set: &str) -> Option<PathBuf> {
     let named = std::env::var_os("SPIKEGRAD_DATA").map(PathBuf::from);
-    let found = named.into_iter().chain([PathBuf::from("../shared/data")]).find(|path| path.join("braille").is_dir());
+    let found = named.into_iter().chain([PathBuf::from("../shared/data")]).find(|path| path.join(set).is_dir());
     if found.is_none() {
-        eprintln!("skipped: no braille data set (set SPIKEGRAD_DATA, see docs/data.md)");
+        eprintln!("skipped: no {set} data set (set SPIKEGRAD_DATA, see docs/data.md)");
     }
     found
 }
 
 #[test]
 fn braille_letters_are_split_by_letter() {
-    let Some(directory) = directory() else { return };
+    let Some(directory) = directory_of("braille") else { return };
     let task = Braille { directory: Some(directory), ..Braille::default() };
     let split = task.load(1).unwrap();
     assert_eq!((split.train.len(), split.valid.len(), split.test.len()), (27 * 36, 27 * 4, 27 * 10));
@@ -158,7 +173,7 @@ fn braille_letters_are_split_by_letter() {
     assert_ne!(split.test, task.load(2).unwrap().test);
     // Standardised over the training trials; steps in between are interpolated, which lowers the variance.
     let all: Vec<usize> = (0..split.train.len()).collect();
-    let (Activity::Values(trace), _) = split.train.select(&all) else { panic!("values") };
+    let Activity::Values(trace) = split.train.select(&all).unwrap().activity else { panic!("values") };
     for channel in 0..4 {
         let values: Vec<f64> = trace.values.iter().skip(channel).step_by(4).map(|&value| value.into()).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
