@@ -1,6 +1,7 @@
-//! Learning: optimisers, schedules, recipes, and the trainer.
+//! Learning: optimisers, schedules, recipes, the trainer, and what comes out.
 
 mod batches;
+mod confusion;
 mod group;
 mod optimiser;
 mod prefetch;
@@ -9,6 +10,7 @@ mod schedule;
 mod trainer;
 
 pub use batches::select;
+pub use confusion::Confusion;
 pub use group::Group;
 pub use optimiser::Optimiser;
 pub use prefetch::Prefetch;
