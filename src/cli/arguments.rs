@@ -358,6 +358,9 @@ impl Memory {
 pub struct Eval {
     /// Run directory
     pub run: PathBuf,
+    /// Shows which classes of the test set are taken for which
+    #[arg(long)]
+    pub confusion: bool,
     /// Where to compute: auto, cpu, gpu, gpu:N
     #[arg(long, default_value = "auto")]
     pub device: String,

@@ -41,5 +41,13 @@ pub fn run(arguments: Eval) -> Result<()> {
             report::activity(&result.activity).iter().for_each(|line| say(line));
         }
     }
+    if arguments.confusion {
+        let test = trainer.split().test.clone();
+        let confusion = trainer.confusion(&test)?;
+        let names: Vec<String> =
+            (0..confusion.classes()).map(|class| trainer.recipe().data.class_name(class)).collect();
+        say("rows: the class; columns, in the same order: what it was taken for");
+        report::confusion(&confusion, &names).iter().for_each(|line| say(line));
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use spikegrad::Result;
 use spikegrad::io::{ActivityMetrics, RunDirectory, write_whole};
-use spikegrad::learn::{Evaluation, Trainer, learned_parameters};
+use spikegrad::learn::{Confusion, Evaluation, Trainer, learned_parameters};
 use spikegrad::network::{Connection, Network};
 
 /// The layers in one line: `20 → 100 cuba_lif → 10 li`.
@@ -57,6 +57,17 @@ pub fn activity(activity: &ActivityMetrics) -> Vec<String> {
         ),
         format!("         {}synaptic operations a sample{products}", quantity(activity.synaptic_operations)),
     ]
+}
+
+/// A row for each class: its name, and how often it was taken for each.
+pub fn confusion(confusion: &Confusion, names: &[String]) -> Vec<String> {
+    let wide = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let most = (0..names.len()).flat_map(|class| confusion.row(class)).max().map_or(1, |most| most.to_string().len());
+    let row = |(class, name): (usize, &String)| {
+        let cells = confusion.row(class).iter().map(|count| format!(" {count:>most$}"));
+        format!("{name:<wide$} {}", cells.collect::<String>())
+    };
+    names.iter().enumerate().map(row).collect()
 }
 
 /// Writes `summary.json`.

@@ -1,6 +1,7 @@
-//! Learning: optimisers, schedules, recipes, and the trainer.
+//! Learning: optimisers, schedules, recipes, the trainer, and what comes out.
 
 mod batches;
+mod confusion;
 mod group;
 mod optimiser;
 mod prefetch;
@@ -10,6 +11,7 @@ mod study;
 mod trainer;
 
 pub use batches::select;
+pub use confusion::Confusion;
 pub use group::Group;
 pub use optimiser::Optimiser;
 pub use prefetch::Prefetch;

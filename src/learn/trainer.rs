@@ -1,7 +1,7 @@
 //! The trainer: epochs of forward, backward and update, and what is kept of them.
 
 use super::batches::EVALUATION;
-use super::{Prefetch, Recipe, Schedule};
+use super::{Confusion, Prefetch, Recipe, Schedule};
 use crate::data::{DataSet, Split, order};
 use crate::engine::{
     Budget, Device, Engine, Gradient, LayerActivity, Optimiser, Parameters, StepMetrics, Wish, shapes,
@@ -346,6 +346,14 @@ impl Trainer {
     /// [`Error::Input`] where the data do not fit the network, [`Error::Device`], [`Error::Memory`].
     pub fn evaluate(&mut self, data: &DataSet) -> Result<Evaluation> {
         evaluate(&mut self.engine, &self.recipe, data)
+    }
+
+    /// Which classes of a part of the data are taken for which, with the parameters as they are.
+    ///
+    /// # Errors
+    /// As [`Trainer::evaluate`].
+    pub fn confusion(&mut self, data: &DataSet) -> Result<Confusion> {
+        Confusion::of(&mut self.engine, &self.recipe, data)
     }
 
     /// Puts the parameters of the best epoch on the device (without a validation set: keeps the last ones) and says which

@@ -105,6 +105,14 @@ fn accuracy_is_that_of_the_steps_that_count() {
     assert_eq!((metrics.answers, metrics.correct), (9 * 1201, right as u64));
     let evaluated = trainer.evaluate(&train).unwrap();
     assert!((evaluated.accuracy - right as f64 / (9.0 * 1201.0)).abs() < 1e-12, "{}", evaluated.accuracy);
+    // The same answers, by class: each wave has as many steps as count.
+    let confusion = trainer.confusion(&train).unwrap();
+    assert_eq!(confusion.totals(), (9 * 1201, right as u64));
+    for wave in 0..6 {
+        let counted =
+            steps.labels.iter().zip(&steps.mask).filter(|(label, counts)| **counts && **label == wave).count();
+        assert_eq!(confusion.row(wave as usize).iter().sum::<u64>(), counted as u64);
+    }
     let first = trainer.epoch(|_| ()).unwrap().train_loss;
     let last = (0..5).map(|_| trainer.epoch(|_| ()).unwrap().train_loss).last().unwrap();
     assert!(last < first, "{first} {last}");

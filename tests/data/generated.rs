@@ -2,6 +2,8 @@
 
 use super::events;
 use spikegrad::data::{Parameters, Poisson, YinYang};
+use spikegrad::engine::Device;
+use spikegrad::learn::{Recipe, Trainer};
 
 #[test]
 fn a_yin_yang_sign_is_half_yin_and_half_yang_turned_by_half_a_turn() {
@@ -77,4 +79,24 @@ fn poisson_rasters_have_their_rate_and_are_learned_by_heart() {
     assert_eq!(events(&full.train, 0).len(), 12);
     let error = Poisson { rate: 1001.0, ..task }.load(1).unwrap_err().to_string();
     assert!(error.contains("data.rate"), "{error}");
+}
+
+#[test]
+fn classes_that_are_confused_are_counted() {
+    let text = "inputs = 5\n[[layer]]\nunits = 30\ninit = { kind = \"uniform\", gain = 8.0 }\n[[layer]]\nunits = 3\n\
+                [train]\ndata = \"yin-yang\"\nepochs = 3\nbatch = 16\noptimiser = { kind = \"adam\", rate = 0.01 }\n\
+                [encode]\nkind = \"latency\"\nsteps = 20\n[data]\ntrain = 200\nvalid = 30\ntest = 100\n";
+    let recipe = Recipe::from_toml(text, "yin").unwrap();
+    let split = recipe.data.load(1).unwrap();
+    let test = split.test.clone();
+    let mut trainer = Trainer::new(recipe, split, Device::Cpu).unwrap();
+    (0..3).for_each(|_| drop(trainer.epoch(|_| ()).unwrap()));
+    let accuracy = trainer.test().unwrap().accuracy;
+    let confusion = trainer.confusion(&test).unwrap();
+    let (answers, right) = confusion.totals();
+    assert_eq!(answers, 100);
+    assert!((right as f64 / 100.0 - accuracy).abs() < 1e-12, "{right} {accuracy}");
+    // 100 samples of three classes in turn.
+    let rows: Vec<u64> = (0..3).map(|class| confusion.row(class).iter().sum()).collect();
+    assert_eq!(rows, [34, 33, 33]);
 }

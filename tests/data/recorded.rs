@@ -235,7 +235,7 @@ mod hdf5 {
         let place = tempfile::tempdir().unwrap();
         let valid = std::fs::read(FIXTURE).unwrap();
         let path = place.path().join("shd_train.h5");
-        fuzz(&valid, 1500, |bytes| {
+        fuzz(&valid, 1000, |bytes| {
             std::fs::write(&path, bytes).unwrap();
             let _ = convert("shd", place.path(), |_, _| ());
         });

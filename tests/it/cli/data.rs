@@ -76,6 +76,8 @@ fn trains(at: &Path, name: &str, text: &str, arguments: &[&str]) {
     let all = [&["eval", run.as_str(), "--device", "cpu"], arguments].concat();
     let evaluated = good(at, &all);
     assert!(evaluated.contains("test     accuracy"), "{name}: {evaluated}");
+    let evaluated = good(at, &[all.as_slice(), &["--confusion"]].concat());
+    assert!(evaluated.contains("rows: the class"), "{name}: {evaluated}");
 }
 
 #[test]
