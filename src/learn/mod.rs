@@ -14,4 +14,4 @@ pub use optimiser::Optimiser;
 pub use prefetch::Prefetch;
 pub use recipe::{Recipe, Task, Train};
 pub use schedule::Schedule;
-pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters};
+pub use trainer::{Evaluation, Moment, Trainer, evaluate, evaluate_each, learned_parameters};
