@@ -1,7 +1,7 @@
 //! `spikegrad eval`.
 
 use super::arguments::Eval;
-use super::{report, say, train};
+use super::{say, summary, train};
 use spikegrad::engine::Device;
 use spikegrad::io::{Checkpoint, RunDirectory};
 use spikegrad::learn::Trainer;
@@ -38,7 +38,7 @@ pub fn run(arguments: Eval) -> Result<()> {
                 result.spikes_per_sample,
                 data.len()
             ));
-            report::activity(&result.activity).iter().for_each(|line| say(line));
+            summary::activity(&result.activity).iter().for_each(|line| say(line));
         }
     }
     Ok(())

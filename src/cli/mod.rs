@@ -11,6 +11,8 @@ mod preset;
 mod profile;
 mod progress;
 mod report;
+mod summary;
+mod tensorboard;
 mod train;
 
 use arguments::{Arguments, Command};
@@ -46,6 +48,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Grad(arguments) => grad::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),
