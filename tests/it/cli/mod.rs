@@ -6,7 +6,9 @@ mod bench;
 mod devices;
 mod grad;
 mod memory;
+mod report;
 mod run;
+mod tensorboard;
 
 use std::path::Path;
 use std::process::{Command, Output};
