@@ -215,12 +215,6 @@ impl Trainer {
         self.progress.epoch >= self.recipe.train.epochs
     }
 
-    /// Numbers of the spiking layers, in the order of the lists of [`ActivityMetrics`].
-    pub fn spiking_layers(&self) -> Vec<usize> {
-        let layers = self.recipe.network.layers.iter().enumerate();
-        layers.filter(|(_, layer)| layer.neuron.spiking()).map(|(index, _)| index).collect()
-    }
-
     /// Hidden neurons, all layers together.
     pub fn hidden_neurons(&self) -> usize {
         self.recipe.network.layers.iter().filter(|layer| layer.neuron.spiking()).map(|layer| layer.units).sum()

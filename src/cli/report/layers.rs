@@ -107,7 +107,7 @@ pub fn parameters(run: &Run, measured: &Measured) -> String {
             ]);
         }
     }
-    let mut out = format!("<div class=\"grid\">\n{figures}</div>\n");
+    let mut out = format!("<div class=\"grid small\">\n{figures}</div>\n");
     if !rows.is_empty() {
         out += "<p class=\"note\">Parameters with one value for all entries, which training left as they were.</p>\n";
         out += &table(&["parameter", "*at the start", "*kept", "*entries"], &rows);
@@ -147,7 +147,7 @@ pub fn gradients(run: &Run, gradients: &Parameters) -> String {
         let range = bounds(sizes.iter());
         let chart = Histogram {
             title: format!("Size of the gradient of {name}"),
-            x: "log₁₀ of the size".into(),
+            x: "log₁₀ of the absolute value".into(),
             entries: "entries that are not 0".into(),
             bars: Some((String::new(), Bins::count(sizes.iter().copied(), range, BINS))),
             ..Histogram::default()

@@ -28,14 +28,14 @@ pub fn section(run: &Run, measured: &Measured, anchor: &str) -> String {
         let charts = test.examples.iter().map(|example| sample(run, example));
         part("Samples", grid(charts.collect::<String>()));
     }
-    part("Activity over epochs", grid(layers::activity(run)));
+    part("Activity over epochs", small(layers::activity(run)));
     if let Some(test) = &measured.test {
-        part("Firing rates on the test set", grid(layers::rates(run, test)));
+        part("Firing rates on the test set", small(layers::rates(run, test)));
     }
     part("Parameters", layers::parameters(run, measured));
     if let Some(gradients) = &measured.gradients {
         let note = "Of the first training batch, with the kept parameters, of the loss and the regularisers.";
-        part("Gradients", format!("<p class=\"note\">{note}</p>\n{}", grid(layers::gradients(run, gradients))));
+        part("Gradients", format!("<p class=\"note\">{note}</p>\n{}", small(layers::gradients(run, gradients))));
     }
     part("Plan and device", plan(run));
     out += &format!("<details><summary>Configuration</summary><pre>{}</pre></details>\n", escape(&run.config));
@@ -46,11 +46,16 @@ fn grid(figures: String) -> String {
     if figures.is_empty() { figures } else { format!("<div class=\"grid\">\n{figures}</div>\n") }
 }
 
+/// Drawings that keep their size where there are few.
+fn small(figures: String) -> String {
+    if figures.is_empty() { figures } else { format!("<div class=\"grid small\">\n{figures}</div>\n") }
+}
+
 fn introduction(run: &Run, measured: &Measured) -> String {
     let recipe = &run.recipe;
     let class = if run.state == State::Finished { "state" } else { "state open" };
     let mut out = format!(
-        "<p class=\"{class}\">{}</p><p>{} on {}, seed {}: {}</p>\n",
+        "<p class=\"{class}\">{}</p><p>Recipe {}, data {}, seed {}; {}</p>\n",
         escape(&run.state_text()),
         escape(&recipe.train.name),
         escape(recipe.data.name()),

@@ -8,9 +8,14 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+/// The small training file with weights that make its neurons spike; 8 test samples of each of 3 classes.
+fn lively() -> String {
+    SMALL.replacen("recurrent = true", "recurrent = true\ninit = { kind = \"uniform\", gain = 8.0 }", 1)
+}
+
 /// Trains the small network in `at`.
 fn train(at: &Path, more: &[&str]) {
-    std::fs::write(at.join("small.toml"), SMALL).unwrap();
+    std::fs::write(at.join("small.toml"), lively()).unwrap();
     good(at, &[&["train", "small.toml", "--device", "cpu"], more].concat());
 }
 
@@ -97,6 +102,7 @@ fn the_page_of_a_run_has_its_parts_and_the_numbers_of_eval() {
     let accuracy = fact(&page, "test accuracy");
     assert!(evaluated.contains(&format!("test     accuracy {accuracy:.2} %")), "{accuracy}: {evaluated}");
     assert!((fact(&page, "test loss") / number("test_loss") - 1.0).abs() < 1e-3);
+    assert!(number("spikes_per_sample") > 1.0, "{summary}");
     assert!((fact(&page, "hidden spikes") / number("spikes_per_sample") - 1.0).abs() < 1e-3);
     assert_eq!(fact(&page, "parameters"), number("parameters"));
     // Every test sample is in the matrix once, and the right ones are on its diagonal.
@@ -104,7 +110,7 @@ fn the_page_of_a_run_has_its_parts_and_the_numbers_of_eval() {
     let (all, right) = matrix.iter().fold((0, 0), |(all, right), (class, answer, samples)| {
         (all + samples, right + if class == answer { *samples } else { 0 })
     });
-    assert_eq!(all, 8, "{matrix:?}");
+    assert_eq!(all, 24, "{matrix:?}");
     assert!((100.0 * right as f64 / all as f64 - accuracy).abs() < 0.01, "{right} of {all}, {accuracy} %");
     // A recall is the share of a class's samples that are on the diagonal.
     let of = |class: &str, answer: Option<&str>| -> u64 {
@@ -123,7 +129,7 @@ fn the_page_of_a_run_has_its_parts_and_the_numbers_of_eval() {
         let bars = between(figure, "<title>", "</title>").into_iter().filter_map(|bar| bar.split_once(" of "));
         bars.map(|(bar, _)| bar.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     };
-    assert_eq!(counted("layer 0: 16 lif recurrent"), 16);
+    assert_eq!(counted("layer 0: 16 cuba_lif recurrent"), 16);
     assert_eq!(counted("layer0.recurrent"), 16 * 16);
     // The same run gives the same page, except for what depends on nothing else.
     good(at, &["report", "runs/small-1", "--device", "cpu", "--out", "again.html"]);
@@ -162,7 +168,7 @@ fn runs_that_differ_in_seed_are_taken_together_and_others_by_what_differs() {
 fn a_killed_run_is_reported_as_far_as_it_went() {
     let place = tempfile::tempdir().unwrap();
     let at = place.path();
-    std::fs::write(at.join("small.toml"), SMALL.replace("epochs = 3", "epochs = 100000")).unwrap();
+    std::fs::write(at.join("small.toml"), lively().replace("epochs = 3", "epochs = 100000")).unwrap();
     let mut command = program(at);
     command.args(["train", "small.toml", "--device", "cpu", "--out", "run"]).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
@@ -182,7 +188,7 @@ fn a_killed_run_is_reported_as_far_as_it_went() {
     let killed = page(&at.join("run/report.html"));
     let done = Checkpoint::load(at.join("run/checkpoint.safetensors")).unwrap().progress.epoch;
     assert!(killed.contains(&format!("stopped after {done} of 100000 epochs")), "{done}");
-    assert_eq!(confusion(&killed).iter().map(|(.., samples)| samples).sum::<u64>(), 8);
+    assert_eq!(confusion(&killed).iter().map(|(.., samples)| samples).sum::<u64>(), 24);
     assert!(killed.contains("Trained on cpu: "), "the device is known before the end");
 }
 

@@ -53,14 +53,14 @@ pub struct Histogram {
     pub above: Option<(f64, String)>,
 }
 
-const WIDTH: f64 = 400.0;
+const WIDTH: f64 = 390.0;
 
 /// Draws it; nothing where there is nothing to count.
 pub fn histogram(chart: &Histogram) -> Option<String> {
     let (name, bins) = chart.bars.as_ref().filter(|(_, bins)| bins.total > 0)?;
     let both = || [Some(bins), chart.outline.as_ref().map(|(_, bins)| bins)].into_iter().flatten();
     let most = both().flat_map(|bins| (0..bins.counts.len()).map(|index| bins.share(index))).fold(0.0, f64::max);
-    let above = if chart.above.is_some() { 36.0 } else { 0.0 };
+    let above = if chart.above.is_some() { 22.0 } else { 0.0 };
     let height = 232.0 + above;
     let area = Area { left: 40.0, right: WIDTH - 12.0, top: 30.0 + above, bottom: height - 42.0 };
     let x = Scale::linear((bins.low, bins.high), area.left, area.right);
@@ -108,7 +108,7 @@ fn second(svg: &mut Svg, area: &Area, bins: &Bins, factor: f64, name: &str) {
         svg.line((x.at(tick), area.top - 4.0), (x.at(tick), area.top), "base");
         svg.text(x.at(tick), area.top - 8.0, Anchor::Middle, "tick", &x.label(tick, &ticks));
     }
-    svg.text((area.left + area.right) / 2.0, area.top - 24.0, Anchor::Middle, "axis", name);
+    svg.text(area.left - 14.0, area.top - 8.0, Anchor::End, "axis", name);
 }
 
 fn describe(chart: &Histogram, bins: &Bins) -> String {

@@ -36,7 +36,7 @@ pub struct LineChart {
     pub level: Option<(f64, String)>,
 }
 
-const WIDTH: f64 = 480.0;
+const WIDTH: f64 = 430.0;
 /// Lines with more points than this have fewer places that tell their value.
 const TOLD: usize = 120;
 
@@ -49,8 +49,8 @@ pub fn line_chart(chart: &LineChart) -> Option<String> {
     let (low, high) = bounds(values());
     let logarithmic = chart.may_be_logarithmic && low > 0.0 && high / low > 30.0;
     let names = chart.lines.iter().map(|line| text_width(&line.name));
-    let right = WIDTH - names.fold(16.0, |a: f64, b| a.max(b + 14.0)).min(0.42 * WIDTH);
-    let height = 280f64.max(80.0 + 15.0 * chart.lines.len() as f64);
+    let right = WIDTH - names.fold(16.0, |a: f64, b| a.max(b + 18.0)).min(0.42 * WIDTH);
+    let height = 260f64.max(80.0 + 15.0 * chart.lines.len() as f64);
     let left = if logarithmic { 50.0 } else { 44.0 };
     let area = Area { left, right, top: 30.0, bottom: height - 42.0 };
     let y = match chart.range {
@@ -66,7 +66,7 @@ pub fn line_chart(chart: &LineChart) -> Option<String> {
     area.draw_x(&mut svg, &x, 6, true, &chart.x);
     if let Some((level, name)) = &chart.level {
         svg.line((area.left, y.at(*level)), (area.right, y.at(*level)), "level");
-        svg.text(area.left + 4.0, y.at(*level) - 4.0, Anchor::Start, "tick", name);
+        svg.text(area.right, y.at(*level) - 4.0, Anchor::End, "tick", name);
     }
     for line in &chart.lines {
         draw(&mut svg, line, &x, &y, chart);
@@ -111,7 +111,7 @@ fn name(svg: &mut Svg, chart: &LineChart, area: &Area, y: &Scale) {
     let places = spread(&wanted, 15.0, (area.top, area.bottom));
     for ((index, _), place) in ends.iter().zip(places) {
         let line = &chart.lines[*index];
-        let start = area.right + 5.0;
+        let start = area.right + 9.0;
         svg.text(start, place + 4.0, Anchor::Start, &format!("name s{}", line.colour), &line.name);
     }
 }

@@ -41,7 +41,7 @@ pub struct RasterChart {
 const WIDTH: f64 = 620.0;
 const SPIKES: f64 = 130.0;
 const TRACES: f64 = 170.0;
-const GAP: f64 = 40.0;
+const GAP: f64 = 34.0;
 /// Marks of a panel: more would make a page of megabytes, in which single spikes can no longer be seen.
 const MARKS: u64 = 30_000;
 
@@ -51,9 +51,9 @@ pub fn raster_chart(chart: &RasterChart) -> String {
     let spikes: Vec<String> = chart.panels.iter().map(describe).collect();
     let mut svg = Svg::new(WIDTH, height, &chart.title, &spikes.join("; "));
     let end = chart.steps as f64 * chart.dt;
-    let (left, right) = (44.0, WIDTH - 96.0);
+    let (left, right) = (44.0, WIDTH - 84.0);
     let time = Scale::linear((0.0, end), left, right);
-    let mut top = GAP - 10.0;
+    let mut top = GAP - 12.0;
     for panel in &chart.panels {
         let area = Area { left, right, top, bottom: top + SPIKES };
         match panel {
@@ -85,10 +85,8 @@ fn time_axis(svg: &mut Svg, area: &Area, time: &Scale, last: bool) {
         return;
     }
     svg.line((area.left, area.bottom), (area.right, area.bottom), "base");
-    let ticks = time.ticks(8, false);
-    for &tick in &ticks {
+    for tick in time.ticks(8, false) {
         svg.line((time.at(tick), area.bottom), (time.at(tick), area.bottom + 4.0), "base");
-        svg.text(time.at(tick), area.bottom + 16.0, Anchor::Middle, "tick", &time.label(tick, &ticks));
     }
 }
 
@@ -97,7 +95,11 @@ fn spikes_panel(svg: &mut Svg, area: &Area, time: &Scale, name: &str, raster: &R
     let every = (raster.count().div_ceil(MARKS) as usize).max(1);
     let shown: Vec<usize> = order.iter().copied().step_by(every).collect();
     let thinned = if every > 1 { format!(", 1 in {every} drawn") } else { String::new() };
-    svg.text(0.0, area.top - 8.0, Anchor::Start, "axis", &format!("{name}{thinned}"));
+    let spiking = match order.len() {
+        all if all == raster.units() => String::new(),
+        some => format!(", {some} spike"),
+    };
+    svg.text(0.0, area.top - 8.0, Anchor::Start, "axis", &format!("{name}{spiking}{thinned}"));
     let rows = Scale::linear((0.0, shown.len().max(1) as f64), area.bottom, area.top);
     let row = (area.bottom - area.top) / shown.len().max(1) as f64;
     let size = (0.8 * row).clamp(1.2, 7.0);
@@ -108,16 +110,9 @@ fn spikes_panel(svg: &mut Svg, area: &Area, time: &Scale, name: &str, raster: &R
             let _ = write!(d, "M{:.1} {y:.1}v{size:.1}", time.at((t as f64 + 0.5) * dt));
         }
     }
-    let units = if order.len() == raster.units() { order.len().to_string() } else { format!("{} spike", order.len()) };
     svg.text(area.left - 6.0, area.bottom, Anchor::End, "tick", "1");
     svg.text(area.left - 6.0, area.top + 8.0, Anchor::End, "tick", &order.len().to_string());
-    svg.text(area.right + 6.0, area.top + 8.0, Anchor::Start, "tick", &units_of(order.len(), raster.units(), &units));
     svg.path(&d, "spikes", "");
-}
-
-/// How many of the units are drawn.
-fn units_of(drawn: usize, units: usize, spiking: &str) -> String {
-    if drawn == units { String::new() } else { format!("{spiking} of {units}") }
 }
 
 fn values(svg: &mut Svg, area: &Area, time: &Scale, name: &str, trace: &Trace, channels: &[String], dt: f64) {
