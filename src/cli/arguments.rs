@@ -18,6 +18,8 @@ pub enum Command {
     Train(Train),
     /// Measure a run on its validation and test sets
     Eval(Eval),
+    /// Write one HTML page about a run, or about several beside each other (docs/report.md)
+    Report(Report),
     /// List what can compute here, and what would be used
     Devices(Devices),
     /// One forward and backward pass from files to a file, to check the numbers (docs/grad.md)
@@ -318,6 +320,27 @@ pub struct Train {
     /// Go on with a run: RUN, or --out, or the newest run of the recipe
     #[arg(long, num_args = 0..=1, value_name = "RUN")]
     pub resume: Option<Option<PathBuf>>,
+    /// Directory of the data sets [default: $SPIKEGRAD_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Writes events for TensorBoard into the run directory as well
+    #[arg(long)]
+    pub tensorboard: bool,
+    #[command(flatten)]
+    pub memory: Memory,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Run directories; those that differ only in seed are taken together
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where the page goes [default: RUN/report.html, of several runs report.html]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Where to compute: auto, cpu, gpu, gpu:N
+    #[arg(long, default_value = "auto")]
+    pub device: String,
     /// Directory of the data sets [default: $SPIKEGRAD_DATA]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

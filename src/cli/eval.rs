@@ -1,7 +1,7 @@
 //! `spikegrad eval`.
 
 use super::arguments::Eval;
-use super::{report, say, train};
+use super::{say, summary, train};
 use spikegrad::engine::Device;
 use spikegrad::io::{Checkpoint, RunDirectory};
 use spikegrad::learn::Trainer;
@@ -38,7 +38,7 @@ pub fn run(arguments: Eval) -> Result<()> {
                 result.spikes_per_sample,
                 data.len()
             ));
-            report::activity(&result.activity).iter().for_each(|line| say(line));
+            summary::activity(&result.activity).iter().for_each(|line| say(line));
         }
     }
     if arguments.confusion {
@@ -47,7 +47,7 @@ pub fn run(arguments: Eval) -> Result<()> {
         let names: Vec<String> =
             (0..confusion.classes()).map(|class| trainer.recipe().data.class_name(class)).collect();
         say("rows: the class; columns, in the same order: what it was taken for");
-        report::confusion(&confusion, &names).iter().for_each(|line| say(line));
+        summary::confusion(&confusion, &names).iter().for_each(|line| say(line));
     }
     Ok(())
 }

@@ -14,6 +14,8 @@ mod profile;
 mod progress;
 mod report;
 mod study;
+mod summary;
+mod tensorboard;
 mod train;
 
 use arguments::{Arguments, Command};
@@ -49,6 +51,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Train(arguments) => train::run(arguments),
         Command::Eval(arguments) => eval::run(arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Grad(arguments) => grad::run(arguments),
         Command::Audit(arguments) => audit::run(arguments),

@@ -1,7 +1,7 @@
 //! The progress of a run: a bar where stderr is a terminal, and a line for each epoch on stdout.
 
-use super::report::quantity;
 use super::say;
+use super::summary::quantity;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use spikegrad::io::EpochMetrics;
 use spikegrad::learn::{Moment, Trainer};

@@ -2,7 +2,8 @@
 
 use super::arguments::Train;
 use super::progress::Bar;
-use super::{picture, report, say};
+use super::tensorboard::Events;
+use super::{picture, say, summary};
 use spikegrad::engine::Device;
 use spikegrad::io::{Checkpoint, RunDirectory, write_whole};
 use spikegrad::learn::{Recipe, Trainer, learned_parameters};
@@ -34,26 +35,32 @@ pub fn run(arguments: Train) -> Result<()> {
     };
     introduce(&trainer, &directory);
     planned.lines().take(2).zip(["memory  ", "plan    "]).for_each(|(line, name)| say(&format!("{name} {line}")));
-    write_whole(directory.file("plan.txt"), planned.as_bytes())?;
+    write_whole(directory.file("plan.txt"), format!("{}\n{planned}", trainer.device()).as_bytes())?;
     let done = trainer.progress().epoch;
     let bar = Bar::new(&trainer);
     let mut history = directory.cut_metrics(done)?;
+    let spiking = summary::spiking_layers(&trainer.recipe().network);
+    let mut events = arguments.tensorboard.then(|| Events::create(&directory, spiking)).transpose()?;
     while !trainer.finished() {
         let metrics = trainer.epoch(|moment| bar.moment(&moment)).map_err(|error| last_good(error, &directory))?;
         trainer.engine().notices().iter().for_each(|notice| say(&format!("memory   {notice}")));
         directory.append(&metrics)?;
-        trainer.checkpoint()?.save(directory.checkpoint())?;
+        let checkpoint = trainer.checkpoint()?;
+        checkpoint.save(directory.checkpoint())?;
+        if let Some(events) = &mut events {
+            events.epoch(&metrics, &checkpoint.parameters)?;
+        }
         bar.epoch(&metrics);
         history.push(metrics);
     }
     bar.finish();
     let parameters = trainer.use_best()?;
     let test = trainer.test()?;
-    report::summary(&mut trainer, &directory, &test, &parameters)?;
+    summary::write(&mut trainer, &directory, &test, &parameters)?;
     picture::learning_curve(&history, &directory.file("learning_curve.png"), &trainer, test.accuracy)?;
     picture::raster(&mut trainer, &directory.file("raster.png"))?;
     say(&format!("test accuracy {:.2} %, parameters: {parameters}", 100.0 * test.accuracy));
-    report::activity(&test.activity).iter().for_each(|line| say(line.trim_start()));
+    summary::activity(&test.activity).iter().for_each(|line| say(line.trim_start()));
     say(&format!("written to {}", directory.path().display()));
     Ok(())
 }
@@ -173,7 +180,7 @@ fn introduce(trainer: &Trainer, directory: &RunDirectory) {
     say(&format!("device   {}", trainer.device()));
     say(&format!(
         "network  {}, {} learned parameters",
-        report::layers(&recipe.network),
+        summary::layers(&recipe.network),
         learned_parameters(&recipe.network)
     ));
     say(&format!(

@@ -6,7 +6,10 @@
 //! | `metrics.jsonl` | one [`EpochMetrics`] a line |
 //! | `checkpoint.safetensors` | see [`super::Checkpoint`] |
 //! | `summary.json` | what came out, written at the end |
+//! | `plan.txt` | how batches are cut to fit into memory |
 //! | `learning_curve.png`, `raster.png` | pictures |
+//! | `report.html` | the page that `spikegrad report` writes |
+//! | `events.out.tfevents.…` | events for TensorBoard, where they were asked for |
 //!
 //! A line of metrics reaches the disk before the checkpoint of its epoch, so a run that is killed at any moment has all
 //! lines up to its checkpoint; those past it are dropped when it is resumed.
@@ -21,6 +24,7 @@ use std::path::{Path, PathBuf};
 /// How active the network was: what hardware that computes with spikes would pay for. Lists have one entry for each spiking
 /// layer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ActivityMetrics {
     /// Spikes of a neuron for a sample.
     pub spikes_per_neuron: Vec<f64>,
@@ -151,6 +155,12 @@ impl RunDirectory {
         }
     }
 
+    /// Whether a process trains in this directory now. Changes nothing in it; false where the file system cannot lock.
+    pub fn is_training(&self) -> bool {
+        let Ok(file) = fs::File::open(self.file(".lock")) else { return false };
+        matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
@@ -194,6 +204,27 @@ impl RunDirectory {
         line.push('\n');
         let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|error| fail(&error))?;
         file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(|error| fail(&error))
+    }
+
+    /// The metrics of the epochs that can be read, from the first on: those of a run that goes on, or whose last line was cut
+    /// off.
+    ///
+    /// # Errors
+    /// [`Error::File`] where the file is there and cannot be read.
+    pub fn readable_metrics(&self) -> Result<Vec<EpochMetrics>> {
+        let path = self.file("metrics.jsonl");
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let read = bytes.split(|&byte| byte == b'\n').map_while(|line| serde_json::from_slice(line).ok());
+                Ok(read
+                    .zip(1..)
+                    .take_while(|(metrics, epoch): &(EpochMetrics, _)| metrics.epoch == *epoch)
+                    .map(|(metrics, _)| metrics)
+                    .collect())
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Error::file(&path, format!("cannot be read: {error}"))),
+        }
     }
 
     /// The metrics of epochs 1 to `epochs`; what lies past them, or was cut off when the run was killed, is left out.

@@ -18,4 +18,4 @@ pub use prefetch::Prefetch;
 pub use recipe::{Recipe, Train};
 pub use schedule::Schedule;
 pub use study::{Outcome, Trial, study};
-pub use trainer::{Evaluation, Moment, Trainer, evaluate, learned_parameters};
+pub use trainer::{Evaluation, Moment, Trainer, evaluate, evaluate_each, learned_parameters};

@@ -4,7 +4,7 @@ use super::batches::EVALUATION;
 use super::{Confusion, Prefetch, Recipe, Schedule};
 use crate::data::{DataSet, Split, order};
 use crate::engine::{
-    Budget, Device, Engine, Gradient, LayerActivity, Optimiser, Parameters, StepMetrics, Wish, shapes,
+    Batch, Budget, Device, Engine, Gradient, LayerActivity, Optimiser, Outputs, Parameters, StepMetrics, Wish, shapes,
 };
 use crate::error::{Error, Result};
 use crate::io::{ActivityMetrics, Best, Checkpoint, EpochMetrics, Progress};
@@ -385,19 +385,36 @@ impl Trainer {
 /// # Errors
 /// [`Error::Input`] where the data do not fit the network, [`Error::Device`], [`Error::Memory`].
 pub fn evaluate(engine: &mut Engine, recipe: &Recipe, data: &DataSet) -> Result<Evaluation> {
+    evaluate_each(engine, recipe, data, |_, _, _| Ok(())).map(|(evaluation, _)| evaluation)
+}
+
+/// As [`evaluate`], and gives what the units of each spiking layer did. `look` sees each batch after its forward pass: which
+/// samples they are, the batch, and what it left.
+///
+/// # Errors
+/// As [`evaluate`], and what `look` returns.
+pub fn evaluate_each(
+    engine: &mut Engine,
+    recipe: &Recipe,
+    data: &DataSet,
+    mut look: impl FnMut(&[usize], &Batch, &mut Outputs<'_>) -> Result<()>,
+) -> Result<(Evaluation, Vec<LayerActivity>)> {
     engine.metrics()?;
     engine.activity()?;
     let mut sums = Sums::default();
     let order: Vec<usize> = (0..data.len()).collect();
     thread::scope(|scope| -> Result<()> {
         let prepared = order.chunks(recipe.train.batch).zip(EVALUATION..);
-        for batch in Prefetch::new(scope, prepared.map(|(samples, step)| recipe.batch(data, samples, step)))? {
-            engine.infer(&batch?)?;
+        let prepared = prepared.map(|(samples, step)| recipe.batch(data, samples, step));
+        for (batch, samples) in Prefetch::new(scope, prepared)?.zip(order.chunks(recipe.train.batch)) {
+            let batch = batch?;
+            look(samples, &batch, &mut engine.infer(&batch)?)?;
         }
         Ok(())
     })?;
     for metrics in engine.metrics()? {
         sums.add(&metrics);
     }
-    Ok(sums.evaluation(&engine.activity()?))
+    let layers = engine.activity()?;
+    Ok((sums.evaluation(&layers), layers))
 }

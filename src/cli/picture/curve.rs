@@ -1,7 +1,7 @@
 //! The learning curve: accuracy and loss over the epochs.
 
 use super::*;
-use crate::cli::report::layers;
+use crate::cli::summary::layers;
 use spikegrad::io::EpochMetrics;
 use spikegrad::learn::Trainer;
 

@@ -7,8 +7,10 @@ mod data;
 mod devices;
 mod grad;
 mod memory;
+mod report;
 mod run;
 mod study;
+mod tensorboard;
 
 use std::path::Path;
 use std::process::{Command, Output};

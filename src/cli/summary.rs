@@ -18,6 +18,12 @@ pub fn layers(network: &Network) -> String {
     text
 }
 
+/// Numbers of the layers that spike, in the order of every list with one entry for each spiking layer.
+pub fn spiking_layers(network: &Network) -> Vec<usize> {
+    let layers = network.layers.iter().enumerate();
+    layers.filter(|(_, layer)| layer.neuron.spiking()).map(|(index, _)| index).collect()
+}
+
 /// A number with three digits and a unit prefix: `1.23 G`.
 pub fn quantity(value: f64) -> String {
     let prefixes = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
@@ -71,11 +77,11 @@ pub fn confusion(confusion: &Confusion, names: &[String]) -> Vec<String> {
 }
 
 /// Writes `summary.json`.
-pub fn summary(trainer: &mut Trainer, directory: &RunDirectory, test: &Evaluation, parameters: &str) -> Result<()> {
+pub fn write(trainer: &mut Trainer, directory: &RunDirectory, test: &Evaluation, parameters: &str) -> Result<()> {
     let recipe = trainer.recipe();
     let progress = trainer.progress();
     let split = trainer.split();
-    let summary = json!({
+    let text = json!({
         "name": recipe.train.name,
         "device": trainer.device(),
         "seed": recipe.train.seed,
@@ -91,6 +97,6 @@ pub fn summary(trainer: &mut Trainer, directory: &RunDirectory, test: &Evaluatio
         "seconds": progress.seconds,
         "version": env!("CARGO_PKG_VERSION"),
     });
-    let text = format!("{summary:#}\n");
+    let text = format!("{text:#}\n");
     write_whole(directory.file("summary.json"), text.as_bytes())
 }
