@@ -142,10 +142,18 @@ impl<K: Kernels> Core<K> {
             }
         }
         let gradients = self.gradients()?;
-        let found = gradients.iter().rev().find(|(_, tensor)| bad(tensor));
-        Ok(match found {
-            Some((name, _)) => format!("the gradient of {name} is not finite"),
-            None => "the loss is not finite, but every parameter, potential and gradient is".into(),
+        if let Some((name, _)) = gradients.iter().rev().find(|(_, tensor)| bad(tensor)) {
+            return Ok(format!("the gradient of {name} is not finite"));
+        }
+        // The square of a large number is none any more.
+        let largest =
+            |tensor: &Tensor<K::Real>| tensor.values.iter().fold(0.0f64, |most, value| most.max(value.to_f64().abs()));
+        let all = gradients.iter().map(|(name, tensor)| (largest(tensor), name));
+        Ok(match all.max_by(|one, other| one.0.total_cmp(&other.0)) {
+            Some((size, name)) if size > 1e15 => {
+                format!("the gradient of {name} has grown to {size:.0e}, too large for its norm")
+            }
+            _ => "the loss is not finite, but every parameter, potential and gradient is".into(),
         })
     }
 
