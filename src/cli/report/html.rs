@@ -18,13 +18,11 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// A drawing with its caption, and a line of explanation where there is something to explain. `wide` ones take the whole
-/// width and scroll where the screen is narrower than they can be read.
-pub fn figure(caption: &str, note: &str, wide: bool, svg: &str) -> String {
-    let class = if wide { " class=\"wide\"" } else { "" };
+/// A drawing with its caption, and a line of explanation where there is something to explain.
+pub fn figure(caption: &str, note: &str, svg: &str) -> String {
     let note = if note.is_empty() { String::new() } else { format!("<p class=\"note\">{}</p>", escape(note)) };
     let caption = escape(caption);
-    format!("<figure{class}><figcaption>{caption}</figcaption>{note}<div class=\"scroll\">{svg}</div></figure>\n")
+    format!("<figure><figcaption>{caption}</figcaption>{note}<div class=\"scroll\">{svg}</div></figure>\n")
 }
 
 /// A number with about four digits that count.

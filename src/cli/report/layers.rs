@@ -37,7 +37,7 @@ pub fn activity(run: &Run) -> String {
             lines,
             ..LineChart::default()
         };
-        line_chart(&chart).map_or(String::new(), |svg| figure(caption, note, false, &svg))
+        line_chart(&chart).map_or(String::new(), |svg| figure(caption, note, &svg))
     };
     let all = Some((0.0, 100.0));
     let dead = lines(&|activity| &activity.dead_fraction, 100.0);
@@ -85,7 +85,7 @@ fn rate(run: &Run, test: &Test, layer: &LayerActivity) -> String {
         rates.len(),
         test.samples
     );
-    histogram(&chart).map_or(String::new(), |svg| figure(&name, &note, false, &svg))
+    histogram(&chart).map_or(String::new(), |svg| figure(&name, &note, &svg))
 }
 
 /// Histograms of the parameters that differ between entries, and a table of the others.
@@ -132,7 +132,7 @@ fn weights(name: &str, now: &[f64], start: &[f64], range: (f64, f64)) -> String 
         }
         _ => format!("{} entries, mean {}, standard deviation {}.", now.len(), number(mean), number(deviation)),
     };
-    histogram(&chart).map_or(String::new(), |svg| figure(name, &note, false, &svg))
+    histogram(&chart).map_or(String::new(), |svg| figure(name, &note, &svg))
 }
 
 /// Histograms of the sizes of the gradients of one batch.
@@ -155,7 +155,7 @@ pub fn gradients(run: &Run, gradients: &Parameters) -> String {
         let zero = 100.0 * (all.len() - sizes.len()) as f64 / all.len() as f64;
         let norm = all.iter().map(|value| value * value).sum::<f64>().sqrt();
         let note = format!("{} entries, {zero:.1} % are 0; norm {}.", all.len(), number(norm));
-        out += &histogram(&chart).map_or(String::new(), |svg| figure(&name, &note, false, &svg));
+        out += &histogram(&chart).map_or(String::new(), |svg| figure(&name, &note, &svg));
     }
     out
 }

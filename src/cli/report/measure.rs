@@ -88,6 +88,9 @@ fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
+/// A sample to look into: its number, what it is and what it was taken for, and the batch of it alone.
+type Found = (usize, Option<(usize, usize)>, Batch);
+
 /// A test sample and what it did.
 #[derive(Debug)]
 pub struct Example {
@@ -175,7 +178,7 @@ fn test(trainer: &mut Trainer, data: &DataSet) -> Result<Test> {
     let recipe = trainer.recipe().clone();
     let by_step = data.labels().len() != data.len();
     let mut confusion = (!by_step).then(|| Confusion::new(recipe.network.classes()));
-    let mut found: Vec<(usize, Option<(usize, usize)>, Batch)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     let (evaluation, activity) = evaluate_each(trainer.engine(), &recipe, data, |samples, batch, outputs| {
         let Some(confusion) = &mut confusion else {
             if found.is_empty() {

@@ -139,9 +139,8 @@ fn curves(families: &[Family]) -> String {
     let what = if validated { "validation" } else { "training" };
     let several = families.iter().any(|family| family.runs.len() > 1);
     let note = if several { "Mean over seeds; the band is ± one standard deviation." } else { "" };
-    let draw = |caption: &str, chart: LineChart| {
-        line_chart(&chart).map_or(String::new(), |svg| figure(caption, note, false, &svg))
-    };
+    let draw =
+        |caption: &str, chart: LineChart| line_chart(&chart).map_or(String::new(), |svg| figure(caption, note, &svg));
     let lines = |value: &dyn Fn(&EpochMetrics) -> Option<f64>| -> Vec<Line> {
         families.iter().enumerate().map(|(index, family)| line(index, family, value)).collect()
     };

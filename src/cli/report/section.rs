@@ -152,7 +152,7 @@ fn learning(run: &Run) -> String {
     let draw = |(caption, note, chart): (&str, &str, LineChart)| {
         let chart =
             LineChart { title: format!("{caption} of {} over the epochs", run.name), x: "epoch".into(), ..chart };
-        line_chart(&chart).map_or(String::new(), |svg| figure(caption, note, false, &svg))
+        line_chart(&chart).map_or(String::new(), |svg| figure(caption, note, &svg))
     };
     grid(charts.into_iter().map(draw).collect())
 }
@@ -164,7 +164,7 @@ fn classes(run: &Run, test: &Test) -> String {
     let names: Vec<String> = (0..matrix.classes()).map(|class| run.recipe.data.class_name(class)).collect();
     let note = "Numbers are samples; the shade is the share of the row. Right answers lie on the diagonal.";
     let caption = format!("What {} test samples were taken for", matrix.total());
-    let picture = figure(&caption, note, false, &confusion(matrix, &names));
+    let picture = figure(&caption, note, &confusion(matrix, &names));
     format!("<div class=\"beside\">\n{picture}<div>{}</div></div>\n", by_class(matrix, &names))
 }
 
@@ -230,7 +230,7 @@ fn sample(run: &Run, example: &Example) -> String {
         },
     };
     let note = "Each mark is a spike. Hidden neurons that spike are sorted by their first spike.";
-    figure(&caption, note, false, &raster_chart(&chart))
+    figure(&caption, note, &raster_chart(&chart))
 }
 
 /// Units that spike, in the order of their first spikes.
