@@ -119,7 +119,8 @@ pub(crate) fn check(snippet: &'static Snippet) -> Result<(), String> {
     for permutation in forward.into_iter().chain(backward) {
         let source = Permutation::source(&permutation)?;
         let module = parse_str(&source).map_err(|error| error.emit_to_string(&source))?;
-        Validator::new(ValidationFlags::all(), Capabilities::empty())
+        // Some of the kernels use subgroups, where a device has them.
+        Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
             .validate(&module)
             .map_err(|error| error.emit_to_string(&source))?;
     }
