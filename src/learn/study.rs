@@ -62,12 +62,12 @@ impl Trial {
     }
 
     /// Trains, then tests.
-    fn run(self, device: &Device) -> Result<Outcome> {
+    fn run(self, device: Device) -> Result<Outcome> {
         let begun = Instant::now();
         let recipe = digest(&self.recipe);
         let (seed, epochs) = (self.recipe.train.seed, self.recipe.train.epochs);
         let split = self.recipe.data.load(seed)?;
-        let mut trainer = Trainer::new(self.recipe, split, device.clone())?;
+        let mut trainer = Trainer::new(self.recipe, split, device)?;
         let trained = loop {
             if trainer.finished() {
                 break None;
@@ -111,7 +111,7 @@ impl Trial {
 /// that diverges is an outcome, no error.
 pub fn study(
     trials: Vec<Trial>,
-    device: &Device,
+    device: Device,
     jobs: usize,
     mut done: impl FnMut(Outcome) -> Result<()>,
 ) -> Result<()> {

@@ -96,7 +96,7 @@ impl Notes {
         }
         bar.tick();
         let outcomes = &mut self.outcomes;
-        study(missing, &device, jobs, |outcome| {
+        study(missing, device, jobs, |outcome| {
             let line = serde_json::to_string(&outcome).map_err(|error| Error::Input(error.to_string()))? + "\n";
             log.write_all(line.as_bytes())
                 .and_then(|()| log.flush())
