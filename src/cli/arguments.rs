@@ -297,7 +297,7 @@ pub struct Preset {
 
 #[derive(Debug, Args)]
 pub struct Train {
-    /// A recipe (randman, randman-code, braille) or a training file (.toml)
+    /// A recipe (randman, braille, mnist-latency, …; a wrong name lists them) or a training file (.toml)
     pub recipe: Option<String>,
     /// Where to compute: auto, cpu, gpu, gpu:N
     #[arg(long, default_value = "auto")]

@@ -11,10 +11,17 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 /// The recipes that come with the program: name and text.
-const RECIPES: [(&str, &str); 3] = [
+const RECIPES: [(&str, &str); 10] = [
     ("randman", include_str!("../../recipes/randman.toml")),
     ("randman-code", include_str!("../../recipes/randman-code.toml")),
     ("braille", include_str!("../../recipes/braille.toml")),
+    ("mnist-latency", include_str!("../../recipes/mnist-latency.toml")),
+    ("mnist-rate", include_str!("../../recipes/mnist-rate.toml")),
+    ("ecg", include_str!("../../recipes/ecg.toml")),
+    ("fsdd", include_str!("../../recipes/fsdd.toml")),
+    ("shd", include_str!("../../recipes/shd.toml")),
+    ("shd-adlif", include_str!("../../recipes/shd-adlif.toml")),
+    ("yin-yang", include_str!("../../recipes/yin-yang.toml")),
 ];
 
 /// A training run: a file with the keys of a [`Network`], a table `[train]`, a table `[data]`, where training samples are to
