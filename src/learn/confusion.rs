@@ -1,7 +1,6 @@
 //! Which classes are taken for which.
 
-use super::Recipe;
-use super::batches::EVALUATION;
+use super::{Recipe, evaluate_each};
 use crate::data::DataSet;
 use crate::engine::{Batch, Engine, Outputs};
 use crate::error::Result;
@@ -17,37 +16,43 @@ pub struct Confusion {
 }
 
 impl Confusion {
+    /// Nothing taken for anything, of so many classes.
+    pub fn new(classes: usize) -> Self {
+        Confusion { classes, counts: vec![0; classes * classes] }
+    }
+
     /// Runs a network on all of a data set, in batches and through the encoder of `recipe`.
     ///
     /// # Errors
     /// As [`super::evaluate`].
     pub fn of(engine: &mut Engine, recipe: &Recipe, data: &DataSet) -> Result<Confusion> {
-        let classes = data.classes();
-        let mut confusion = Confusion { classes, counts: vec![0; classes * classes] };
-        let order: Vec<usize> = (0..data.len()).collect();
-        for (samples, step) in order.chunks(recipe.train.batch).zip(EVALUATION..) {
-            let batch = recipe.batch(data, samples, step)?;
-            let mut outputs = engine.forward(&batch)?;
-            match (&batch.labels, &batch.step_labels) {
-                (_, Some(labels)) => {
-                    let answers = step_answers(&mut outputs, &recipe.network)?;
-                    for (cell, (&label, answer)) in labels.iter().zip(answers).enumerate() {
-                        if counts(&batch, samples.len(), cell) {
-                            confusion.add(label, answer);
-                        }
-                    }
-                }
-                (Some(labels), None) => {
-                    labels.iter().zip(outputs.answers()?).for_each(|(&label, answer)| confusion.add(label, answer));
-                }
-                (None, None) => {}
-            }
-        }
+        let mut confusion = Confusion::new(data.classes());
+        evaluate_each(engine, recipe, data, |_, batch, outputs| confusion.add(batch, outputs, &recipe.network))?;
         Ok(confusion)
     }
 
-    fn add(&mut self, label: u32, answer: u32) {
-        self.counts[label as usize * self.classes + answer as usize] += 1;
+    /// Adds what `network` took the labelled samples (or steps) of a batch for, whose forward pass left `outputs`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device was lost.
+    pub fn add(&mut self, batch: &Batch, outputs: &mut Outputs, network: &Network) -> Result<()> {
+        let mut add = |label: u32, answer: u32| self.counts[label as usize * self.classes + answer as usize] += 1;
+        match (&batch.labels, &batch.step_labels) {
+            (_, Some(labels)) => {
+                let answers = step_answers(outputs, network)?;
+                let samples = batch.sequence().0.batch;
+                for (cell, (&label, answer)) in labels.iter().zip(answers).enumerate() {
+                    if counts(batch, samples, cell) {
+                        add(label, answer);
+                    }
+                }
+            }
+            (Some(labels), None) => {
+                labels.iter().zip(outputs.answers()?).for_each(|(&label, answer)| add(label, answer));
+            }
+            (None, None) => {}
+        }
+        Ok(())
     }
 
     /// Number of classes.
@@ -63,10 +68,46 @@ impl Confusion {
         &self.counts[class * self.classes..][..self.classes]
     }
 
+    /// How often `class` was taken for `answer`.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    pub fn count(&self, class: usize, answer: usize) -> u64 {
+        self.row(class)[answer]
+    }
+
+    /// How often `class` was there.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    pub fn samples(&self, class: usize) -> u64 {
+        self.row(class).iter().sum()
+    }
+
+    /// The fraction of a class that was recognised; None where it was never there.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    pub fn recall(&self, class: usize) -> Option<f64> {
+        share(self.count(class, class), self.samples(class))
+    }
+
+    /// The fraction that is right of what was taken for a class; None where nothing was.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    pub fn precision(&self, class: usize) -> Option<f64> {
+        share(self.count(class, class), (0..self.classes).map(|other| self.count(other, class)).sum())
+    }
+
     /// Answers, and right ones.
     pub fn totals(&self) -> (u64, u64) {
         (self.counts.iter().sum(), (0..self.classes).map(|class| self.row(class)[class]).sum())
     }
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 /// Whether step `cell = t · B + b` has a label that counts.

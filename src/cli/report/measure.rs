@@ -4,7 +4,7 @@ use super::run::Run;
 use crate::cli::train;
 use spikegrad::data::{DataSet, order};
 use spikegrad::engine::{Batch, Budget, Device, Engine, Gradient, Input, LayerActivity, Parameters, Wish};
-use spikegrad::learn::{Evaluation, Recipe, Trainer, evaluate_each};
+use spikegrad::learn::{Confusion, Evaluation, Recipe, Trainer, evaluate_each};
 use spikegrad::spikes::{Raster, Trace};
 use spikegrad::{Error, Result};
 use std::path::Path;
@@ -32,60 +32,10 @@ pub struct Test {
     pub samples: usize,
     /// Spikes of each unit over all samples.
     pub activity: Vec<LayerActivity>,
-    /// None where each step has its own class.
-    pub confusion: Option<Confusion>,
+    /// Of samples; of steps where each has its own class.
+    pub confusion: Confusion,
     /// A sample that was recognised and one that was not, where there are such.
     pub examples: Vec<Example>,
-}
-
-/// How often samples of a class were taken for a class.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Confusion {
-    classes: usize,
-    /// `[class][answer]`.
-    counts: Vec<u64>,
-}
-
-impl Confusion {
-    fn new(classes: usize) -> Self {
-        Confusion { classes, counts: vec![0; classes * classes] }
-    }
-
-    fn add(&mut self, class: usize, answer: usize) {
-        self.counts[class * self.classes + answer] += 1;
-    }
-
-    pub fn classes(&self) -> usize {
-        self.classes
-    }
-
-    /// Samples of `class` that were taken for `answer`.
-    pub fn count(&self, class: usize, answer: usize) -> u64 {
-        self.counts[class * self.classes + answer]
-    }
-
-    pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
-    }
-
-    /// Samples of a class.
-    pub fn samples(&self, class: usize) -> u64 {
-        (0..self.classes).map(|answer| self.count(class, answer)).sum()
-    }
-
-    /// The fraction of a class that was recognised; None where it has no samples.
-    pub fn recall(&self, class: usize) -> Option<f64> {
-        share(self.count(class, class), self.samples(class))
-    }
-
-    /// The fraction that is right of what was taken for a class; None where nothing was.
-    pub fn precision(&self, class: usize) -> Option<f64> {
-        share(self.count(class, class), (0..self.classes).map(|other| self.count(other, class)).sum())
-    }
-}
-
-fn share(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 /// A sample to look into: its number, what it is and what it was taken for, and the batch of it alone.
@@ -177,18 +127,18 @@ fn look(run: &Run, recipe: Recipe, conditions: &Conditions, measured: &mut Measu
 fn test(trainer: &mut Trainer, data: &DataSet) -> Result<Test> {
     let recipe = trainer.recipe().clone();
     let by_step = data.labels().len() != data.len();
-    let mut confusion = (!by_step).then(|| Confusion::new(recipe.network.classes()));
+    let mut confusion = Confusion::new(data.classes());
     let mut found: Vec<Found> = Vec::new();
     let (evaluation, activity) = evaluate_each(trainer.engine(), &recipe, data, |samples, batch, outputs| {
-        let Some(confusion) = &mut confusion else {
+        confusion.add(batch, outputs, &recipe.network)?;
+        if by_step {
             if found.is_empty() {
                 found.push((samples[0], None, alone(batch, 0)?));
             }
             return Ok(());
-        };
+        }
         for (b, (&sample, answer)) in samples.iter().zip(outputs.answers()?).enumerate() {
             let (class, answer) = (data.labels()[sample] as usize, answer as usize);
-            confusion.add(class, answer);
             let known = found.iter().any(|(_, of, _)| of.is_some_and(|(a, b)| (a == b) == (class == answer)));
             if !known {
                 found.push((sample, Some((class, answer)), alone(batch, b)?));

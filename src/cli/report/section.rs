@@ -3,13 +3,13 @@
 use super::chart::{Cell, Line, LineChart, Panel, RasterChart, Readout, confusion, line_chart, raster_chart, table};
 use super::html::{duration, escape, figure, number, percent};
 use super::layers;
-use super::measure::{Confusion, Example, Measured, Test};
+use super::measure::{Example, Measured, Test};
 use super::overview::{spikes, synaptic_operations};
 use super::run::{Run, State};
 use crate::cli::summary::{layers as layers_in_a_line, quantity};
 use spikegrad::engine::Input;
 use spikegrad::io::EpochMetrics;
-use spikegrad::learn::learned_parameters;
+use spikegrad::learn::{Confusion, learned_parameters};
 use spikegrad::network::Reduction;
 use spikegrad::spikes::Raster;
 
@@ -158,13 +158,13 @@ fn learning(run: &Run) -> String {
 }
 
 fn classes(run: &Run, test: &Test) -> String {
-    let Some(matrix) = &test.confusion else {
-        return "<p>Each step has a class of its own: there is no confusion matrix of samples.</p>\n".into();
-    };
+    let matrix = &test.confusion;
     let names: Vec<String> = (0..matrix.classes()).map(|class| run.recipe.data.class_name(class)).collect();
-    let note = "Numbers are samples; the shade is the share of the row. Right answers lie on the diagonal.";
-    let caption = format!("What {} test samples were taken for", matrix.total());
-    let picture = figure(&caption, note, &confusion(matrix, &names));
+    let (answers, _) = matrix.totals();
+    let what = if answers == test.samples as u64 { "samples" } else { "steps" };
+    let note = format!("Numbers are {what}; the shade is the share of the row. Right answers lie on the diagonal.");
+    let caption = format!("What {answers} test {what} were taken for");
+    let picture = figure(&caption, &note, &confusion(matrix, &names));
     format!("<div class=\"beside\">\n{picture}<div>{}</div></div>\n", by_class(matrix, &names))
 }
 
@@ -182,7 +182,7 @@ fn by_class(matrix: &Confusion, names: &[String]) -> String {
         ]
     };
     let rows: Vec<Vec<Cell>> = names.iter().enumerate().map(row).collect();
-    table(&["class", "*samples", "*recall", "*precision", "mostly mistaken for"], &rows)
+    table(&["class", "*number", "*recall", "*precision", "mostly mistaken for"], &rows)
 }
 
 fn sample(run: &Run, example: &Example) -> String {

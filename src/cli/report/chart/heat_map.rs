@@ -1,7 +1,7 @@
 //! A confusion matrix: rows are what a sample is, columns what it was taken for.
 
 use super::{Anchor, Svg, text_width};
-use crate::cli::report::measure::Confusion;
+use spikegrad::learn::Confusion;
 
 /// Draws the matrix. The shade is the share of a row; right answers and mistakes have colours of their own, and stand on the
 /// diagonal and beside it.
@@ -12,8 +12,8 @@ pub fn confusion(matrix: &Confusion, names: &[String]) -> String {
     let (left, top) = (longest + 30.0, 40.0);
     let side = size * classes as f64;
     let (width, height) = (left + side + 8.0, top + side + 8.0);
-    let right: u64 = (0..classes).map(|class| matrix.count(class, class)).sum();
-    let title = format!("Confusion matrix of {} test samples", matrix.total());
+    let (answers, right) = matrix.totals();
+    let title = format!("Confusion matrix of {answers} answers");
     let mut svg = Svg::new(width, height, &title, &format!("{right} are on the diagonal: taken for what they are"));
     svg.text(left + side / 2.0, 13.0, Anchor::Middle, "axis", "taken for");
     svg.push(format_args!(
@@ -34,7 +34,7 @@ pub fn confusion(matrix: &Confusion, names: &[String]) -> String {
         }
     }
     for (class, name) in names.iter().enumerate() {
-        let row = (0..classes).map(|answer| matrix.count(class, answer)).sum::<u64>().max(1) as f64;
+        let row = matrix.samples(class).max(1) as f64;
         for (answer, answered) in names.iter().enumerate() {
             let count = matrix.count(class, answer);
             if count == 0 {
