@@ -44,7 +44,7 @@ impl Default for Braille {
 const STREAMS: u64 = 0x4252_4149_4c4c_4500 << 8;
 
 /// How to come by the file.
-const GET: &str = "docs/data.md says where from and how it is made";
+const GET: &str = "docs/data.md says where braille.npz comes from and how it is made";
 
 impl Braille {
     /// Checks the parameters.

@@ -19,7 +19,6 @@ pub const CONVERTED: [&str; 4] = ["shd", "ssc", "nmnist", "dvs-gesture"];
 /// [`Error::File`] where a published file is missing or damaged, or the disk is full.
 pub fn convert(set: &str, directory: &Path, mut watch: impl FnMut(usize, usize)) -> Result<Vec<PathBuf>> {
     let own = directory.join(set);
-    let own = if own.is_dir() { own } else { directory.to_path_buf() };
     match set {
         "nmnist" => nmnist(&own, &mut watch),
         "dvs-gesture" => gesture(&own, &mut watch),
