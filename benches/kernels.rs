@@ -4,8 +4,8 @@
 //! `cargo bench --bench kernels -- weight_gradient` ; threads: `RAYON_NUM_THREADS`. `-- --test` runs each once.
 //!
 //! Elements are neuron-steps, or (drive and weight gradient) synaptic operations: additions of a weight or of a χ. On a GPU,
-//! where there is one, an iteration is the kernel, its submission and the reading of one number, which waits for it: short
-//! kernels show what that costs.
+//! where there is one, an iteration is what the kernel takes by the device's time stamps; where it has none, the kernel, its
+//! submission and the reading of one number, which waits for it: short kernels show what that costs.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion as Bench, Throughput, criterion_group, criterion_main};
@@ -14,6 +14,7 @@ use spikegrad::engine::model;
 use spikegrad::kernels::*;
 use spikegrad::network::{Layer, NeuronKind, Preset, Regulariser, Surrogate, SurrogateKind};
 use spikegrad::spikes::{Random, pad, words};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
@@ -439,6 +440,19 @@ fn time<K: Kernels>(
 ) {
     group.throughput(Throughput::Elements(elements));
     group.bench_function(BenchmarkId::new(name, arrays.load.name), |bencher| {
+        if STAMPS.load(Ordering::Relaxed) {
+            return bencher.iter_custom(|iterations| {
+                kernels.profile(true).expect("the device measures time");
+                let time = (0..iterations).map(|_| {
+                    run(kernels, arrays);
+                    let profile = kernels.take_profile().expect("the device is there");
+                    profile.spans.iter().map(|span| span.duration).sum::<f64>()
+                });
+                let time = Duration::from_secs_f64(time.sum());
+                kernels.profile(false).expect("it measured before");
+                time
+            });
+        }
         bencher.iter(|| {
             run(kernels, arrays);
             kernels.submit();
@@ -446,6 +460,9 @@ fn time<K: Kernels>(
         });
     });
 }
+
+/// Whether kernels are timed by the stamps of the device.
+static STAMPS: AtomicBool = AtomicBool::new(false);
 
 fn kernels<K: Kernels>(c: &mut Bench, device: &str, kernels: &mut K) {
     let mut dense: Vec<Arrays<K>> = LOADS.into_iter().map(|load| Arrays::new(kernels, load, DENSE)).collect();
@@ -597,7 +614,11 @@ fn cpu(c: &mut Bench) {
 #[cfg(feature = "gpu")]
 fn gpu(c: &mut Bench) {
     match spikegrad::gpu::Gpu::new(None) {
-        Ok(mut gpu) => kernels(c, "gpu", &mut gpu),
+        Ok(mut gpu) => {
+            STAMPS.store(gpu.profile(true).is_ok(), Ordering::Relaxed);
+            gpu.profile(false).expect("nothing is measured");
+            kernels(c, "gpu", &mut gpu);
+        }
         Err(error) => println!("no GPU: {error}"),
     }
 }
