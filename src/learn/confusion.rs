@@ -1,9 +1,10 @@
 //! Which classes are taken for which.
 
+use super::batches::EVALUATION;
 use super::{Recipe, evaluate_each};
 use crate::data::DataSet;
 use crate::engine::{Batch, Engine, Outputs};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::{Network, Of};
 use crate::spikes::Trace;
 
@@ -24,17 +25,31 @@ impl Confusion {
     /// Runs a network on all of a data set, in batches and through the encoder of `recipe`.
     ///
     /// # Errors
-    /// As [`super::evaluate`].
+    /// As [`super::evaluate`]; [`Error::Input`] where steps have labels and the network has dropout or normalisation: answers
+    /// of steps are read from the potentials that a pass of training keeps, which is another one there.
     pub fn of(engine: &mut Engine, recipe: &Recipe, data: &DataSet) -> Result<Confusion> {
         let mut confusion = Confusion::new(data.classes());
-        evaluate_each(engine, recipe, data, |_, batch, outputs| confusion.add(batch, outputs, &recipe.network))?;
+        if data.labels().len() == data.len() {
+            evaluate_each(engine, recipe, data, |_, batch, outputs| confusion.add(batch, outputs, &recipe.network))?;
+            return Ok(confusion);
+        }
+        if recipe.network.layers.iter().any(|layer| layer.dropout.is_some() || layer.normalise.is_some()) {
+            return Err(Error::Input(
+                "which steps are taken for which class is not known of a network with dropout or normalisation".into(),
+            ));
+        }
+        let order: Vec<usize> = (0..data.len()).collect();
+        for (samples, step) in order.chunks(recipe.train.batch).zip(EVALUATION..) {
+            let batch = recipe.batch(data, samples, step)?;
+            confusion.add(&batch, &mut engine.forward(&batch)?, &recipe.network)?;
+        }
         Ok(confusion)
     }
 
     /// Adds what `network` took the labelled samples (or steps) of a batch for, whose forward pass left `outputs`.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] where the device was lost.
+    /// [`Error::Device`] where the device was lost; [`Error::Input`] where steps have labels and no potentials were kept.
     pub fn add(&mut self, batch: &Batch, outputs: &mut Outputs, network: &Network) -> Result<()> {
         let mut add = |label: u32, answer: u32| self.counts[label as usize * self.classes + answer as usize] += 1;
         match (&batch.labels, &batch.step_labels) {

@@ -32,8 +32,8 @@ pub struct Test {
     pub samples: usize,
     /// Spikes of each unit over all samples.
     pub activity: Vec<LayerActivity>,
-    /// Of samples; of steps where each has its own class.
-    pub confusion: Confusion,
+    /// Of samples; of steps where each has its own class (None where their answers cannot be known).
+    pub confusion: Option<Confusion>,
     /// A sample that was recognised and one that was not, where there are such.
     pub examples: Vec<Example>,
 }
@@ -130,13 +130,13 @@ fn test(trainer: &mut Trainer, data: &DataSet) -> Result<Test> {
     let mut confusion = Confusion::new(data.classes());
     let mut found: Vec<Found> = Vec::new();
     let (evaluation, activity) = evaluate_each(trainer.engine(), &recipe, data, |samples, batch, outputs| {
-        confusion.add(batch, outputs, &recipe.network)?;
         if by_step {
             if found.is_empty() {
                 found.push((samples[0], None, alone(batch, 0)?));
             }
             return Ok(());
         }
+        confusion.add(batch, outputs, &recipe.network)?;
         for (b, (&sample, answer)) in samples.iter().zip(outputs.answers()?).enumerate() {
             let (class, answer) = (data.labels()[sample] as usize, answer as usize);
             let known = found.iter().any(|(_, of, _)| of.is_some_and(|(a, b)| (a == b) == (class == answer)));
@@ -146,6 +146,7 @@ fn test(trainer: &mut Trainer, data: &DataSet) -> Result<Test> {
         }
         Ok(())
     })?;
+    let confusion = if by_step { trainer.confusion(data).ok() } else { Some(confusion) };
     found.sort_by_key(|(_, answer, _)| answer.is_some_and(|(class, answer)| class != answer));
     let examples = found.into_iter().map(|(index, answer, batch)| example(trainer, index, answer, batch));
     let examples = examples.collect::<Result<_>>()?;

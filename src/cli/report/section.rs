@@ -158,7 +158,9 @@ fn learning(run: &Run) -> String {
 }
 
 fn classes(run: &Run, test: &Test) -> String {
-    let matrix = &test.confusion;
+    let Some(matrix) = &test.confusion else {
+        return "<p>Each step has a class of its own, and what it was taken for is not known of a network with dropout or normalisation.</p>\n".into();
+    };
     let names: Vec<String> = (0..matrix.classes()).map(|class| run.recipe.data.class_name(class)).collect();
     let (answers, _) = matrix.totals();
     let what = if answers == test.samples as u64 { "samples" } else { "steps" };
