@@ -48,8 +48,8 @@
 //! # Ok::<(), spikegrad::Error>(())
 //! ```
 //!
-//! Features: `gpu` (default), `cli` (default: the command line, and downloads of data sets) and `hdf5` (to convert SHD and
-//! SSC). With `default-features = false` the library is the CPU backend alone.
+//! Features: `gpu` (default), `data` (default: loaders of published data sets), `cli` (default: the command line, and downloads
+//! of data sets) and `hdf5` (to convert SHD and SSC). With `default-features = false` the library is the CPU backend alone.
 
 pub mod audit;
 pub mod cpu;

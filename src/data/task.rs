@@ -1,6 +1,8 @@
 //! The data sets that a training file can name. One table registers them all.
 
-use super::{Braille, DvsGesture, Ecg, FashionMnist, Fsdd, Mnist, Nmnist, Poisson, Randman, Shd, Split, Ssc, YinYang};
+#[cfg(feature = "data")]
+use super::{Braille, DvsGesture, Ecg, FashionMnist, Fsdd, Mnist, Nmnist, Shd, Ssc};
+use super::{Poisson, Randman, Split, YinYang};
 use crate::error::Result;
 use crate::network::typed;
 use std::path::PathBuf;
@@ -40,19 +42,19 @@ pub trait Parameters {
 }
 
 macro_rules! tasks {
-    ($($(#[$doc:meta])* $variant:ident($type:ty) = $name:literal, $about:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $(#[cfg($cfg:meta)])? $variant:ident($type:ty) = $name:literal, $about:literal;)*) => {
         /// The table `[data]`: the parameters of the task.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Task {
-            $($(#[$doc])* $variant($type),)*
+            $($(#[doc = $doc])* $(#[cfg($cfg)])? $variant($type),)*
         }
 
         impl Task {
             /// Names by which `[train] data` asks for them.
-            pub const NAMES: &[&str] = &[$($name),*];
+            pub const NAMES: &[&str] = &[$($(#[cfg($cfg)])? $name),*];
 
             /// The same with what each is, in a line.
-            pub const ABOUT: &[(&str, &str)] = &[$(($name, $about)),*];
+            pub const ABOUT: &[(&str, &str)] = &[$($(#[cfg($cfg)])? ($name, $about)),*];
 
             /// The task `name` with the parameters of a table; None where there is no such task.
             ///
@@ -60,7 +62,7 @@ macro_rules! tasks {
             /// [`crate::Error::Network`] with the key.
             pub(crate) fn read(name: &str, table: Value) -> Result<Option<Task>> {
                 let mut task = match name {
-                    $($name => Task::$variant(typed(table)?),)*
+                    $($(#[cfg($cfg)])? $name => Task::$variant(typed(table)?),)*
                     _ => return Ok(None),
                 };
                 task.parameters_mut().fill_in();
@@ -70,27 +72,27 @@ macro_rules! tasks {
             /// The name under which `[train]` asks for the task.
             pub fn name(&self) -> &'static str {
                 match self {
-                    $(Task::$variant(_) => $name,)*
+                    $($(#[cfg($cfg)])? Task::$variant(_) => $name,)*
                 }
             }
 
             /// The parameters, every one written out.
             pub(crate) fn to_toml(&self) -> String {
                 let text = match self {
-                    $(Task::$variant(parameters) => toml::to_string(parameters),)*
+                    $($(#[cfg($cfg)])? Task::$variant(parameters) => toml::to_string(parameters),)*
                 };
                 text.expect("plain data")
             }
 
             fn parameters(&self) -> &dyn Parameters {
                 match self {
-                    $(Task::$variant(parameters) => parameters,)*
+                    $($(#[cfg($cfg)])? Task::$variant(parameters) => parameters,)*
                 }
             }
 
             fn parameters_mut(&mut self) -> &mut dyn Parameters {
                 match self {
-                    $(Task::$variant(parameters) => parameters,)*
+                    $($(#[cfg($cfg)])? Task::$variant(parameters) => parameters,)*
                 }
             }
         }
@@ -105,22 +107,31 @@ tasks! {
     /// Random rasters with random labels.
     Poisson(Poisson) = "poisson", "random rasters with random labels, generated";
     /// Handwritten digits.
+    #[cfg(feature = "data")]
     Mnist(Mnist) = "mnist", "handwritten digits";
     /// Clothes.
+    #[cfg(feature = "data")]
     FashionMnist(FashionMnist) = "fashion-mnist", "pictures of clothes";
     /// Braille letters.
+    #[cfg(feature = "data")]
     Braille(Braille) = "braille", "Braille letters under a tactile fingertip";
     /// Electrocardiograms.
+    #[cfg(feature = "data")]
     Ecg(Ecg) = "ecg", "electrocardiograms with the wave of each step";
     /// Spoken digits.
+    #[cfg(feature = "data")]
     Fsdd(Fsdd) = "fsdd", "spoken digits, as recordings";
     /// Spoken digits through a model of the inner ear.
+    #[cfg(feature = "data")]
     Shd(Shd) = "shd", "Spiking Heidelberg Digits: spoken digits through a model of the inner ear";
     /// Spoken words through a model of the inner ear.
+    #[cfg(feature = "data")]
     Ssc(Ssc) = "ssc", "Spiking Speech Commands: spoken words through a model of the inner ear";
     /// MNIST before a moving event camera.
+    #[cfg(feature = "data")]
     Nmnist(Nmnist) = "nmnist", "MNIST before a moving event camera";
     /// Gestures before an event camera.
+    #[cfg(feature = "data")]
     DvsGesture(DvsGesture) = "dvs-gesture", "gestures before an event camera";
 }
 

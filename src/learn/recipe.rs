@@ -130,7 +130,10 @@ impl Recipe {
             train.name = name.to_string();
         }
         let Some(data) = within("data", Task::read(&train.data, data))? else {
-            let message = crate::suggest::unknown("task", &train.data, Task::NAMES);
+            let mut message = crate::suggest::unknown("task", &train.data, Task::NAMES);
+            if cfg!(not(feature = "data")) {
+                message += " (built without the feature `data`, which has the published data sets)";
+            }
             return Err(Error::network("train.data", message));
         };
         let recipe = Recipe { network, train, data, augment, encode };
