@@ -12,7 +12,7 @@ pub struct HeatPanel {
 /// From few to many: dark violet, blue, green, yellow, as in viridis, which grows evenly in lightness.
 const COLOURS: [(u8, u8, u8); 5] = [(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)];
 
-fn colour(fraction: f64) -> RGBColor {
+pub(super) fn colour(fraction: f64) -> RGBColor {
     let at = fraction.clamp(0.0, 1.0) * (COLOURS.len() - 1) as f64;
     let (from, part) = (COLOURS[at as usize], at.fract());
     let to = COLOURS[(at as usize + 1).min(COLOURS.len() - 1)];

@@ -1,5 +1,6 @@
 //! One sample on its way through the network: input, hidden spikes, readout traces.
 
+use super::heat::colour;
 use super::*;
 use spikegrad::engine::Input;
 use spikegrad::learn::Trainer;
@@ -168,7 +169,14 @@ pub(super) fn spikes(area: &Drawing, name: &str, raster: &Raster, order: &[usize
     side(area, &notes)
 }
 
+/// Channels of analogue input that lines can still tell apart.
+const LINES: usize = 12;
+
+/// Values of a few channels as lines, of many as a map, a row for each.
 pub(super) fn analogue(area: &Drawing, trace: &Trace, dt: f64, name: &dyn Fn(usize) -> String) -> Drawn {
+    if trace.units > LINES {
+        return map(area, trace, dt);
+    }
     let end = trace.steps as f64 * dt;
     let (low, high) = bounds(&trace.values);
     let mut chart = axes!(area, "input", end, low..high, 4, false, |value: &f64| format!("{value:.0}"));
@@ -182,6 +190,23 @@ pub(super) fn analogue(area: &Drawing, trace: &Trace, dt: f64, name: &dyn Fn(usi
         }
     }
     side(area, &names)
+}
+
+fn map(area: &Drawing, trace: &Trace, dt: f64) -> Drawn {
+    let (end, rows) = (trace.steps as f64 * dt, trace.units);
+    let mut chart = axes!(area, "input channel", end, 0.0..rows as f64, 4, false, |row: &f64| format!("{row:.0}"));
+    let values = trace.values.iter().copied().filter(|value| value.is_finite()).map(f64::from);
+    let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+    let cells = (0..trace.steps).flat_map(|t| (0..rows).map(move |channel| (t, channel)));
+    chart.draw_series(cells.map(|(t, channel)| {
+        let fraction = (f64::from(trace.get(t, 0, channel)) - low) / (high - low).max(f64::MIN_POSITIVE);
+        let corners = [(t as f64 * dt, channel as f64), ((t + 1) as f64 * dt, (channel + 1) as f64)];
+        Rectangle::new(corners, colour(fraction).filled())
+    }))?;
+    side(
+        area,
+        &[(format!("{rows} channels"), INK), (format!("dark {low:.2}"), FAINT), (format!("light {high:.2}"), FAINT)],
+    )
 }
 
 fn readout(area: &Drawing, sample: &Sample, name: &dyn Fn(usize) -> String) -> Drawn {
