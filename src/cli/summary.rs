@@ -43,6 +43,16 @@ pub fn quantity(value: f64) -> String {
     }
 }
 
+/// Joules with three digits.
+pub fn energy(joules: f64) -> String {
+    match joules * 1e9 {
+        small if small < 10.0 => format!("{small:.2} nJ"),
+        middle if middle < 1e3 => format!("{middle:.0} nJ"),
+        large if large < 1e6 => format!("{:.2} µJ", large / 1e3),
+        huge => format!("{:.2} mJ", huge / 1e6),
+    }
+}
+
 /// How active a network was, in a few lines.
 pub fn activity(activity: &ActivityMetrics) -> Vec<String> {
     let percent = |fractions: &[f64]| {
@@ -52,7 +62,7 @@ pub fn activity(activity: &ActivityMetrics) -> Vec<String> {
     let rates: Vec<String> = activity.spikes_per_neuron.iter().map(|spikes| format!("{spikes:.2}")).collect();
     let products = match activity.multiply_adds {
         0.0 => String::new(),
-        products => format!(", and {}multiply-adds of the input", quantity(products)),
+        products => format!(", {} multiply-adds of the input", quantity(products).trim_end()),
     };
     vec![
         format!(
@@ -61,7 +71,11 @@ pub fn activity(activity: &ActivityMetrics) -> Vec<String> {
             percent(&activity.dead_fraction),
             percent(&activity.saturated_fraction)
         ),
-        format!("         {}synaptic operations a sample{products}", quantity(activity.synaptic_operations)),
+        format!(
+            "         {} synaptic operations{products} a sample: energy proxy {}",
+            quantity(activity.synaptic_operations).trim_end(),
+            energy(activity.energy())
+        ),
     ]
 }
 
@@ -93,6 +107,7 @@ pub fn write(trainer: &mut Trainer, directory: &RunDirectory, test: &Evaluation,
         "valid_accuracy": progress.best.map(|best| best.accuracy),
         "spikes_per_sample": test.spikes_per_sample,
         "activity": test.activity,
+        "energy_nj": test.activity.energy() * 1e9,
         "samples": { "train": split.train.len(), "valid": split.valid.len(), "test": split.test.len() },
         "seconds": progress.seconds,
         "version": env!("CARGO_PKG_VERSION"),

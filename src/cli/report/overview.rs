@@ -5,8 +5,8 @@ use super::families::{Family, differences, families, mean};
 use super::html::{duration, escape, figure, number, percent};
 use super::page::anchor;
 use super::{Measured, Reported, Run};
-use crate::cli::summary::quantity;
-use spikegrad::io::EpochMetrics;
+use crate::cli::summary::{energy, quantity};
+use spikegrad::io::{ActivityMetrics, EpochMetrics};
 use spikegrad::learn::learned_parameters;
 
 /// The part about all runs together.
@@ -39,6 +39,13 @@ pub fn synaptic_operations(run: &Run, measured: &Measured) -> Option<f64> {
     measured.test.as_ref().map(|test| test.evaluation.activity.synaptic_operations).or_else(told)
 }
 
+/// See [`ActivityMetrics::energy`], of the test set.
+pub fn joules(run: &Run, measured: &Measured) -> Option<f64> {
+    let told = || serde_json::from_value(run.summary.as_ref()?["activity"].clone()).ok();
+    let measured = measured.test.as_ref().map(|test| test.evaluation.activity.clone());
+    measured.or_else(told).map(|activity: ActivityMetrics| activity.energy())
+}
+
 /// Hidden spikes for a sample of the test set.
 pub fn spikes(run: &Run, measured: &Measured) -> Option<f64> {
     let measured = measured.test.as_ref().map(|test| test.evaluation.spikes_per_sample);
@@ -57,6 +64,7 @@ fn every_run(runs: &[Reported]) -> String {
         "*epochs",
         "*time",
         "*synaptic operations a sample",
+        "*energy proxy a sample",
         "*spikes a sample",
         "*parameters",
         "device",
@@ -79,6 +87,7 @@ fn every_run(runs: &[Reported]) -> String {
                 Cell::Number(run.done().to_string()),
                 Cell::Number(duration(run.seconds())),
                 optional(synaptic_operations(run, measured).map(|value| quantity(value).trim_end().to_string())),
+                optional(joules(run, measured).map(energy)),
                 optional(spikes(run, measured).map(number)),
                 Cell::Number(learned_parameters(&run.recipe.network).to_string()),
                 Cell::Text(run.device.clone().unwrap_or_else(|| "–".into())),
@@ -96,6 +105,7 @@ fn over_seeds(families: &[Family]) -> String {
         "*test accuracy",
         "*validation",
         "*synaptic operations a sample",
+        "*energy proxy a sample",
         "*spikes a sample",
         "*time",
     ];
@@ -123,6 +133,7 @@ fn over_seeds(families: &[Family]) -> String {
                 over(&test_accuracy, &hundredths),
                 over(&best, &hundredths),
                 over(&|(run, measured)| synaptic_operations(run, measured), &|value| quantity(value).trim_end().into()),
+                over(&|(run, measured)| joules(run, measured), &energy),
                 over(&|(run, measured)| spikes(run, measured), &number),
                 over(&|(run, _)| Some(run.seconds()), &duration),
             ]

@@ -4,9 +4,9 @@ use super::chart::{Cell, Line, LineChart, Panel, RasterChart, Readout, confusion
 use super::html::{duration, escape, figure, number, percent};
 use super::layers;
 use super::measure::{Example, Measured, Test};
-use super::overview::{spikes, synaptic_operations};
+use super::overview::{joules, spikes, synaptic_operations};
 use super::run::{Run, State};
-use crate::cli::summary::{layers as layers_in_a_line, quantity};
+use crate::cli::summary::{energy, layers as layers_in_a_line, quantity};
 use spikegrad::engine::Input;
 use spikegrad::io::EpochMetrics;
 use spikegrad::learn::{Confusion, learned_parameters};
@@ -85,6 +85,9 @@ fn introduction(run: &Run, measured: &Measured) -> String {
     }
     if let Some(operations) = synaptic_operations(run, measured) {
         facts.push(("synaptic operations", quantity(operations).trim_end().into(), "a test sample".into()));
+    }
+    if let Some(joules) = joules(run, measured) {
+        facts.push(("energy proxy", energy(joules), "a test sample's arithmetic".into()));
     }
     facts.push(("parameters", learned_parameters(&recipe.network).to_string(), "learned".into()));
     facts.push(("training", duration(run.seconds()), format!("{} epochs", run.done())));
