@@ -250,6 +250,12 @@ pub trait Kernels: Memory {
 
     /// The form in which a layer runs best, forward and backward.
     fn form(&self, shape: Shape, recurrent: bool) -> (Form, Form);
+    /// The form in which a recurrent layer runs best forward where a share `active` of its neurons spikes in a step. No form
+    /// changes a bit.
+    fn form_at(&self, shape: Shape, active: f64) -> Form;
+    /// Tells what share of the entries of a spiking `activity` will be active in each step, which the form of what reads it
+    /// may depend on. No form changes a bit.
+    fn expect(&mut self, activity: &mut Self::Activity, active: f64);
     /// Hands recorded work to the device without waiting for it.
     fn submit(&mut self);
 

@@ -596,6 +596,13 @@ impl<F: Float> Kernels for Cpu<F> {
         (form, form)
     }
 
+    fn form_at(&self, shape: Shape, _active: f64) -> Form {
+        self.form(shape, true).0
+    }
+
+    /// Each row chooses by itself.
+    fn expect(&mut self, _activity: &mut Activity<F>, _active: f64) {}
+
     fn clamp(&mut self, values: &mut Array<F>, range: Range<usize>, low: f64, high: f64) {
         let _timed = self.profiler.time("clamp", || pass(2.0 * numbers::<Self>(range.len())));
         let (low, high) = (F::from_f64(low), F::from_f64(high));

@@ -91,6 +91,8 @@ pub(super) struct LayerState<K: Kernels> {
     pub totals: Option<K::Values>,
     /// Length of the feed-forward weights on the device.
     pub weights_len: usize,
+    /// Share of its neuron-steps with a spike, as last measured; see [`Core::replan`].
+    pub active: Option<f64>,
     /// For each tensor that is learned.
     pub optimiser: Vec<Rows<K>>,
 }
@@ -516,6 +518,7 @@ impl<K: Kernels> LayerState<K> {
             totals: if layer.neuron.spiking() { Some(kernels.values("spikes of the units", width)?) } else { None },
             optimiser: Vec::new(),
             weights_len: weight_rows * drives,
+            active: None,
         })
     }
 }

@@ -64,6 +64,11 @@ impl LayerActivity {
         self.fraction(|spikes| spikes > share * self.steps)
     }
 
+    /// Share of all neuron-steps with a spike (at most 1, where there are several in a step).
+    pub fn share(&self) -> f64 {
+        (self.spikes.iter().sum::<f64>() / (self.spikes.len() as f64 * self.steps).max(1.0)).min(1.0)
+    }
+
     fn fraction(&self, counts: impl Fn(f64) -> bool) -> f64 {
         self.spikes.iter().filter(|&&spikes| counts(spikes)).count() as f64 / self.spikes.len() as f64
     }

@@ -353,6 +353,11 @@ impl Engine {
         each!(&mut self.inner, core => core.activity())
     }
 
+    /// See [`Core::replan`].
+    pub fn replan(&mut self, activity: &[LayerActivity]) -> bool {
+        each!(&mut self.inner, core => core.replan(activity))
+    }
+
     /// See [`Core::wait`].
     ///
     /// # Errors

@@ -235,6 +235,19 @@ impl<R: Real> Memory for Counter<R> {
     }
 }
 
+impl<K: Kernels> Plan<K> {
+    /// Tells the backend how active the arrays of spikes will be, where that was measured.
+    pub fn expect(&mut self, kernels: &mut K, layers: &[LayerState<K>]) {
+        for (plan, layer) in self.layers.iter_mut().zip(layers) {
+            let Some(active) = layer.active else { continue };
+            let dropped = plan.training.as_mut().and_then(|training| training.dropped.as_mut());
+            for spikes in plan.spikes.iter_mut().chain(dropped) {
+                kernels.expect(spikes, active);
+            }
+        }
+    }
+}
+
 impl<K: Kernels> LayerState<K> {
     /// Rows of its state: V, I where it is one, and a snippet's others.
     pub fn states(&self) -> usize {
@@ -289,7 +302,11 @@ impl<'a, K: Kernels> Draft<'a, K> {
             let shape = Shape { steps, batch, units: layer.units };
             match (forced, layer.recurrent.is_some()) {
                 (Some(form), true) => (form, form),
-                (_, recurrent) => kernels.form(shape, recurrent),
+                (_, false) => kernels.form(shape, false),
+                (_, true) => {
+                    let (forward, backward) = kernels.form(shape, true);
+                    (layer.active.map_or(forward, |active| kernels.form_at(shape, active)), backward)
+                }
             }
         };
         let driven = layers.iter().enumerate().map(|(l, layer)| {

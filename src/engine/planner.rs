@@ -2,6 +2,7 @@
 
 use super::core::{Core, LayerState};
 use super::device::Budget;
+use super::metrics::LayerActivity;
 use super::plan::{Counter, Cut, Draft, Plan, Sequence, TapeKind, pieces};
 use crate::error::{Error, Result};
 use crate::kernels::*;
@@ -338,6 +339,28 @@ impl<K: Kernels> Core<K> {
         Ok(index)
     }
 
+    /// Chooses the forms of the forward pass anew by what the units did, as [`Core::activity`] tells it; whether one is another
+    /// now. No form changes a bit. Forms of the backward pass stay: skipping silent rows there changes the last digits, and a
+    /// run that is resumed must have the bits of one that was not stopped.
+    pub fn replan(&mut self, activity: &[LayerActivity]) -> bool {
+        for measured in activity.iter().filter(|measured| measured.steps > 0.0) {
+            self.layers[measured.layer].active = Some(measured.share());
+        }
+        let Core { kernels, layers, plans, forced, .. } = self;
+        let mut changed = false;
+        for plan in plans {
+            plan.expect(kernels, layers);
+            for (plan, layer) in plan.layers.iter_mut().zip(layers.iter()) {
+                if let (Some(active), true, None) = (layer.active, layer.recurrent.is_some(), *forced) {
+                    let form = kernels.form_at(plan.shape, active);
+                    changed |= form != plan.forward;
+                    plan.forward = form;
+                }
+            }
+        }
+        changed
+    }
+
     fn make_plan(&mut self, sequence: Sequence, training: bool, streaming: bool) -> Result<usize> {
         loop {
             let cut = self.choose(sequence, training, streaming)?;
@@ -346,6 +369,7 @@ impl<K: Kernels> Core<K> {
             let draft = Draft::new(&self.kernels, &self.network, &self.layers, &self.objectives, wanted, self.forced);
             match draft.arrays(&mut self.kernels, cut) {
                 Ok(mut plan) => {
+                    plan.expect(&mut self.kernels, &self.layers);
                     plan.readout.begin(&mut self.kernels, &self.objectives);
                     self.plans.push(plan);
                     return Ok(self.plans.len() - 1);

@@ -207,8 +207,8 @@ pub struct Activity {
     pub(super) array: Array,
     pub(super) kind: ActivityKind,
     pub(super) shape: Shape,
-    /// Active entries of the first data that was written, of how many. Counted once: a run does not change its forms.
-    pub(super) counted: Option<(u64, u64)>,
+    /// Share of its entries that are active: of the first data that was written, or as it is expected of a layer.
+    pub(super) share: Option<f64>,
 }
 
 impl Activity {

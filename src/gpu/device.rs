@@ -85,7 +85,7 @@ pub struct Options {
     /// `sparse_fast_sigmoid`, `leaky_relu` without a leak). Its sums have another order than those of the whole rows.
     pub skip_silent: When,
     /// Whether the drive of spikes is the tiled product instead of the sum over the active inputs; the bits are the same.
-    /// Planned: where the first data written to the source was active enough; never for the spikes of a layer.
+    /// Planned: where the first data written to the source was active enough, or the layer in the last epoch.
     pub unpack: When,
     /// Whether products take tiles of 128 × 128 in place of 64 × 64; the bits are the same.
     pub wide: When,

@@ -78,8 +78,7 @@ pub(super) struct CurrentParams {
 /// Whether the drive of a spiking source is a tiled product that unpacks its spikes: the same bits as the sum over the
 /// active inputs, and faster where these are many.
 pub(super) fn unpacks(gpu: &Gpu, source: &Activity) -> bool {
-    let many = |(active, all): (u64, u64)| active as f64 > gpu.costs.dense_from() * all as f64;
-    source.is_spikes() && gpu.options.unpack.or(|| source.counted.is_some_and(many))
+    source.is_spikes() && gpu.options.unpack.or(|| source.share.is_some_and(|share| share > gpu.costs.dense_from()))
 }
 
 pub(super) fn drive(gpu: &mut Gpu, call: Drive<Gpu>) {

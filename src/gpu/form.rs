@@ -168,24 +168,33 @@ impl Costs {
     }
 }
 
+/// Resident, in dispatches of a planned time, where a step takes `seconds`.
+fn resident(tile: usize, seconds: f64) -> Form {
+    Form::Resident { tile, quantum: ((QUANTUM / seconds) as usize).max(1) }
+}
+
+/// See `Kernels::form_at`.
+pub(super) fn forward(costs: &Costs, limits: &Limits, shape: Shape, active: f64) -> Form {
+    let row = shape.row();
+    let bytes = active * (row * row) as f64 * 4.0;
+    // Event-driven: a tile would save nothing, since each sample reads its own rows.
+    let stepwise = costs.dispatch_gap + shape.batch as f64 * bytes / costs.bandwidth;
+    match Geometry::forward(limits, row, 1, 2).map(|geometry| costs.resident_step(shape.batch, geometry, bytes)) {
+        Some(seconds) if seconds <= stepwise => resident(1, seconds),
+        _ => Form::Stepwise,
+    }
+}
+
 /// See `Kernels::form`.
 pub(super) fn form(costs: &Costs, limits: &Limits, shape: Shape, recurrent: bool) -> (Form, Form) {
     if !recurrent {
         return (Form::Scan, Form::Scan);
     }
     let row = shape.row();
-    let (batch, weights) = (shape.batch as f64, (row * row) as f64 * 4.0);
+    let weights = (row * row) as f64 * 4.0;
     let resident_step = |geometry: Geometry, bytes: f64| costs.resident_step(shape.batch, geometry, bytes);
-    let resident = |tile: usize, seconds: f64| Form::Resident { tile, quantum: ((QUANTUM / seconds) as usize).max(1) };
 
-    // Forward, event-driven: a tile would save nothing, since each sample reads its own rows.
-    let stepwise = costs.dispatch_gap + batch * ACTIVE * weights / costs.bandwidth;
-    let forward = match Geometry::forward(limits, row, 1, 2).map(|g| resident_step(g, ACTIVE * weights)) {
-        Some(seconds) if seconds <= stepwise => resident(1, seconds),
-        _ => Form::Stepwise,
-    };
-
-    // Backward, dense: a row of R^T serves all samples of the tile. Stepwise takes two dispatches a step.
+    // Dense: a row of R^T serves all samples of the tile. Stepwise takes two dispatches a step.
     let stepwise = 2.0 * costs.dispatch_gap + costs.product(shape.batch, row, row);
     let best = [1, 2, 4]
         .into_iter()
@@ -196,7 +205,7 @@ pub(super) fn form(costs: &Costs, limits: &Limits, shape: Shape, recurrent: bool
         Some((tile, seconds)) if seconds <= stepwise => resident(tile, seconds),
         _ => Form::Stepwise,
     };
-    (forward, backward)
+    (forward(costs, limits, shape, ACTIVE), backward)
 }
 
 #[cfg(test)]
@@ -225,6 +234,20 @@ mod tests {
             assert_eq!(form(&Costs::default(), &FLOOR, shape(batch, 8192), true), (Form::Stepwise, Form::Stepwise));
         }
         assert_eq!(form(&Costs::default(), &FLOOR, shape(64, 128), false), (Form::Scan, Form::Scan));
+    }
+
+    #[test]
+    fn a_layer_that_hardly_spikes_goes_forward_step_by_step_where_it_is_large() {
+        let at = |batch, units, active| forward(&Costs::default(), &FLOOR, shape(batch, units), active);
+        // Seven waves of workgroups wait for a barrier each; next to no rows are loaded.
+        assert_eq!(at(1024, 1024, 1e-4), Form::Stepwise);
+        // Rows come faster from the cache of each core.
+        assert!(matches!(at(1024, 1024, 0.05), Form::Resident { .. }));
+        let quantum = |active| match at(64, 128, active) {
+            Form::Resident { quantum, .. } => quantum,
+            other => panic!("{other:?}"),
+        };
+        assert!(quantum(0.01) > quantum(0.5), "more steps fit into the time of a dispatch where fewer neurons spike");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) fn activity(gpu: &mut Gpu, role: &str, kind: ActivityKind, shape: Sha
         ActivityKind::Bytes => shape.row() / 4,
     };
     let array = gpu.recorder.array(role, (HISTORY + shape.steps) * shape.batch * row)?;
-    Ok(Activity { array, kind, shape, counted: None })
+    Ok(Activity { array, kind, shape, share: None })
 }
 
 pub(super) fn weights(gpu: &mut Gpu, role: &str, planes: usize, rows: usize, row: usize) -> Result<Values> {
@@ -79,26 +79,25 @@ pub(super) fn write_activity(gpu: &mut Gpu, activity: &mut Activity, first: usiz
     };
     let (step, rows) = (step(activity) * 4, HISTORY + activity.shape.steps);
     assert!(first * step + bytes.len() <= rows * step, "more data than the activity has rows");
-    if activity.counted.is_none() && !bytes.is_empty() {
-        activity.counted = count(&data, activity.shape);
+    if activity.share.is_none() && !bytes.is_empty() {
+        activity.share = share(&data, activity.shape);
     }
     gpu.recorder.write(&activity.array, (first * step) as u64, bytes);
 }
 
-/// Active entries of data for a spiking source, of how many.
-fn count(data: &ActivityData<f32>, shape: Shape) -> Option<(u64, u64)> {
+/// Share of the entries of data for a spiking source that are active.
+fn share(data: &ActivityData<f32>, shape: Shape) -> Option<f64> {
     let (spikes, rows) = match data {
         ActivityData::Raster(words) => {
-            let ones = words.iter().map(|word| u64::from(word.count_ones())).sum();
+            let ones: u64 = words.iter().map(|word| u64::from(word.count_ones())).sum();
             (ones, words.len() / crate::spikes::words(shape.units).max(1))
         }
         ActivityData::Bytes(bytes) => {
-            let active = bytes.iter().filter(|&&byte| byte > 0).count();
-            (active as u64, bytes.len() / shape.row().max(1))
+            (bytes.iter().filter(|&&byte| byte > 0).count() as u64, bytes.len() / shape.row().max(1))
         }
         ActivityData::Values(_) => return None,
     };
-    Some((spikes, (rows * shape.units) as u64))
+    Some(spikes as f64 / ((rows * shape.units) as f64).max(1.0))
 }
 
 pub(super) fn read_activity(gpu: &mut Gpu, activity: &Activity, range: Range<usize>) -> Result<Vec<f32>> {

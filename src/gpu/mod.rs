@@ -562,6 +562,14 @@ impl Kernels for Gpu {
         form::form(&self.costs, &self.recorder.device.limits, shape, recurrent)
     }
 
+    fn form_at(&self, shape: Shape, active: f64) -> Form {
+        form::forward(&self.costs, &self.recorder.device.limits, shape, active)
+    }
+
+    fn expect(&mut self, activity: &mut Activity, active: f64) {
+        activity.share = Some(active);
+    }
+
     fn submit(&mut self) {
         self.recorder.submit();
     }

@@ -281,7 +281,9 @@ impl Trainer {
             let samples = order.chunks(batch).nth(index as usize).unwrap_or_default();
             return Err(self.diverged(first + index, samples));
         }
-        let result = sums.evaluation(&self.engine.activity()?);
+        let activity = self.engine.activity()?;
+        let result = sums.evaluation(&activity);
+        self.engine.replan(&activity);
         let trained = begun.elapsed().as_secs_f64();
         self.progress.epoch += 1;
         self.progress.step += batches as u64;

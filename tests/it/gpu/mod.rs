@@ -10,6 +10,7 @@ mod long;
 mod memory;
 mod order;
 mod pieces;
+mod replan;
 mod reuse;
 mod shaders;
 mod subgroups;
