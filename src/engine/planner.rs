@@ -525,7 +525,12 @@ impl<K: Kernels> Core<K> {
         let Sequence { steps, batch, .. } = sequence;
         let Cut { samples, tape, keeps_input, .. } = plan.cut;
         let bytes = self.plan_bytes(sequence, plan.cut, plan.training);
-        let fixed = self.kernels.allocated().saturating_sub(bytes);
+        // What kernels take for themselves is counted in a plan before it is there.
+        let arrays = |plan: &Plan<K>| {
+            let scratch = if plan.training { self.scratch_bytes(plan.sequence, plan.cut) } else { 0 };
+            self.plan_bytes(plan.sequence, plan.cut, plan.training).saturating_sub(scratch)
+        };
+        let fixed = self.kernels.allocated().saturating_sub(self.plans.iter().map(arrays).sum());
         let mut text = format!(
             "{steps} steps × {batch} samples: {} besides {} of weights, gradients and optimiser\n",
             human_bytes(bytes),
