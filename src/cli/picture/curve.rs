@@ -31,7 +31,10 @@ pub fn learning_curve(history: &[EpochMetrics], path: &Path, trainer: &Trainer, 
         panel(&left, "accuracy (%)", 0.0, 100.0, &accuracy, SeriesLabelPosition::LowerRight, kept)?;
         let top = loss.iter().flat_map(|(_, _, points)| points).map(|point| point.1).fold(0.0, f64::max);
         let top = if top > 0.0 { top * 1.05 } else { 1.0 };
-        panel(&right, "loss (cross-entropy, nats)", 0.0, top, &loss, SeriesLabelPosition::UpperRight, None)
+        // Where there is room: a loss that has hardly fallen runs along the top.
+        let last = loss.iter().filter_map(|(_, _, points)| points.last()).map(|point| point.1).fold(0.0, f64::max);
+        let corner = if last > 0.6 * top { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight };
+        panel(&right, "loss (cross-entropy, nats)", 0.0, top, &loss, corner, None)
     })
 }
 
