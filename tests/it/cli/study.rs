@@ -105,17 +105,19 @@ fn what_cannot_be_studied_is_refused() {
 }
 
 /// Zenke & Vogels 2021, Fig. 3 and 5, at their size but for fewer epochs and a smaller grid: half an hour on two cores, so only
-/// where `SPIKEGRAD_NIGHTLY` is set. With a detached reset any slope learns; once gradients pass through the reset or through
+/// where `SPIKEGRAD_NIGHTLY` is set; to a directory, it keeps the outcomes there and goes on from them. With a detached reset any slope learns; once gradients pass through the reset or through
 /// recurrent weights, a peak that grows with the slope ruins what a peak of 1 leaves whole.
 #[test]
 fn surrogates_are_robust_to_shape_and_sensitive_to_scale() {
-    if std::env::var_os("SPIKEGRAD_NIGHTLY").is_none() {
+    let Some(nightly) = std::env::var_os("SPIKEGRAD_NIGHTLY") else {
         eprintln!("skipped: takes half an hour; set SPIKEGRAD_NIGHTLY to run it");
         return;
-    }
+    };
     let place = tempfile::tempdir().unwrap();
-    good(place.path(), &["study", "surrogates", "--out", "s"]);
-    let rows = table(&place.path().join("s"));
+    let kept = Some(std::path::PathBuf::from(nightly)).filter(|directory| directory.is_dir());
+    let out = kept.unwrap_or_else(|| place.path().join("s"));
+    good(place.path(), &["study", "surrogates", "--out", out.to_str().unwrap()]);
+    let rows = table(&out);
     let accuracies = |variant: &str, slope: Option<&str>| -> Vec<f64> {
         let own =
             rows.iter().filter(|row| row["variant"] == variant && slope.is_none_or(|slope| row["slope"] == slope));

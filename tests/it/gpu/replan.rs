@@ -11,7 +11,7 @@ const NETWORK: &str = r#"
     [[layer]]
     units = 1024
     recurrent = true
-    init = { kind = "uniform", gain = 40.0 }
+    init = { kind = "uniform", gain = 150.0 }
     recurrent_init = { kind = "uniform", gain = 0.5 }
     neuron = { kind = "cuba_lif", tau_mem = 10.0, tau_syn = 5.0 }
     [[layer]]
@@ -26,8 +26,8 @@ fn train(replan: &[f64]) -> Option<(Vec<bool>, Vec<Vec<f32>>)> {
     let gpu: Gpu = super::forms::open(Options::default())?;
     let mut core = Core::new(Network::from_toml(NETWORK).unwrap(), gpu, Budget::Unbounded).unwrap();
     let mut changed = Vec::new();
-    for step in 0..4 {
-        let batch = Batch::spikes(noise(5, 256, 20, 0.3, step)).with_labels(labels(256, 4));
+    for step in 0..3 {
+        let batch = Batch::spikes(noise(3, 256, 20, 0.3, step)).with_labels(labels(256, 4));
         core.train(&batch, &adam(0.01)).unwrap();
         let Some(&share) = replan.get(step as usize) else { continue };
         let layers = core.activity().unwrap();
@@ -46,14 +46,14 @@ fn train(replan: &[f64]) -> Option<(Vec<bool>, Vec<Vec<f32>>)> {
 #[test]
 fn forms_follow_the_activity_and_change_no_bit() {
     let Some((_, parameters)) = train(&[]) else { return };
-    // Next to nothing spikes: step by step. Then as much as the first plan assumes, and so much that products are faster.
-    let (changed, replanned) = train(&[1e-5, 0.05, 0.5]).unwrap();
-    assert_eq!(changed, [true, true, true]);
+    // Next to nothing spikes: step by step. Then so much that products are faster.
+    let (changed, replanned) = train(&[1e-5, 0.5]).unwrap();
+    assert_eq!(changed, [true, true]);
     assert!(replanned == parameters, "the same bits");
 }
 
 #[test]
 fn a_plan_that_fits_stays() {
-    let Some((changed, _)) = train(&[0.05, 0.05]) else { return };
-    assert_eq!(changed, [false, false]);
+    let Some((changed, _)) = train(&[0.05]) else { return };
+    assert_eq!(changed, [false]);
 }
