@@ -60,7 +60,12 @@ impl Bar {
             quantity(metrics.neuron_steps_per_s),
             metrics.seconds
         );
-        self.bar.suspend(|| say(&line));
+        self.say(&line);
+    }
+
+    /// A line above the bar.
+    pub fn say(&self, line: &str) {
+        self.bar.suspend(|| say(line));
     }
 
     /// Takes the bar away.

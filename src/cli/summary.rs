@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use spikegrad::Result;
-use spikegrad::io::{ActivityMetrics, RunDirectory, write_whole};
-use spikegrad::learn::{Confusion, Evaluation, Trainer, learned_parameters};
+use spikegrad::io::{ActivityMetrics, EpochMetrics, RunDirectory, write_whole};
+use spikegrad::learn::{Confusion, Evaluation, Recipe, Trainer, learned_parameters};
 use spikegrad::network::{Connection, Network};
 
 /// The layers in one line: `20 → 100 cuba_lif → 10 li`.
@@ -77,6 +77,20 @@ pub fn activity(activity: &ActivityMetrics) -> Vec<String> {
             energy(activity.energy())
         ),
     ]
+}
+
+/// What to do where an epoch left a spiking layer without a single spike, and the one before did not.
+pub fn silence(recipe: &Recipe, before: Option<&EpochMetrics>, now: &EpochMetrics) -> Option<String> {
+    let silent = |metrics: &EpochMetrics| metrics.activity.dead_fraction.iter().position(|dead| *dead == 1.0);
+    let index = silent(now)?;
+    if before.is_some_and(|before| silent(before).is_some()) {
+        return None;
+    }
+    let layer = spiking_layers(&recipe.network).get(index).copied()?;
+    Some(format!(
+        "note     no neuron of layer {layer} spikes, so nothing reaches what is above it: give it a larger init (gain = …), a \
+         lower threshold or a `lower` regulariser"
+    ))
 }
 
 /// A row for each class: its name, and how often it was taken for each.

@@ -51,6 +51,9 @@ pub fn run(arguments: Train) -> Result<()> {
             events.epoch(&metrics, &checkpoint.parameters)?;
         }
         bar.epoch(&metrics);
+        if let Some(note) = summary::silence(trainer.recipe(), history.last(), &metrics) {
+            bar.say(&note);
+        }
         history.push(metrics);
     }
     bar.finish();

@@ -96,6 +96,9 @@ impl Randman {
                 return Err(Error::network(format!("data.{key}"), "must be at least 1, is 0"));
             }
         }
+        if self.classes < 2 {
+            return Err(Error::network("data.classes", "must be at least 2, is 1: there is nothing to tell apart"));
+        }
         if self.steps > STEPS {
             return Err(Error::network("data.steps", format!("must be at most {STEPS}, is {}", self.steps)));
         }

@@ -52,6 +52,7 @@ const SMALL: &str = r#"inputs = 12
 [[layer]]
 units = 16
 recurrent = true
+init = { kind = "uniform", gain = 6.0 }
 [[layer]]
 units = 3
 [train]

@@ -6,6 +6,20 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+/// Without a spike nothing reaches the readout: said once, where it begins.
+#[test]
+fn a_network_without_spikes_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let at = place.path();
+    std::fs::write(at.join("small.toml"), SMALL).unwrap();
+    std::fs::write(at.join("silent.toml"), SMALL.replace("gain = 6.0", "gain = 0.1")).unwrap();
+    let notes = |file: &str| {
+        let out = good(at, &["train", file, "--device", "cpu"]);
+        out.lines().filter(|line| line.starts_with("note ") && line.contains("no neuron of layer 0 spikes")).count()
+    };
+    assert_eq!((notes("silent.toml"), notes("small.toml")), (1, 0));
+}
+
 #[test]
 fn a_run_writes_its_directory() {
     let place = tempfile::tempdir().unwrap();
