@@ -50,13 +50,13 @@ pub enum Study {
 #[derive(Debug, Args)]
 pub struct StudyRun {
     /// Epochs of each network
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub epochs: Option<usize>,
     /// Seeds, from 1 up: means are over them
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,
     /// Networks at once, each on a thread of its own [default: one for each core]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub jobs: Option<usize>,
     /// Where to compute: auto, cpu, gpu, gpu:N
     #[arg(long, default_value = "cpu")]
@@ -93,7 +93,7 @@ pub struct StudySparsity {
     #[arg(long, value_delimiter = ',', default_value = "randman")]
     pub recipes: Vec<String>,
     /// Strength of the regulariser
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub strength: f64,
     /// Directory of the data sets [default: $SPIKEGRAD_DATA]
     #[arg(long, value_name = "DIR")]
@@ -198,13 +198,13 @@ pub struct BenchSteps {
     #[arg(long, default_value = "auto")]
     pub device: String,
     /// Threads of the CPU backend [default: one for each core]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub threads: Option<usize>,
     /// Surrogate of the hidden layers: that of the workload, or a triangle that is 0 away from the threshold
     #[arg(long, value_enum, default_value_t = Variants::Default)]
     pub surrogate: Variants,
     /// Steps that are timed [default: 10, 3 with --quick]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub repetitions: Option<usize>,
     /// Fewer repetitions, and limits of smaller arrays
     #[arg(long)]
@@ -236,7 +236,7 @@ pub struct BenchSweep {
     #[arg(long, default_value = "auto")]
     pub device: String,
     /// Threads of the CPU backend [default: one for each core]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub threads: Option<usize>,
     /// Fewer sizes and repetitions
     #[arg(long)]
@@ -257,10 +257,10 @@ pub struct Profile {
     #[arg(long, default_value = "auto")]
     pub device: String,
     /// Threads of the CPU backend [default: one for each core]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub threads: Option<usize>,
     /// Steps that are profiled
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, allow_negative_numbers = true)]
     pub repetitions: usize,
     /// A triangle that is 0 away from the threshold in the hidden layers of a workload
     #[arg(long)]
@@ -303,16 +303,16 @@ pub struct Train {
     #[arg(long, default_value = "auto")]
     pub device: String,
     /// Passes over the training set
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub epochs: Option<usize>,
     /// Samples of a batch
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub batch: Option<usize>,
     /// Seed of weights, data and order
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Learning rate
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub lr: Option<f64>,
     /// Run directory [default: runs/<recipe>-<seed>]
     #[arg(long)]

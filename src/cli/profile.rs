@@ -3,12 +3,12 @@
 use super::arguments::Profile as Arguments;
 use super::bench::kernels::{collect, judge, lines};
 use super::bench::step::Ready;
-use super::bench::steps::{at_least_1, measured_limits};
+use super::bench::steps::{at_least_1, measured_limits, threads_fit};
 use super::bench::workload::{NAMES, Surrogates, Workload};
 use super::{say, train};
 use serde_json::{Value, json};
 use spikegrad::engine::{Budget, Device, Engine, Gradient};
-use spikegrad::io::write_whole;
+use spikegrad::io::{check_writable, write_whole};
 use spikegrad::kernels::{Profile, Span};
 use spikegrad::{Error, Result};
 
@@ -18,8 +18,9 @@ use spikegrad::{Error, Result};
 /// [`Error::Input`] where there is no such thing, [`Error::Device`] where the device cannot measure time.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let device: Device = arguments.device.parse()?;
-    at_least_1("threads", arguments.threads)?;
+    threads_fit(arguments.threads)?;
     at_least_1("repetitions", Some(arguments.repetitions))?;
+    arguments.trace.as_ref().map_or(Ok(()), check_writable)?;
     if let Some(threads) = arguments.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|error| Error::Input(format!("{threads} threads cannot be started: {error}")))?;
@@ -55,7 +56,10 @@ fn prepare(arguments: &Arguments, device: Device) -> Result<Ready> {
     if arguments.compact {
         return Err(Error::Input("--compact is for workloads: a file says its surrogate itself".into()));
     }
-    let mut recipe = train::read(what)?;
+    let mut recipe = train::read(what).map_err(|error| match error {
+        Error::Input(message) => Error::Input(format!("{message}; the workloads are {}", NAMES.join(", "))),
+        other => other,
+    })?;
     if let Some(directory) = train::data_directory(arguments.data.as_deref()) {
         recipe.data.set_directory(directory);
     }

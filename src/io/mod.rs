@@ -11,4 +11,4 @@ pub(crate) use mapped::{Mapped, shown};
 pub use run::{ActivityMetrics, EpochMetrics, RunDirectory};
 pub use tensors::{Stored, TensorFile, write_tensors};
 pub(crate) use whole::WholeFile;
-pub use whole::write_whole;
+pub use whole::{check_writable, write_whole};

@@ -16,6 +16,14 @@ pub fn write_whole(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
     file.finish()
 }
 
+/// Whether [`write_whole`] can begin `path`, for what takes long before it writes.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
+    WholeFile::create(path).map(drop)
+}
+
 /// A file on its way to `path`, piece by piece: the name gets the new bytes in [`WholeFile::finish`], and not before. What
 /// is dropped unfinished leaves nothing behind. One at a time for a path.
 #[derive(Debug)]

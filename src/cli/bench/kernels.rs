@@ -59,7 +59,7 @@ pub fn collect(profile: &Profile, steps: usize) -> Vec<Calls> {
                 all.last_mut().expect("just pushed")
             }
         };
-        own.calls += each;
+        own.calls += 1.0;
         own.ms += 1e3 * span.duration * each;
         own.bytes += bytes * each;
         own.operations += operations * each;
@@ -70,6 +70,7 @@ pub fn collect(profile: &Profile, steps: usize) -> Vec<Calls> {
             }
         }
     }
+    all.iter_mut().for_each(|own| own.calls *= each);
     all.sort_by(|one, other| other.ms.total_cmp(&one.ms));
     all
 }

@@ -72,6 +72,7 @@ pub struct Measured {
     pub other_load: Option<f64>,
     /// A step under the profile, all of it; and its calls.
     pub profiled_ms: f64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kernels: Vec<Calls>,
 }
 

@@ -10,7 +10,7 @@ use crate::cli::arguments::{BenchSteps, Variants};
 use crate::cli::say;
 use serde::{Deserialize, Serialize};
 use spikegrad::engine::{Device, Engine, human_bytes};
-use spikegrad::io::write_whole;
+use spikegrad::io::{check_writable, write_whole};
 use spikegrad::{Error, Result};
 use std::path::Path;
 
@@ -69,6 +69,7 @@ pub fn run(arguments: &BenchSteps) -> Result<()> {
             limits.lines().iter().for_each(|line| say(&format!("  {line}")));
             Some(limits)
         }
+        Err(error) if matches!(device.parse(), Ok(Device::Gpu(_))) => return Err(error),
         Err(error) => {
             say(&format!("limits cannot be measured: {error}"));
             None
@@ -141,7 +142,8 @@ fn check(arguments: &BenchSteps) -> Result<()> {
         Workload::named(name)?;
     }
     arguments.device.parse::<Device>()?;
-    at_least_1("threads", arguments.threads)?;
+    threads_fit(arguments.threads)?;
+    arguments.out.as_ref().map_or(Ok(()), check_writable)?;
     at_least_1("repetitions", arguments.repetitions)
 }
 
@@ -152,6 +154,22 @@ fn check(arguments: &BenchSteps) -> Result<()> {
 pub fn at_least_1(what: &str, number: Option<usize>) -> Result<()> {
     match number {
         Some(0) => Err(Error::Input(format!("--{what} must be at least 1"))),
+        _ => Ok(()),
+    }
+}
+
+/// Threads for each processor at most: more would only wait for each other, and thousands of them for minutes.
+const CROWD: usize = 4;
+
+/// Checks a number of threads against the processors of the machine.
+pub fn threads_fit(threads: Option<usize>) -> Result<()> {
+    at_least_1("threads", threads)?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    match threads {
+        Some(threads) if threads > CROWD * processors => Err(Error::Input(format!(
+            "--threads must be at most {}, {CROWD} for each processor of this machine, is {threads}",
+            CROWD * processors
+        ))),
         _ => Ok(()),
     }
 }

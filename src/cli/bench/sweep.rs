@@ -1,7 +1,7 @@
 //! `spikegrad bench sweep`: how the time of a step goes with steps, samples, neurons and activity.
 
 use super::step::{Measured, Task};
-use super::steps::{One, at_least_1, one, write_json};
+use super::steps::{One, one, threads_fit, write_json};
 use super::workload::{Sizes, Surrogates};
 use crate::cli::arguments::BenchSweep;
 use crate::cli::picture::{SweepLine, SweepPanel, sweep};
@@ -9,6 +9,7 @@ use crate::cli::say;
 use serde::Serialize;
 use spikegrad::Result;
 use spikegrad::engine::Device;
+use spikegrad::io::check_writable;
 
 /// What is held still while something else is varied.
 const BASE: Sizes = Sizes { steps: 200, batch: 32, units: 256, active: 0.05 };
@@ -37,7 +38,9 @@ struct Point {
 /// Those of the engine, and of the files.
 pub fn run(arguments: &BenchSweep) -> Result<()> {
     arguments.device.parse::<Device>()?;
-    at_least_1("threads", arguments.threads)?;
+    threads_fit(arguments.threads)?;
+    check_writable(&arguments.picture)?;
+    arguments.out.as_ref().map_or(Ok(()), check_writable)?;
     say("A training step of n → n recurrent → 20; what is not varied: T = 200, B = 32, N = 256, 5 % active");
     say("");
     say(&format!(

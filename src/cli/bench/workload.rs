@@ -184,6 +184,9 @@ impl Workload {
         if name == "W5" {
             return Err(Error::Input("W5 is a convolution, which the engine does not have".into()));
         }
+        if name.is_empty() {
+            return Err(Error::Input(format!("a workload without a name: the workloads are {}", NAMES.join(", "))));
+        }
         let found = known.into_iter().find(|workload| workload.name == name);
         found.ok_or_else(|| Error::Input(format!("unknown workload {name}: {}", NAMES.join(", "))))
     }

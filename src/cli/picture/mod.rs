@@ -18,6 +18,7 @@ pub use sweep::{SweepLine, SweepPanel, sweep};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
+use spikegrad::io::check_writable;
 use spikegrad::{Error, Result};
 use std::path::Path;
 use std::sync::Once;
@@ -44,6 +45,7 @@ fn render(path: &Path, size: (u32, u32), draw: impl FnOnce(&Drawing) -> Drawn) -
         let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
         let _ = register_font("sans-serif", FontStyle::Bold, dejavu::sans::bold());
     });
+    check_writable(path)?;
     let fail = |error: &dyn std::fmt::Display| Error::file(path, format!("cannot be drawn: {error}"));
     let large = (size.0 * SCALE, size.1 * SCALE);
     let mut pixels = vec![255; (large.0 * large.1 * 3) as usize];

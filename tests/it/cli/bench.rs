@@ -82,6 +82,12 @@ fn what_cannot_be_measured_is_refused_in_a_line() {
     refuse(&["bench", "--workload", "W1,W5"], &["W5 is a convolution"]);
     refuse(&["bench", "--device", "tpu"], &["unknown device", "tpu"]);
     refuse(&["bench", "--threads", "0"], &["--threads", "at least 1"]);
+    refuse(&["bench", "--threads", "1000000"], &["--threads", "at most"]);
+    refuse(&["bench", "--out", "no/such/place.json"], &["no/such/place.json"]);
+    refuse(&["bench", "sweep", "--picture", "no/such/place.png"], &["no/such/place.png"]);
+    refuse(&["bench", "--workload", "W1,,W2"], &["without a name"]);
+    refuse(&["profile", "W9"], &["W9", "W3-512", "randman"]);
+    refuse(&["profile", "W1", "--trace", "no/such/place.json"], &["no/such/place.json"]);
     refuse(&["bench", "--repetitions", "0"], &["--repetitions", "at least 1"]);
     refuse(&["bench", "--surrogate", "sharp"], &["sharp", "compact"]);
     refuse(&["bench", "--peers", "torch"], &["--vs"]);
