@@ -210,6 +210,9 @@ fn line(index: usize, family: &Family, value: &dyn Fn(&EpochMetrics) -> Option<f
     Line { name: family.name.clone(), colour: index % COLOURS, points, band, mark: None }
 }
 
+/// Rows of a table from which on it is folded.
+const FOLDED: usize = 24;
+
 fn different_keys(families: &[Family], rows: Vec<(String, Vec<String>)>) -> String {
     if rows.is_empty() {
         return "<p>The configurations are the same.</p>\n".into();
@@ -218,8 +221,10 @@ fn different_keys(families: &[Family], rows: Vec<(String, Vec<String>)>) -> Stri
     let headings = [&["key"], &names[..]].concat();
     let rows: Vec<Vec<Cell>> =
         rows.into_iter().map(|(key, values)| [key].into_iter().chain(values).map(Cell::Text).collect()).collect();
-    format!(
-        "<p class=\"note\">Keys of the configuration in which the runs differ, besides the seed.</p>\n{}",
-        table(&headings, &rows)
-    )
+    let (count, table) = (rows.len(), table(&headings, &rows));
+    let note = "<p class=\"note\">Keys of the configuration in which the runs differ, besides the seed.</p>\n";
+    match count > FOLDED {
+        true => format!("{note}<details><summary>{count} keys</summary>{table}</details>\n"),
+        false => format!("{note}{table}"),
+    }
 }

@@ -10,7 +10,7 @@ use std::fmt::Write;
 pub enum Panel {
     /// Spikes of the units in `order`, from the bottom up.
     Spikes { name: String, raster: Raster, order: Vec<usize> },
-    /// Real values, a line for each channel, and the names of the first channels.
+    /// Real values, a line for each channel, and the names of the first channels; of many channels a map.
     Values { name: String, trace: Trace, channels: Vec<String> },
 }
 
@@ -44,6 +44,10 @@ const TRACES: f64 = 170.0;
 const GAP: f64 = 34.0;
 /// Marks of a panel: more would make a page of megabytes, in which single spikes can no longer be seen.
 const MARKS: u64 = 30_000;
+/// Channels whose lines can still be told apart.
+const LINES: usize = 12;
+/// Shades of a map, the first of which is not drawn.
+const SHADES: usize = 8;
 
 /// Draws it.
 pub fn raster_chart(chart: &RasterChart) -> String {
@@ -74,7 +78,7 @@ pub fn raster_chart(chart: &RasterChart) -> String {
 fn describe(panel: &Panel) -> String {
     match panel {
         Panel::Spikes { name, raster, .. } => format!("{name}: {} spikes", raster.count()),
-        Panel::Values { name, trace, .. } => format!("{name}: {} traces", trace.units),
+        Panel::Values { name, trace, .. } => format!("{name}: values of {} channels", trace.units),
     }
 }
 
@@ -116,6 +120,9 @@ fn spikes_panel(svg: &mut Svg, area: &Area, time: &Scale, name: &str, raster: &R
 }
 
 fn values(svg: &mut Svg, area: &Area, time: &Scale, name: &str, trace: &Trace, channels: &[String], dt: f64) {
+    if trace.units > LINES {
+        return map(svg, area, time, name, trace, dt);
+    }
     let y = Scale::linear(bounds(&trace.values), area.bottom, area.top);
     area.draw_y(svg, &y, 4, "");
     svg.text(0.0, area.top - 8.0, Anchor::Start, "axis", name);
@@ -130,6 +137,35 @@ fn values(svg: &mut Svg, area: &Area, time: &Scale, name: &str, trace: &Trace, c
         let class = format!("name s{}", channel % COLOURS);
         svg.text(area.right + 6.0, place + 4.0, Anchor::Start, &class, &channels[channel]);
     }
+}
+
+/// A row for each channel, the darker the larger; cells of a shade that touch are one.
+fn map(svg: &mut Svg, area: &Area, time: &Scale, name: &str, trace: &Trace, dt: f64) {
+    svg.text(0.0, area.top - 8.0, Anchor::Start, "axis", &format!("{name}, the first at the bottom"));
+    let (low, high) = range(&trace.values);
+    let shade = |t: usize, channel: usize| {
+        let fraction = (f64::from(trace.get(t, 0, channel)) - low) / (high - low).max(f64::MIN_POSITIVE);
+        ((fraction * SHADES as f64) as usize).min(SHADES - 1)
+    };
+    let rows = Scale::linear((0.0, trace.units as f64), area.bottom, area.top);
+    let tall = (area.bottom - area.top) / trace.units as f64;
+    let mut paths = vec![String::new(); SHADES];
+    for channel in 0..trace.units {
+        let mut from = 0;
+        for t in 1..=trace.steps {
+            if t == trace.steps || shade(t, channel) != shade(from, channel) {
+                let (left, right) = (time.at(from as f64 * dt), time.at(t as f64 * dt));
+                let (top, wide) = (rows.at((channel + 1) as f64), right - left);
+                let _ = write!(paths[shade(from, channel)], "M{left:.1} {top:.2}h{wide:.1}v{tall:.2}h-{wide:.1}z");
+                from = t;
+            }
+        }
+    }
+    for (shade, d) in paths.iter().enumerate().skip(1).filter(|(_, d)| !d.is_empty()) {
+        svg.path(d, &format!("map m{shade}"), "");
+    }
+    svg.text(area.right + 6.0, area.top + 8.0, Anchor::Start, "tick", &format!("dark {high:.2}"));
+    svg.text(area.right + 6.0, area.top + 22.0, Anchor::Start, "tick", &format!("light {low:.2}"));
 }
 
 fn readout(svg: &mut Svg, area: &Area, time: &Scale, readout: &Readout, dt: f64) {
@@ -180,10 +216,15 @@ fn curve(trace: &Trace, unit: usize, time: &Scale, y: &Scale, dt: f64) -> String
     path(points.map(|(at, value)| (time.at(at), y.at(value))))
 }
 
-/// The range of the values, a little wider.
-fn bounds(values: &[f32]) -> (f64, f64) {
+/// The range of the values.
+fn range(values: &[f32]) -> (f64, f64) {
     let finite = || values.iter().copied().filter(|value| value.is_finite()).map(f64::from);
-    let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max))
+}
+
+/// The same, a little wider.
+fn bounds(values: &[f32]) -> (f64, f64) {
+    let (low, high) = range(values);
     let room = 0.05 * (high - low);
     (low - room, high + room)
 }
