@@ -52,12 +52,16 @@ fn training_files() {
         bad(at, &["train", "my.toml", "--device", "cpu"], words);
     };
     try_with("units = 16", "unit = 16", &["my.toml", "layer[0].unit", "line 3", "unknown field"]);
-    try_with("epochs = 3", "epoch = 3", &["my.toml", "train.epoch", "line 9", "unknown field", "did you mean epochs?"]);
+    try_with(
+        "epochs = 3",
+        "epoch = 3",
+        &["my.toml", "train.epoch", "line 10", "unknown field", "did you mean epochs?"],
+    );
     try_with("kind = \"adam\"", "kind = \"adan\"", &["train.optimiser", "unknown variant", "did you mean adam?"]);
     try_with("data = \"randman\"", "data = \"radman\"", &["train.data", "did you mean randman?"]);
     try_with("units = 16", "units = 16\nneuron = { kind = \"life\" }", &["layer[0].neuron.kind", "did you mean lif?"]);
-    try_with("epochs = 3", "epochs = 3 3", &["my.toml", "line 9"]);
-    try_with("alpha = 2.0", "alfa = 2.0", &["my.toml", "data.alfa", "line 20"]);
+    try_with("epochs = 3", "epochs = 3 3", &["my.toml", "line 10"]);
+    try_with("alpha = 2.0", "alfa = 2.0", &["my.toml", "data.alfa", "line 21"]);
     try_with("inputs = 12", "inputs = 11", &["inputs", "11", "12 channels"]);
     try_with("classes = 3", "classes = 5", &["layer[1].units", "5 classes"]);
     std::fs::write(&file, [0xff, 0xfe, 0x00]).unwrap();
