@@ -172,6 +172,9 @@ fn resume(trainer: &mut Trainer, directory: RunDirectory) -> Result<RunDirectory
             Error::Input(message) => Error::file(directory.checkpoint(), message),
             other => other,
         })?;
+    } else {
+        // As a run that begins: a kill within the first epoch must leave something to go on from.
+        trainer.checkpoint()?.save(directory.checkpoint())?;
     }
     directory.write_config(&trainer.recipe().to_toml())?;
     Ok(directory)
