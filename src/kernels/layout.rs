@@ -59,7 +59,7 @@ pub mod row {
     pub const ROWS: usize = 4;
 }
 
-/// Rows of the constants of a layer, `[5][np]`, made from the parameters by [`Kernels::constants`].
+/// Rows of the constants of a layer, `[5][np]`, made from the parameters by [`super::Kernels::constants`].
 pub mod constant {
     /// α = exp(−dt/τ_syn), 0 without a synapse.
     pub const ALPHA: usize = 0;
