@@ -344,7 +344,9 @@ impl<K: Kernels> Core<K> {
     /// run that is resumed must have the bits of one that was not stopped.
     pub fn replan(&mut self, activity: &[LayerActivity]) -> bool {
         for measured in activity.iter().filter(|measured| measured.steps > 0.0) {
-            self.layers[measured.layer].active = Some(measured.share());
+            if let Some(layer) = self.layers.get_mut(measured.layer) {
+                layer.active = Some(measured.share());
+            }
         }
         let Core { kernels, layers, plans, forced, .. } = self;
         let mut changed = false;

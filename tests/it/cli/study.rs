@@ -105,8 +105,8 @@ fn what_cannot_be_studied_is_refused() {
 }
 
 /// Zenke & Vogels 2021, Fig. 3 and 5, at their size but for fewer epochs and a smaller grid: half an hour on two cores, so only
-/// where `SPIKEGRAD_NIGHTLY` is set; to a directory, it keeps the outcomes there and goes on from them. With a detached reset any slope learns; once gradients pass through the reset or through
-/// recurrent weights, a peak that grows with the slope ruins what a peak of 1 leaves whole.
+/// where `SPIKEGRAD_NIGHTLY` is set; to a directory, it keeps the outcomes there and goes on from them. With a detached reset any
+/// slope learns; once gradients pass through the reset or through recurrent weights, a peak that grows with the slope ruins what a peak of 1 leaves whole.
 #[test]
 fn surrogates_are_robust_to_shape_and_sensitive_to_scale() {
     let Some(nightly) = std::env::var_os("SPIKEGRAD_NIGHTLY") else {
