@@ -300,6 +300,7 @@ impl<K: Kernels> Arrays<K> {
             gradient_spikes: None,
             gradient_potential: None,
             counts: true,
+            kicks: None,
             reduce: None,
             planes: &mut self.planes,
             chi: &mut self.chi,

@@ -36,12 +36,12 @@ mod time;
 mod update;
 mod when;
 
-pub use backward::{Above, Backward, DriveBackward};
+pub use backward::{Above, Backward, DriveBackward, Listing};
 pub use between::{
     Dropout, DropoutBackward, DropoutMask, Normalise, NormaliseBackward, NormaliseTraining, Regularise, normal,
 };
 pub use forward::{Drive, EncodeRate, Forward};
-pub use gradient::{NeuronGradient, WeightGradient, chunk, quantum};
+pub use gradient::{KickGradient, KickedChi, NeuronGradient, WeightGradient, chunk, quantum};
 pub use layout::{
     ActivityData, ActivityKind, FUTURE, HISTORY, NEVER, Real, Shape, Stretch, Window, constant, plane, row,
 };
@@ -102,6 +102,8 @@ pub trait Memory: Sized {
 pub trait Kernels: Memory {
     /// Another layout of a weight tensor (transposed, packed), made by [`Kernels::prepare`].
     type Prepared;
+    /// The kicks of a layer; see [`KickGradient`]. Of a backend that lists none, a type without values.
+    type Kicks;
 
     /// Room for the other layouts of weights `[rows][pad(columns)]`.
     ///
@@ -191,6 +193,23 @@ pub trait Kernels: Memory {
     fn drive_backward(&mut self, call: DriveBackward<Self>);
     /// See [`WeightGradient`].
     fn weight_gradient(&mut self, call: WeightGradient<Self>);
+    /// An empty list for a layer that [`Kernels::kicks_suffice`] may be true of; None where the backend lists none.
+    fn kicks(&mut self, _model: Model) -> Option<Self::Kicks> {
+        None
+    }
+    /// Whether the gradient of the weights of a layer with these constants is summed from kicks.
+    fn kicks_suffice(&self, _model: Model, _units: usize, _constants: &Self::Values) -> bool {
+        false
+    }
+    /// Bytes that a list takes beyond those it has, for a whole sequence of samples of this shape, and for so many numbers of
+    /// filtered source that are kept from window to window. More where more neurons are near their threshold than expected.
+    fn more_for_kicks(&self, _kicks: &Self::Kicks, _shape: Shape, _filtered: usize) -> u64 {
+        0
+    }
+    /// See [`KickGradient`].
+    fn kick_gradient(&mut self, call: KickGradient<Self>);
+    /// See [`KickedChi`].
+    fn kicked_chi(&mut self, call: KickedChi<Self>);
     /// See [`NeuronGradient`].
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>);
 

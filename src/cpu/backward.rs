@@ -9,6 +9,7 @@
 //! at a step depends on nothing but its own number of active neurons.
 
 use super::float::Float;
+use super::kicks::Log;
 use super::linear::{Work, dispatch, scalar_products};
 use super::memory::{Activity, Aligned, Events, Shared, prefetch};
 use super::multi;
@@ -76,10 +77,14 @@ pub struct Call<'a, F: Float> {
     pub reduce: Option<Reduce>,
     /// Whether samples take single rows of weights where the surrogate is compact.
     pub rows: When,
+    /// Whether kicks are listed.
+    pub listed: bool,
+    /// Whether somebody reads χ.
+    pub chi: bool,
 }
 
 /// Runs the adjoint over all samples.
-pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F], room: &mut Room<F>) {
+pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F], logs: &mut [Log<F>], room: &mut Room<F>) {
     let (batch, width) = (call.shape.batch, call.shape.row());
     let most = if call.compact() { COMPACT_TILE } else { TILE };
     let tile = batch.div_ceil(rayon::current_num_threads()).clamp(1, most);
@@ -92,12 +97,15 @@ pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F], room: 
     let (planes, tail) = planes.split_at_mut(plane::PLANES * call.window.planes(call.shape).len(1));
     let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
     let tail = Shared::new(tail);
+    let logs = Shared::new(logs);
     planes.par_chunks_mut(tile * plane::PLANES * width).enumerate().for_each(|(index, planes)| {
         let samples = planes.len() / (plane::PLANES * width);
         let (call, block, first, chi, tail) = (&call, &block, index * tile, &chi, &tail);
+        // SAFETY: each sample is of one tile.
+        let logs = unsafe { logs.slice(if call.listed { first } else { 0 }, if call.listed { samples } else { 0 }) };
         F::with_scratch(|scratch| {
             let scratch = &mut scratch.backward;
-            dispatch(Tile { call, block, own, first, samples, planes, tail, chi, scratch });
+            dispatch(Tile { call, block, own, first, samples, planes, tail, chi, logs, scratch });
         });
     });
 }
@@ -111,6 +119,8 @@ struct Tile<'a, 'b, F: Float> {
     planes: &'b mut [F],
     tail: &'a Shared<'a, F>,
     chi: &'a Shared<'a, F>,
+    /// The kicks of the tile's samples, where they are listed.
+    logs: &'b mut [Log<F>],
     scratch: &'b mut Scratch<F>,
 }
 
@@ -137,6 +147,8 @@ pub struct Scratch<F> {
     start: Aligned<F>,
     /// I of the step after the arrays.
     after: Aligned<F>,
+    /// χ of a step that nobody reads again.
+    unread: Aligned<F>,
 }
 
 /// A plane of a tile's samples into a row of all of them.
@@ -152,7 +164,7 @@ impl<F: Float> Work for Tile<'_, '_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { call, block, own, first, samples, planes, tail, chi, scratch } = self;
+        let Tile { call, block, own, first, samples, planes, tail, chi, logs, scratch } = self;
         let (model, batch, width) = (&call.model, call.shape.batch, call.shape.row());
         let len = samples * width;
         collect(planes, plane::LAMBDA, width, &mut scratch.lambda);
@@ -171,20 +183,36 @@ impl<F: Float> Work for Tile<'_, '_, F> {
             scratch.carry.load(own, model, tail, planes, whole, place);
             collect(planes, plane::START_POTENTIAL, width, &mut scratch.start);
         }
+        let bare = call.is_bare();
+        let mut unread = std::mem::take(&mut scratch.unread);
         for t in call.range.clone().rev() {
-            sum_gradient(simd, call, block, t, (first, samples), chi, scratch);
+            if bare && t > call.range.start {
+                prefetch(&call.tape[((t - 1) * batch + first) * width..][..len]);
+            }
+            sum_gradient(simd, call, block, t, (first, samples), chi, logs, scratch);
+            if bare {
+                list_kicks(call, t, (first, samples), logs, scratch);
+                continue;
+            }
             for from in (0..samples).step_by(block.samples) {
                 let count = block.samples.min(samples - from);
                 let at = (t * batch + first + from) * width;
-                if t > call.range.start {
-                    // SAFETY: rows of this tile; only asked for.
-                    prefetch(unsafe { chi.slice(at - batch * width, count * width) });
-                }
-                // SAFETY: rows of this tile.
-                let chi = unsafe { chi.slice(at, count * width) };
-                block_step(simd, call, (block, own), tail, t, (first, from, count), planes, scratch, chi);
+                let chi = match call.chi {
+                    true => {
+                        if t > call.range.start {
+                            // SAFETY: rows of this tile; only asked for.
+                            prefetch(unsafe { chi.slice(at - batch * width, count * width) });
+                        }
+                        // SAFETY: rows of this tile.
+                        unsafe { chi.slice(at, count * width) }
+                    }
+                    false => unread.grow(F::ZERO, count * width),
+                };
+                let logs = if call.listed { &mut logs[from..from + count] } else { &mut [][..] };
+                block_step(simd, call, (block, own), tail, t, (first, from, count), planes, scratch, (chi, logs));
             }
         }
+        scratch.unread = unread;
         if let Some(own) = own {
             scratch.carry.store(own, model, tail, planes, whole, place);
         }
@@ -202,6 +230,13 @@ impl<F: Float> Call<'_, F> {
         self.spikes.is_some() && self.model.snippet.is_none() && once && self.model.surrogate.is_compact()
     }
 
+    /// Whether nothing but kicks is wanted, and ρ does not depend on steps after: then there is no recursion at all.
+    fn is_bare(&self) -> bool {
+        let learned = self.model.learned;
+        let sums = learned.bias || learned.tau_syn || learned.tau_mem || learned.threshold;
+        self.listed && !self.chi && self.recurrent.is_none() && self.model.detach && !sums
+    }
+
     /// Whether something is added to ρ besides the sums over neurons.
     fn adds_to_all(&self) -> bool {
         self.gradient_spikes.is_some() || self.counts || !self.model.detach
@@ -217,18 +252,23 @@ fn sum_gradient<F: Float, S: Simd>(
     t: usize,
     (first, samples): (usize, usize),
     chi: &Shared<F>,
+    logs: &mut [Log<F>],
     scratch: &mut Scratch<F>,
 ) {
     let (batch, width) = (call.shape.batch, call.shape.row());
-    let Scratch { rho, sigma, side_by_side, active, many, .. } = scratch;
+    let Scratch { rho, sigma, side_by_side, active, many, mu, .. } = scratch;
     let above = call.above.map(|above| {
         let after = &above.chi[((t + above.lag) * batch + first) * above.width..][..samples * above.width];
         (after, above.width, above.weights, above.packed)
     });
     let recurrent = call.recurrent.map(|(weights, packed)| {
         let at = ((t + call.model.recurrent_lag) * batch + first) * width;
-        // SAFETY: rows of this tile, written at later steps.
-        let after: &[F] = unsafe { chi.slice(at, samples * width) };
+        let after: &[F] = match call.chi {
+            // SAFETY: rows of this tile, written at later steps.
+            true => unsafe { chi.slice(at, samples * width) },
+            // Of the next step, which is as far as the recurrence of such a layer goes.
+            false => &mu[..samples * width],
+        };
         (after, width, weights, packed)
     });
     let parts = [above, recurrent];
@@ -241,10 +281,16 @@ fn sum_gradient<F: Float, S: Simd>(
             let (rho, sigma) = (&mut rho[row.clone()], &mut sigma[row.clone()]);
             let v = &call.tape[(t * batch + first + m) * width..][..width];
             derivative_row(call.model.surrogate, v, &theta[..width], sigma);
-            if above.is_none() && recurrent.is_none() {
+            if above.is_none() && recurrent.is_none() && !call.listed {
                 continue;
             }
             active.mark(simd, sigma);
+            if call.listed {
+                logs[m].push(&active.index);
+            }
+            if above.is_none() && recurrent.is_none() {
+                continue;
+            }
             if !call.rows.or(|| active.index.len() * SPARSE <= call.shape.units) {
                 many.push(m as u32);
                 continue;
@@ -270,6 +316,36 @@ fn sum_gradient<F: Float, S: Simd>(
     }
 }
 
+/// The kicks of a step where nothing else is wanted of it.
+#[inline(always)]
+fn list_kicks<F: Float>(
+    call: &Call<F>,
+    t: usize,
+    (first, samples): (usize, usize),
+    logs: &mut [Log<F>],
+    scratch: &Scratch<F>,
+) {
+    let (batch, width) = (call.shape.batch, call.shape.row());
+    let counts = call.counts && call.window.step + t + call.model.emit_lag < call.window.steps;
+    let summed = call.above.is_some();
+    for (m, log) in logs.iter_mut().enumerate().take(samples) {
+        let row = m * width..(m + 1) * width;
+        let (rho, sigma) = (&scratch.rho[row.clone()], &scratch.sigma[row.clone()]);
+        let counted = &scratch.count_gradient[row];
+        let given = call.gradient_spikes.map(|given| &given[(t * batch + first + m) * width..][..width]);
+        log.fill(|j| {
+            let mut all = if summed { rho[j] } else { F::ZERO };
+            if let Some(given) = given {
+                all += given[j];
+            }
+            if counts {
+                all += counted[j];
+            }
+            sigma[j] * all
+        });
+    }
+}
+
 /// One step of a block: samples `first + from..first + from + count`.
 #[inline(always)]
 fn block_step<F: Float, S: Simd>(
@@ -281,7 +357,7 @@ fn block_step<F: Float, S: Simd>(
     (first, from, count): (usize, usize, usize),
     planes: &mut [F],
     scratch: &mut Scratch<F>,
-    chi: &mut [F],
+    (chi, logs): (&mut [F], &mut [Log<F>]),
 ) {
     let (model, shape) = (&call.model, call.shape);
     let (width, batch) = (shape.row(), shape.batch);
@@ -393,6 +469,9 @@ fn block_step<F: Float, S: Simd>(
         }
     };
     adjoint_row(model.reset, model.lag, k, Step { s, s_before, sigma, rho, g_potential }, lambda, mu, chi);
+    for (m, log) in logs.iter_mut().enumerate() {
+        log.fill(|j| sigma[m * width + j] * rho[m * width + j]);
+    }
     if learned.bias || parameters {
         sum_parameters(call, block, t, (first, from, count), planes, scratch, chi);
     }

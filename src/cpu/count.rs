@@ -7,13 +7,40 @@ use super::memory::{BLOCK, Data};
 use crate::kernels::{Count, HISTORY, plane};
 use rayon::prelude::*;
 
-/// Adds the bits of words to a count each.
+/// Words of a block.
+const WORDS: usize = BLOCK / 32;
+/// Binary digits of the sums over a group of rows.
+const DIGITS: usize = 5;
+/// Rows of a group: their sums have so many digits at most.
+const GROUP: usize = (1 << DIGITS) - 1;
+
+/// Adds the bits of some rows to a count each. The rows of a group are added as binary numbers side by side, a word of 32
+/// columns for each digit; only their sums are taken apart.
 #[inline(always)]
-fn add_bits(words: &[u32], counts: &mut [u32]) {
-    for (&word, counts) in words.iter().zip(counts.chunks_exact_mut(32)) {
-        let Some(counts) = counts.first_chunk_mut::<32>() else { return };
-        for bit in 0..32 {
-            counts[bit] += word >> bit & 1;
+fn add_bits<'a>(mut rows: impl Iterator<Item = &'a [u32]>, counts: &mut [u32]) {
+    loop {
+        let mut digits = [[0u32; WORDS]; DIGITS];
+        let mut some = false;
+        for row in rows.by_ref().take(GROUP) {
+            let mut carry = [0; WORDS];
+            carry[..row.len()].copy_from_slice(row);
+            for digit in &mut digits {
+                for (digit, carry) in digit.iter_mut().zip(&mut carry) {
+                    (*digit, *carry) = (*digit ^ *carry, *digit & *carry);
+                }
+            }
+            some = true;
+        }
+        if !some {
+            return;
+        }
+        for (place, digit) in digits.iter().enumerate() {
+            for (&word, counts) in digit.iter().zip(counts.chunks_exact_mut(32)) {
+                let Some(counts) = counts.first_chunk_mut::<32>() else { return };
+                for bit in 0..32 {
+                    counts[bit] += (word >> bit & 1) << place;
+                }
+            }
         }
     }
 }
@@ -37,13 +64,10 @@ pub fn count<F: Float>(call: Count<Cpu<F>>) {
                 match &spikes.data {
                     Data::Raster(words) => {
                         counts.fill(0);
+                        let len = counts.len() / 32;
                         wide(
                             #[inline(always)]
-                            || {
-                                for t in 0..steps {
-                                    add_bits(&words[row(t) / 32..], counts);
-                                }
-                            },
+                            || add_bits((0..steps).map(|t| &words[row(t) / 32..][..len]), counts),
                         );
                         for (out, &count) in out.iter_mut().zip(counts.iter()) {
                             *out += F::from_f64(f64::from(count));

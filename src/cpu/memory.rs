@@ -47,6 +47,20 @@ pub struct Entry {
     bytes: u64,
 }
 
+impl Entry {
+    /// Its bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// It has so many bytes from here on.
+    pub fn set(&mut self, bytes: u64) {
+        if bytes != self.bytes {
+            *self = self.ledger.enter(bytes);
+        }
+    }
+}
+
 impl Clone for Entry {
     fn clone(&self) -> Self {
         self.ledger.enter(self.bytes)
@@ -382,6 +396,11 @@ impl<'a, F> Shared<'a, F> {
     /// Shares `slice`.
     pub fn new(slice: &'a mut [F]) -> Self {
         Shared { at: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Entries `from..from + len`.

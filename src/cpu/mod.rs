@@ -15,6 +15,7 @@ mod encode_rate;
 mod float;
 mod forward;
 mod half;
+mod kicks;
 mod linear;
 mod loss;
 mod lstm;
@@ -39,6 +40,7 @@ mod weight_gradient;
 mod wide;
 
 pub use float::Float;
+pub use kicks::Kicks;
 pub(crate) use linear::wide;
 pub use memory::{Activity, Array};
 pub use packed::Packed;
@@ -75,6 +77,8 @@ pub struct Forms {
     pub strips: When,
     /// Adjoints of compact surrogates by the rows of active neurons alone; planned: of samples where those are few.
     pub rows: When,
+    /// Gradients of weights from kicks, see [`KickGradient`]; planned: where the surrogate is 0 but near the threshold.
+    pub kicks: When,
 }
 
 /// Spikes that reset a membrane whose reset is detached, for the gradient audit: the derivative of a detached network is
@@ -226,6 +230,7 @@ impl<F: Float> Memory for Cpu<F> {
 
 impl<F: Float> Kernels for Cpu<F> {
     type Prepared = Packed<F>;
+    type Kicks = Kicks<F>;
 
     fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Packed<F>> {
         self.enter(role, (pad(rows) * columns * size_of::<F>()) as u64)?;
@@ -474,6 +479,32 @@ impl<F: Float> Kernels for Cpu<F> {
         weight_gradient::weight_gradient(call, &mut self.room);
     }
 
+    fn kicks(&mut self, model: Model) -> Option<Kicks<F>> {
+        (kicks::possible(&model) && self.forms.kicks != When::Never).then(|| Kicks::new(&self.ledger))
+    }
+
+    fn kicks_suffice(&self, model: Model, units: usize, constants: &Array<F>) -> bool {
+        let planned = || kicks::narrow(&model, constants, units);
+        kicks::possible(&model) && kicks::uniform(constants, units) && self.forms.kicks.or(planned)
+    }
+
+    fn more_for_kicks(&self, kicks: &Kicks<F>, shape: Shape, filtered: usize) -> u64 {
+        kicks.more(shape, filtered)
+    }
+
+    fn kick_gradient(&mut self, call: KickGradient<Self>) {
+        let _timed = self.profiler.time("kick_gradient", || {
+            cost::kick_gradient(&call, call.kicks.count(call.samples.clone()), profile::filtered(&call))
+        });
+        kicks::kick_gradient(call, &mut self.room.kicks);
+        drop(self.ledger.enter(kicks::bytes(&self.room.kicks)));
+    }
+
+    fn kicked_chi(&mut self, call: KickedChi<Self>) {
+        let _timed = self.profiler.time("kicked_chi", || pass(numbers::<Self>(call.shape.len(call.shape.steps))));
+        kicks::kicked_chi(call);
+    }
+
     fn neuron_gradient(&mut self, call: NeuronGradient<Self>) {
         let _timed = self.profiler.time("neuron_gradient", || cost::neuron_gradient(&call));
         neuron_gradient::neuron_gradient(call);
@@ -681,6 +712,7 @@ fn run_backward<F: Float>(
     room: &mut scratch::Room<F>,
 ) {
     let (from, added) = above.map_or((None, None), |(from, added)| (Some(from), added));
+    let (listing, chi) = call.kicks.map_or((None, true), |listing| (Some(listing.kicks), listing.chi));
     let parts = backward::Call {
         model: call.model,
         shape: call.shape,
@@ -696,8 +728,18 @@ fn run_backward<F: Float>(
         counts: call.counts,
         reduce: call.reduce,
         rows,
+        listed: listing.is_some(),
+        chi,
     };
-    backward::backward(parts, call.planes, call.chi, room);
+    let Some(kicks) = listing else {
+        backward::backward(parts, call.planes, call.chi, &mut [], room);
+        return;
+    };
+    if call.window.step + parts.range.end == call.window.steps {
+        kicks.begin(call.shape, call.window.steps);
+    }
+    backward::backward(parts, call.planes, call.chi, kicks.logs(), room);
+    kicks.enter();
 }
 
 impl<F: Float> Cpu<F> {

@@ -7,7 +7,8 @@ use super::memory::{Activity, Data};
 use super::surrogate::derivative;
 use crate::kernels::cost::{self, Source, compact, rows};
 use crate::kernels::{
-    ActivityKind, Backward, Cost, Drive, Profile, Recording, Scores, Shape, Span, WeightGradient, When, constant,
+    ActivityKind, Backward, Cost, Drive, KickGradient, Profile, Recording, Scores, Shape, Span, WeightGradient, When,
+    constant,
 };
 use crate::spikes::{pad, words};
 use std::ops::Range;
@@ -151,6 +152,11 @@ pub fn read_by<F: Float>(call: &Drive<Cpu<F>>) -> Source {
 
 /// What the gradient of its weights is summed from.
 pub fn summed_by<F: Float>(call: &WeightGradient<Cpu<F>>) -> Source {
+    source(call.source, rows(&(0..call.shape.steps), call.lag), call.samples.clone())
+}
+
+/// What is filtered for it.
+pub fn filtered<F: Float>(call: &KickGradient<Cpu<F>>) -> Source {
     source(call.source, rows(&(0..call.shape.steps), call.lag), call.samples.clone())
 }
 

@@ -1,5 +1,6 @@
 //! What a thread works in. It is kept from call to call, so that a steady loop allocates nothing.
 
+use super::kicks::Sorted;
 use super::memory::Aligned;
 use super::weight_gradient::Chunk;
 use super::wide::Lists;
@@ -33,4 +34,6 @@ pub struct Room<F> {
     pub gathered: [Vec<F>; 2],
     /// Events of a weight gradient.
     pub chunks: Vec<Chunk>,
+    /// Kicks of a weight gradient.
+    pub kicks: Vec<Sorted<F>>,
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::kernels::*;
 use crate::network::Reset;
 use crate::spikes::{Trace, pad};
+use std::ops::Range;
 
 impl<K: Kernels> Core<K> {
     /// Gradients of all parameters of the last forward pass; the regularisers of the network count in any case.
@@ -25,6 +26,7 @@ impl<K: Kernels> Core<K> {
         self.check_gradient(index, gradient)?;
         self.upload_activation_gradient(index, gradient)?;
         self.begin_backward(index);
+        self.choose_kicks(gradient);
         let batches = self.plans[index].batches();
         let several = batches.len() > 1;
         let newest = batches.len() - 1;
@@ -43,11 +45,12 @@ impl<K: Kernels> Core<K> {
                 }
                 self.held = Some(micro);
             }
-            for piece in segments.rev() {
+            for piece in segments.clone().rev() {
                 let at = at(piece);
                 self.backward_segment(&at, gradient, micro == newest)?;
                 self.kernels.submit();
             }
+            self.kick_gradients(at, segments, micro == newest)?;
             self.fold_sums(index, micro == newest);
         }
         if self.plans[index].cut.tape == TapeKind::Replay {
@@ -164,7 +167,46 @@ impl<K: Kernels> Core<K> {
         for l in (0..self.layers.len()).rev() {
             self.kernels.at_layer(Some(l));
             self.backward_layer(at, l, gradient)?;
-            self.weight_gradients(at, l, newest);
+            if !self.layers[l].kicked {
+                self.weight_gradients(at, l, newest);
+            }
+        }
+        self.kernels.at_layer(None);
+        Ok(())
+    }
+
+    /// Of which layers the gradient of the weights comes from kicks: not where V has a gradient of its own. The choice depends
+    /// on no cut.
+    fn choose_kicks(&mut self, gradient: &Gradient<K::Real>) {
+        let top = self.layers.len() - 1;
+        let (activation, online) = (gradient.activation.is_some(), self.online(self.ragged));
+        let (by_losses, _) = self.reached(gradient.loss, activation, online);
+        let read = by_losses || (online && (gradient.loss || activation));
+        for (l, state) in self.layers.iter_mut().enumerate() {
+            let free = !(l == top && read) && !gradient.potential.iter().any(|(layer, _)| *layer == l);
+            let suffice =
+                |state: &LayerState<K>| self.kernels.kicks_suffice(state.model, state.units, &state.constants);
+            state.kicked = free && state.kicks.is_some() && suffice(state);
+        }
+    }
+
+    /// After the adjoints of a micro-batch: the gradients of the weights that come from kicks, from the first segment to the
+    /// last.
+    fn kick_gradients(
+        &mut self,
+        at: impl Fn((usize, Range<usize>)) -> At,
+        segments: impl Iterator<Item = (usize, Range<usize>)> + Clone,
+        newest: bool,
+    ) -> Result<()> {
+        for l in (0..self.layers.len()).rev().filter(|&l| self.layers[l].kicked).collect::<Vec<_>>() {
+            self.kernels.at_layer(Some(l));
+            for piece in segments.clone() {
+                let at = at(piece);
+                if l == 0 {
+                    self.reload_input(&at)?;
+                }
+                self.weight_gradients(&at, l, newest);
+            }
         }
         self.kernels.at_layer(None);
         Ok(())
@@ -196,6 +238,7 @@ impl<K: Kernels> Core<K> {
         }
         // Their gradients are written while the rest of the layer is read.
         let mut own = std::mem::take(&mut self.layers[l].own);
+        let mut kicks = self.layers[l].kicks.take();
         let state = &self.layers[l];
         let kernels = &mut self.kernels;
         let plan = &mut self.plans[at.index];
@@ -263,6 +306,8 @@ impl<K: Kernels> Core<K> {
             gradient_spikes: None,
             gradient_potential: work.potential.as_ref().filter(|_| potential),
             counts: regularised && !ragged,
+            // χ of the first layer has no other use: the gradient of the input brings it back.
+            kicks: kicks.as_mut().filter(|_| state.kicked).map(|kicks| Listing { kicks, chi: l > 0 }),
             reduce: if on_top && online && activations { self.network.readout.losses[0].reduce.online() } else { None },
             planes,
             chi,
@@ -373,7 +418,7 @@ impl<K: Kernels> Core<K> {
             kernels.copy(tape, Stretch { first, stride: len }, after, Stretch { first: 0, stride: len }, 1, len);
         }
         let state = &mut self.layers[l];
-        state.own = own;
+        (state.own, state.kicks) = (own, kicks);
         if let (Some(own), Some(tape)) = (&mut state.normal, normal) {
             kernels.normalise_backward(NormaliseBackward {
                 shape,
@@ -395,7 +440,8 @@ impl<K: Kernels> Core<K> {
         let plan = &mut self.plans[at.index];
         let window = plan.window(&at.steps, &at.samples);
         let segments = plan.segments().len();
-        let (one, first) = (segments == 1, at.segment + 1 == segments);
+        let begins = if self.layers[l].kicked { 0 } else { segments - 1 };
+        let (one, first) = (segments == 1, at.segment == begins);
         let alone = plan.batches().len() == 1;
         let input = &plan.input[at.segment.min(plan.input.len() - 1)];
         let (below, rest) = plan.layers.split_at_mut(l);
@@ -409,6 +455,9 @@ impl<K: Kernels> Core<K> {
             }
             Some(below) => &below.spikes[at.segment],
         };
+        let mut own_kicks = state.kicks.take();
+        let mut kicks = own_kicks.as_mut().filter(|_| state.kicked);
+        let (model, constants) = (state.model, &state.constants);
         let shape = state.drive_shape(at.shape(state.units));
         let training = rest[0].training.as_mut().expect("a forward pass with a tape made it");
         let chi = &plan.work.chi[l % plan.work.chi.len()];
@@ -418,6 +467,7 @@ impl<K: Kernels> Core<K> {
             None => rest[0].spikes.get(at.segment),
         };
         let forward: Summed<K> = Summed {
+            recurrent: false,
             projection: state.projection,
             inputs: state.inputs,
             source,
@@ -428,6 +478,7 @@ impl<K: Kernels> Core<K> {
             out: &mut state.weight_gradient,
         };
         let recurrent = state.recurrent.as_mut().zip(recurrent_source).map(|(recurrent, source)| Summed {
+            recurrent: true,
             projection: Projection::Dense,
             inputs: state.units,
             source,
@@ -440,7 +491,7 @@ impl<K: Kernels> Core<K> {
         let size = chunk(window.samples);
         let (low, high) = (at.samples.start / size, at.samples.end.div_ceil(size));
         let (row, largest) = (pad(state.columns), self.kernels.largest_array());
-        for Summed { projection, inputs, source, lag, chi, len, sums, out } in
+        for Summed { recurrent, projection, inputs, source, lag, chi, len, sums, out } in
             [Some(forward), recurrent].into_iter().flatten()
         {
             let key = partial_row::<K>(largest, len, row);
@@ -455,23 +506,41 @@ impl<K: Kernels> Core<K> {
                     (true, false) => (partial.as_deref_mut().expect("made for several chunks"), false),
                     (false, false) => (&mut sums[c - low], !first),
                 };
-                self.kernels.weight_gradient(WeightGradient {
-                    projection,
-                    inputs,
-                    shape,
-                    window,
-                    source,
-                    lag,
-                    chi,
-                    samples: begin..end,
-                    accumulate,
-                    out: into,
-                });
+                let samples = begin..end;
+                match &mut kicks {
+                    Some(kicks) => self.kernels.kick_gradient(KickGradient {
+                        model,
+                        inputs,
+                        shape,
+                        window,
+                        source,
+                        lag,
+                        recurrent,
+                        constants,
+                        kicks,
+                        samples,
+                        accumulate,
+                        out: into,
+                    }),
+                    None => self.kernels.weight_gradient(WeightGradient {
+                        projection,
+                        inputs,
+                        shape,
+                        window,
+                        source,
+                        lag,
+                        chi,
+                        samples,
+                        accumulate,
+                        out: into,
+                    }),
+                }
                 if let (true, false, Some(partial)) = (one, foremost, &partial) {
                     self.kernels.add(partial, len, out);
                 }
             }
         }
+        state.kicks = own_kicks;
     }
 
     /// After the segments of a micro-batch: the sums over its chunks, the last one first.
@@ -536,15 +605,22 @@ impl<K: Kernels> Core<K> {
         let mut prepared = self.kernels.prepared("weights, transposed", rows, columns)?;
         self.kernels.prepare(&state.weights, rows, columns, &mut prepared);
         let plan = &self.plans[index];
-        let Some(training) = plan.layers[0].training.as_ref() else {
+        if plan.layers[0].training.is_none() {
             return Err(Error::Input("there is no backward pass".into()));
-        };
+        }
         if !plan.is_whole() {
             return Err(Error::Input(format!(
                 "the gradient of the input needs the adjoint of all steps and samples at once, but the plan cuts them to fit into memory: raise the memory\n{}",
                 self.plan_text()
             )));
         }
+        if let (Some(kicks), true) = (&state.kicks, state.kicked) {
+            let (model, shape) = (state.model, self.plans[index].layers[0].shape);
+            let chi = &mut self.plans[index].work.chi[0];
+            self.kernels.kicked_chi(KickedChi { model, shape, constants: &state.constants, kicks, chi });
+        }
+        let plan = &self.plans[index];
+        let training = plan.layers[0].training.as_ref().expect("looked at above");
         self.kernels.drive_backward(DriveBackward {
             projection: state.projection,
             inputs,
@@ -562,6 +638,7 @@ impl<K: Kernels> Core<K> {
 
 /// A weight tensor whose gradient is summed.
 struct Summed<'a, K: Kernels> {
+    recurrent: bool,
     projection: Projection,
     inputs: usize,
     source: &'a K::Activity,

@@ -80,6 +80,10 @@ pub(super) struct LayerState<K: Kernels> {
     pub weight_gradient: K::Values,
     pub prepared: Option<K::Prepared>,
     pub recurrent: Option<Recurrent<K>>,
+    /// Where its adjoint may list its kicks.
+    pub kicks: Option<K::Kicks>,
+    /// Whether the gradient of the last backward pass comes from them.
+    pub kicked: bool,
     pub walk: Walk,
     pub own: Vec<Own<K>>,
     /// `[4 + own][np]`.
@@ -483,7 +487,13 @@ impl<K: Kernels> LayerState<K> {
         let mut parameters = kernels.values("neuron parameters", rows * width)?;
         let ones = vec![K::Real::from_f64(1.0); (row::ROWS - 1) * width];
         kernels.write(&mut parameters, 0, &widen(&ones, width));
+        // Weights from a source that loses spikes are summed over what is left, segment by segment.
+        let below = index.checked_sub(1).and_then(|below| Dropping::of(&network.layers[below]));
+        let plain = projection == Projection::Dense && walk == Walk::Steps && layer.normalise.is_none();
+        let kicks = if plain && below.is_none() { kernels.kicks(model) } else { None };
         Ok(LayerState {
+            kicks,
+            kicked: false,
             model,
             units,
             columns,
@@ -495,7 +505,7 @@ impl<K: Kernels> LayerState<K> {
             settings: Settings::default(),
             constraint: Constraint::new(layer, inputs),
             dropping: Dropping::of(layer),
-            scaled: match index.checked_sub(1).and_then(|below| Dropping::of(&network.layers[below])) {
+            scaled: match below {
                 Some(dropping) => Some(Scaled {
                     factor: dropping.factor,
                     weights: kernels.forward_weights("weights, scaled", weight_rows, drives)?,

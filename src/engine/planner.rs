@@ -128,7 +128,14 @@ impl<K: Kernels> Core<K> {
                 of(Projection::Dense, own, layer.units);
             }
         }
-        most
+        // Lists of kicks stay with their layers; what they will take besides is counted here before it is there.
+        let lists = self.layers.iter().map(|layer| {
+            let shape = Shape { steps, batch: cut.samples.min(batch), units: layer.units };
+            let rows = pad(layer.inputs) + layer.recurrent.as_ref().map_or(0, |_| shape.row());
+            let filtered = if cut.steps < steps { 2 * shape.batch * rows } else { 0 };
+            layer.kicks.as_ref().map_or(0, |kicks| self.kernels.more_for_kicks(kicks, shape, filtered))
+        });
+        most + lists.sum::<u64>()
     }
 
     fn work_of(&self, sequence: Sequence) -> Work {

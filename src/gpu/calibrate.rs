@@ -166,6 +166,7 @@ fn resident(gpu: &mut Gpu, units: usize, batch: usize) -> Result<f64> {
             gradient_spikes: None,
             gradient_potential: None,
             counts: false,
+            kicks: None,
             reduce: None,
             planes: &mut planes,
             chi: &mut chi,

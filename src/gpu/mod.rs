@@ -247,6 +247,7 @@ impl Memory for Gpu {
 
 impl Kernels for Gpu {
     type Prepared = Prepared;
+    type Kicks = std::convert::Infallible;
 
     fn prepared(&mut self, role: &str, rows: usize, columns: usize) -> Result<Prepared> {
         let half = self.options.half_weights;
@@ -411,6 +412,14 @@ impl Kernels for Gpu {
         let begun = self.begin("drive_backward", |_| cost::drive_backward(&call));
         drive_backward::drive_backward(self, call);
         self.end(begun);
+    }
+
+    fn kick_gradient(&mut self, call: KickGradient<Self>) {
+        match *call.kicks {}
+    }
+
+    fn kicked_chi(&mut self, call: KickedChi<Self>) {
+        match *call.kicks {}
     }
 
     fn weight_gradient(&mut self, call: WeightGradient<Self>) {

@@ -36,6 +36,8 @@ pub struct Backward<'a, K: Kernels> {
     pub counts: bool,
     /// Readout: ACTIVATION_GRADIENT of the planes reaches V through this reduction.
     pub reduce: Option<Reduce>,
+    /// Where the kicks go, for a layer whose weights' gradient is summed from them.
+    pub kicks: Option<Listing<'a, K>>,
     /// Sample planes: reads START_* (the state before row 0 of the arrays), COUNT_GRADIENT, ACTIVATION_GRADIENT, STEP, and
     /// where a reset `zero_after` is differentiated, in CURRENT, I of the step after the arrays (any number where λ is 0);
     /// carries LAMBDA, MU and the gradients of α, β, θ and b where they are learned, each sum one after the other from
@@ -43,6 +45,15 @@ pub struct Backward<'a, K: Kernels> {
     pub planes: &'a mut K::Values,
     /// χ, `[T + FUTURE][B][np]`.
     pub chi: &'a mut K::Values,
+}
+
+/// What the adjoint of a layer leaves where the gradient of its weights is that of [`KickGradient`].
+pub struct Listing<'a, K: Kernels> {
+    /// The kicks of the whole sequence: the call that holds its last step begins a new list.
+    pub kicks: &'a mut K::Kicks,
+    /// Whether somebody reads χ; else it is any number after the call, and so are LAMBDA and MU of the planes where nothing
+    /// but kicks is asked for.
+    pub chi: bool,
 }
 
 /// The adjoint of [`Drive`] towards its source: `dL/ds_t = χ_{t+L} W^T`, rows 0..T.

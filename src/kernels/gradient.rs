@@ -29,6 +29,57 @@ pub struct WeightGradient<'a, K: Kernels> {
     pub out: &'a mut K::Values,
 }
 
+/// The same gradient of a layer with one α, β and γ whose reset does not depend on which neuron spiked (`none`, `subtract_*`),
+/// summed from its kicks `κ_t = σ'(V_t − θ) ρ_t`, which are 0 for most neurons where the surrogate is compact. χ is a linear
+/// filter of them, which goes over to the source:
+///
+/// ```text
+/// dW = Σ_{t,b} x̃_t^T κ_t,   u_t = α u_{t−1} + s_{t−L},   x̃_t = β x̃_{t−1} + γ (u_t  at lag 0 | u_{t−1}  at lag 1)
+/// ```
+///
+/// with u and x̃ 0 before the sequence. t ascends, then b, so that bits depend on no cut; windows come in the order of time,
+/// after the adjoints of all. Compare Perez-Nieves & Goodman 2021, who leave inactive neurons out of both passes.
+pub struct KickGradient<'a, K: Kernels> {
+    /// Switches.
+    pub model: Model,
+    /// Width of the source.
+    pub inputs: usize,
+    /// The layer's shape.
+    pub shape: Shape,
+    /// Where the arrays over time lie in the batch.
+    pub window: Window,
+    /// Source.
+    pub source: &'a K::Activity,
+    /// Lag L.
+    pub lag: usize,
+    /// Whether these are the recurrent weights, whose filtered source is kept for the next window beside that of the others.
+    pub recurrent: bool,
+    /// Constants.
+    pub constants: &'a K::Values,
+    /// What the adjoint listed.
+    pub kicks: &'a mut K::Kicks,
+    /// Which samples of the arrays count.
+    pub samples: Range<usize>,
+    /// Whether `out` is added to; else it is overwritten.
+    pub accumulate: bool,
+    /// Where it goes, the shape of the weights.
+    pub out: &'a mut K::Values,
+}
+
+/// χ from the kicks of a whole sequence, as the adjoint has it.
+pub struct KickedChi<'a, K: Kernels> {
+    /// Switches.
+    pub model: Model,
+    /// The layer's shape.
+    pub shape: Shape,
+    /// Constants.
+    pub constants: &'a K::Values,
+    /// What the adjoint listed.
+    pub kicks: &'a K::Kicks,
+    /// χ, rows 0..T.
+    pub chi: &'a mut K::Values,
+}
+
 /// Samples of a chunk of the sums over a whole batch of so many: at most four chunks, of 32 at least. The gradient of a weight
 /// is the sum of those of the chunks, the last one first; a [`WeightGradient`] is of one chunk or a part of it.
 pub fn chunk(batch: usize) -> usize {

@@ -136,6 +136,16 @@ impl Surrogate {
         matches!(self.kind, Triangle | Boxcar | SparseFastSigmoid { .. })
     }
 
+    /// How far from the threshold it is not 0, in the unit of V; None where that has no bound.
+    pub fn reach(&self) -> Option<f64> {
+        match self.kind {
+            SurrogateKind::Triangle => Some(1.0 / self.slope),
+            SurrogateKind::Boxcar => Some(0.5 / self.slope),
+            SurrogateKind::SparseFastSigmoid { bound } => Some(bound),
+            _ => None,
+        }
+    }
+
     /// `kind` with slope `k` and peak 1.
     pub fn new(kind: SurrogateKind, slope: f64) -> Self {
         Surrogate { kind, slope, scale: 1.0 }

@@ -119,6 +119,7 @@ fn step<K: Kernels>(kernels: &mut K, seed: u64, shape: Shape, inputs: usize) -> 
             gradient_spikes: Some(&gradient_spikes),
             gradient_potential: None,
             counts: true,
+            kicks: None,
             reduce: None,
             planes: &mut planes,
             chi: &mut chi,

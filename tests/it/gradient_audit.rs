@@ -367,6 +367,7 @@ impl<K: Kernels> OnDevice<K> {
             gradient_spikes,
             gradient_potential: gradient_potential.as_ref(),
             counts,
+            kicks: None,
             reduce: None,
             planes: &mut self.planes,
             chi: &mut chi,

@@ -76,6 +76,7 @@ fn on_device<K: Kernels>(kernels: &mut K, surrogate: Surrogate, xs: &[f64]) -> V
         gradient_spikes: Some(&ones),
         gradient_potential: None,
         counts: false,
+        kicks: None,
         reduce: None,
         planes: &mut planes,
         chi: &mut chi,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Networks that between them have every state that a segment must hand over: synapses, lags, differentiated resets, own
 /// states of neurons, learned constants, thresholds that adapt, several spikes a step, dropout, regularisers that couple the
 /// batch, and every way of reading out.
-const NETWORKS: [(&str, &str); 9] = [
+const NETWORKS: [(&str, &str); 11] = [
     (
         "synapses, learned constants, max over time",
         r#"
@@ -125,6 +125,41 @@ const NETWORKS: [(&str, &str); 9] = [
         [readout]
         reduce = "first_spike"
         spike = 2
+        "#,
+    ),
+    (
+        "kicks of a recurrent layer and of one above it",
+        r#"
+        inputs = 20
+        [[layer]]
+        units = 40
+        recurrent = true
+        bias = true
+        init = { kind = "uniform", gain = 6.0 }
+        neuron = { kind = "cuba_lif", reset = "subtract_after", detach_reset = false, tau_mem = { value = 10.0, learned = true }, tau_syn = { value = 5.0, learned = true } }
+        surrogate = { kind = "triangle", slope = 40.0 }
+        [[layer]]
+        units = 33
+        init = { kind = "uniform", gain = 6.0 }
+        neuron = { kind = "lif", lag = 1, input_delay = 1 }
+        surrogate = { kind = "boxcar", slope = 20.0 }
+        regularise = [{ kind = "l2", strength = 0.01 }]
+        [[layer]]
+        units = 4
+        "#,
+    ),
+    (
+        "nothing but kicks",
+        r#"
+        inputs = 20
+        [[layer]]
+        units = 70
+        init = { kind = "uniform", gain = 6.0 }
+        neuron = { kind = "lif" }
+        surrogate = { kind = "triangle", slope = 40.0 }
+        regularise = [{ kind = "upper", strength = 0.1, target = 1.0 }]
+        [[layer]]
+        units = 4
         "#,
     ),
     (

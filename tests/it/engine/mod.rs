@@ -2,6 +2,7 @@
 
 mod activity;
 mod devices;
+mod kicks;
 pub mod memory;
 mod readout;
 mod robust;

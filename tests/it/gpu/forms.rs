@@ -79,6 +79,7 @@ fn a_silent_row_is_never_read() {
             gradient_spikes: Some(&gradient),
             gradient_potential: None,
             counts: false,
+            kicks: None,
             reduce: None,
             planes: &mut planes,
             chi: &mut chi,

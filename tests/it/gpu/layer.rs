@@ -95,6 +95,7 @@ pub fn run<K: Kernels>(kernels: &mut K, shape: Shape, recurrent_lag: usize, form
         gradient_spikes: Some(&gradient),
         gradient_potential: None,
         counts: false,
+        kicks: None,
         reduce: None,
         planes: &mut planes,
         chi: &mut chi,

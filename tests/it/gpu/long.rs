@@ -68,6 +68,7 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
         gradient_spikes: Some(&above),
         gradient_potential: None,
         counts: false,
+        kicks: None,
         reduce: None,
         planes: &mut planes,
         chi: &mut chi,

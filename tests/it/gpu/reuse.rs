@@ -88,6 +88,7 @@ fn a_steady_loop_creates_nothing() {
                 gradient_spikes: None,
                 gradient_potential: None,
                 counts: true,
+                kicks: None,
                 reduce: None,
                 planes: &mut planes,
                 chi: &mut chi,

@@ -109,6 +109,7 @@ fn run_fed<K: Kernels>(
             gradient_spikes: None,
             gradient_potential: gradient_potential.as_ref(),
             counts: case.counts,
+            kicks: None,
             reduce,
             planes: &mut planes,
             chi: &mut chi,

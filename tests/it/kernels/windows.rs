@@ -312,6 +312,7 @@ fn run_layer<K: Kernels>(kernels: &mut K, case: &Layer, cuts: &Cuts) -> Outcome 
                 gradient_spikes: gradient_spikes.as_ref(),
                 gradient_potential: gradient_potential.as_ref(),
                 counts: case.counts,
+                kicks: None,
                 reduce: case.reduce,
                 planes: &mut planes,
                 chi: &mut chi,
