@@ -18,6 +18,9 @@ pub fn run(arguments: Train) -> Result<()> {
         recipe.data.set_directory(directory);
     }
     recipe.validate()?;
+    if let (Some(out), None) = (&arguments.out, &existing) {
+        RunDirectory::vacant(out)?;
+    }
     let split = recipe.data.load(recipe.train.seed)?;
     let mut trainer = Trainer::new(recipe, split, device)?;
     let planned = trainer.plan(budget, wish)?;

@@ -3,7 +3,7 @@
 use super::Cpu;
 use super::float::Float;
 use super::linear::wide;
-use super::memory::{BLOCK, Data};
+use super::memory::{BLOCK, Data, prefetch_line};
 use crate::kernels::{Count, HISTORY, plane};
 use rayon::prelude::*;
 
@@ -13,6 +13,9 @@ const WORDS: usize = BLOCK / 32;
 const DIGITS: usize = 5;
 /// Rows of a group: their sums have so many digits at most.
 const GROUP: usize = (1 << DIGITS) - 1;
+
+/// Rows that are asked for before they are added: those of a sample lie far apart.
+const AHEAD: usize = 16;
 
 /// Adds the bits of some rows to a count each. The rows of a group are added as binary numbers side by side, a word of 32
 /// columns for each digit; only their sums are taken apart.
@@ -65,9 +68,13 @@ pub fn count<F: Float>(call: Count<Cpu<F>>) {
                     Data::Raster(words) => {
                         counts.fill(0);
                         let len = counts.len() / 32;
+                        let line = |t: usize| {
+                            prefetch_line(words.as_ptr().wrapping_add(row(t + AHEAD) / 32));
+                            &words[row(t) / 32..][..len]
+                        };
                         wide(
                             #[inline(always)]
-                            || add_bits((0..steps).map(|t| &words[row(t) / 32..][..len]), counts),
+                            || add_bits((0..steps).map(line), counts),
                         );
                         for (out, &count) in out.iter_mut().zip(counts.iter()) {
                             *out += F::from_f64(f64::from(count));

@@ -184,9 +184,7 @@ impl<K: Kernels> Core<K> {
         let read = by_losses || (online && (gradient.loss || activation));
         for (l, state) in self.layers.iter_mut().enumerate() {
             let free = !(l == top && read) && !gradient.potential.iter().any(|(layer, _)| *layer == l);
-            let suffice =
-                |state: &LayerState<K>| self.kernels.kicks_suffice(state.model, state.units, &state.constants);
-            state.kicked = free && state.kicks.is_some() && suffice(state);
+            state.kicked = free && state.lists_kicks(&self.kernels);
         }
     }
 
@@ -236,6 +234,11 @@ impl<K: Kernels> Core<K> {
             let room = plan.cut.samples.min(plan.sequence.batch) * shape.row() * steps;
             self.ensure_gradient(at.index, room)?;
         }
+        // χ of the first layer has no reader but the gradient of the weights.
+        let unread = l == 0 && self.layers[l].kicked;
+        if !unread {
+            self.ensure_chi(at.index, l, self.layers[l].drive_shape(shape))?;
+        }
         // Their gradients are written while the rest of the layer is read.
         let mut own = std::mem::take(&mut self.layers[l].own);
         let mut kicks = self.layers[l].kicks.take();
@@ -278,6 +281,7 @@ impl<K: Kernels> Core<K> {
         let (from, len) = (drives.len(shape.steps), drives.len(FUTURE));
         let one = |first| Stretch { first, stride: len };
         match future {
+            _ if unread => {}
             Some(future) if !last => kernels.copy(future, one(0), chi, one(from), 1, len),
             _ => kernels.fill(chi, from..from + len, 0.0),
         }
@@ -306,8 +310,7 @@ impl<K: Kernels> Core<K> {
             gradient_spikes: None,
             gradient_potential: work.potential.as_ref().filter(|_| potential),
             counts: regularised && !ragged,
-            // χ of the first layer has no other use: the gradient of the input brings it back.
-            kicks: kicks.as_mut().filter(|_| state.kicked).map(|kicks| Listing { kicks, chi: l > 0 }),
+            kicks: kicks.as_mut().filter(|_| state.kicked).map(|kicks| Listing { kicks, chi: !unread }),
             reduce: if on_top && online && activations { self.network.readout.losses[0].reduce.online() } else { None },
             planes,
             chi,
@@ -406,7 +409,7 @@ impl<K: Kernels> Core<K> {
         let Training { tapes, future, after, normal, .. } =
             plan.layers[l].training.as_mut().expect("a forward pass with a tape made it");
         let chi = &plan.work.chi[l % plan.work.chi.len()];
-        if let (Some(future), true) = (future, at.segment > 0) {
+        if let (Some(future), true) = (future, at.segment > 0 && !unread) {
             kernels.copy(chi, one(0), future, one(0), 1, len);
         }
         if let (Some(after), true) = (after, at.segment > 0) {
@@ -565,6 +568,17 @@ impl<K: Kernels> Core<K> {
         }
     }
 
+    /// Room for χ of layer `l` in a segment.
+    fn ensure_chi(&mut self, index: usize, l: usize, shape: Shape) -> Result<()> {
+        let work = &mut self.plans[index].work;
+        let (turn, needed) = (l % work.chi.len(), shape.len(shape.steps + FUTURE));
+        if work.chi_len[turn] < needed {
+            work.chi[turn] = self.kernels.values("adjoint", needed)?;
+            work.chi_len[turn] = needed;
+        }
+        Ok(())
+    }
+
     /// What is done once the sums are complete: dropout's factor, constraints, neuron parameters.
     fn finish_backward(&mut self, index: usize) {
         let kernels = &mut self.kernels;
@@ -614,12 +628,16 @@ impl<K: Kernels> Core<K> {
                 self.plan_text()
             )));
         }
-        if let (Some(kicks), true) = (&state.kicks, state.kicked) {
-            let (model, shape) = (state.model, self.plans[index].layers[0].shape);
+        if state.kicks.is_some() && state.kicked {
+            // Nobody wrote χ so far.
+            let shape = self.plans[index].layers[0].shape;
+            self.ensure_chi(index, 0, shape)?;
+            let LayerState { model, constants, kicks, .. } = &self.layers[0];
+            let kicks = kicks.as_ref().expect("there are some");
             let chi = &mut self.plans[index].work.chi[0];
-            self.kernels.kicked_chi(KickedChi { model, shape, constants: &state.constants, kicks, chi });
+            self.kernels.kicked_chi(KickedChi { model: *model, shape, constants, kicks, chi });
         }
-        let plan = &self.plans[index];
+        let (plan, state) = (&self.plans[index], &self.layers[0]);
         let training = plan.layers[0].training.as_ref().expect("looked at above");
         self.kernels.drive_backward(DriveBackward {
             projection: state.projection,

@@ -118,8 +118,9 @@ pub(super) struct Work<M: Memory> {
     pub drive: M::Values,
     /// The tape where none is kept; made when it is needed.
     pub tape: Option<M::Values>,
-    /// χ of this layer and of the one above, in turn.
+    /// χ of this layer and of the one above, in turn; made longer where the first layer's is wanted after all.
     pub chi: Vec<M::Values>,
+    pub chi_len: Vec<usize>,
     /// Gradient of the spikes; made longer when somebody gives one.
     pub gradient: M::Values,
     pub gradient_len: usize,
@@ -259,6 +260,11 @@ impl<K: Kernels> LayerState<K> {
         self.model.synapse || self.model.lag == 1
     }
 
+    /// Whether the gradient of its weights is summed from kicks, as far as its constants say.
+    pub fn lists_kicks(&self, kernels: &K) -> bool {
+        self.kicks.is_some() && kernels.kicks_suffice(self.model, self.units, &self.constants)
+    }
+
     /// Whether its steps can be run in several pieces.
     pub fn can_be_cut(&self) -> bool {
         self.walk == Walk::Steps && self.normal.is_none()
@@ -278,6 +284,8 @@ pub(super) struct Draft<'a, K: Kernels> {
     driven: usize,
     /// Whether the gradient of the spikes is fused away.
     fused: bool,
+    /// Whether nobody reads χ of the first layer.
+    listed: bool,
     /// Bytes of one array at most.
     largest_array: u64,
 }
@@ -326,6 +334,7 @@ impl<'a, K: Kernels> Draft<'a, K> {
             forms: layers.iter().map(form).collect(),
             driven: driven.max().unwrap_or(0),
             fused: kernels.leaves_gradient(),
+            listed: layers[0].lists_kicks(kernels) && (layers.len() > 1 || !objectives.reads_potential(false)),
             largest_array: kernels.largest_array(),
         }
     }
@@ -462,12 +471,14 @@ impl<'a, K: Kernels> Draft<'a, K> {
             _ => None,
         };
         let traced = if training && reads { rows(steps, pad(self.layers[top].units)) } else { 0 };
-        let mut chi = Vec::new();
+        let (mut chi, mut chi_len) = (Vec::new(), Vec::new());
         if training {
             // Of every other layer.
             for turn in 0..self.layers.len().min(2) {
-                let columns = widest(&|l, layer| if l % 2 == turn { pad(layer.columns) } else { 0 });
-                chi.push(memory.values("adjoint", rows(steps + FUTURE, columns))?);
+                let read = |l: usize| l % 2 == turn && !(l == 0 && self.listed);
+                let columns = widest(&|l, layer| if read(l) { pad(layer.columns) } else { 0 });
+                chi_len.push(rows(steps + FUTURE, columns));
+                chi.push(memory.values("adjoint", chi_len[turn])?);
             }
         }
         let one_segment = pieces(sequence.steps, cut.steps).len() == 1;
@@ -496,6 +507,7 @@ impl<'a, K: Kernels> Draft<'a, K> {
                 None => None,
             },
             chi,
+            chi_len,
             gradient: memory.values("gradient of spikes", graded)?,
             gradient_len: graded,
             potential: if traced > 0 { Some(memory.values("gradient of potential", traced)?) } else { None },

@@ -88,10 +88,8 @@ impl RunDirectory {
         let cannot =
             |path: &Path, error: std::io::Error| Error::file(path, format!("cannot make the directory: {error}"));
         if let Some(path) = out {
+            Self::vacant(path)?;
             fs::create_dir_all(path).map_err(|error| cannot(path, error))?;
-            if path.join("config.toml").exists() {
-                return Err(Error::file(path, "holds a run already: give --resume to go on with it, or another --out"));
-            }
             return Ok(RunDirectory { path: path.to_path_buf() });
         }
         let runs = Path::new("runs");
@@ -105,6 +103,20 @@ impl RunDirectory {
             }
         }
         unreachable!("there is always another number")
+    }
+
+    /// Whether `out` can be made a run's directory, before anything is done for it.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it holds a run already, or is a file.
+    pub fn vacant(out: &Path) -> Result<()> {
+        if out.join("config.toml").exists() {
+            return Err(Error::file(out, "holds a run already: give --resume to go on with it, or another --out"));
+        }
+        match out.exists() && !out.is_dir() {
+            true => Err(Error::file(out, "is a file: --out wants a directory")),
+            false => Ok(()),
+        }
     }
 
     fn name(name: &str, seed: u64, number: usize) -> String {
