@@ -49,10 +49,11 @@ pub fn run(arguments: Train) -> Result<()> {
         trainer.engine().notices().iter().for_each(|notice| say(&format!("memory   {notice}")));
         directory.append(&metrics)?;
         let checkpoint = trainer.checkpoint()?;
-        checkpoint.save(directory.checkpoint())?;
+        // First: what the checkpoint counts as done is not written again.
         if let Some(events) = &mut events {
             events.epoch(&metrics, &checkpoint.parameters)?;
         }
+        checkpoint.save(directory.checkpoint())?;
         bar.epoch(&metrics);
         if let Some(note) = summary::silence(trainer.recipe(), history.last(), &metrics) {
             bar.say(&note);

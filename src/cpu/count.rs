@@ -26,7 +26,10 @@ fn add_bits<'a>(mut rows: impl Iterator<Item = &'a [u32]>, counts: &mut [u32]) {
         let mut some = false;
         for row in rows.by_ref().take(GROUP) {
             let mut carry = [0; WORDS];
-            carry[..row.len()].copy_from_slice(row);
+            match row.first_chunk() {
+                Some(whole) => carry = *whole,
+                None => carry[..row.len()].copy_from_slice(row),
+            }
             for digit in &mut digits {
                 for (digit, carry) in digit.iter_mut().zip(&mut carry) {
                     (*digit, *carry) = (*digit ^ *carry, *digit & *carry);

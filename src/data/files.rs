@@ -46,6 +46,7 @@ pub(super) fn named<'a>(directory: Option<&'a Path>, set: &str, get: &str) -> Re
 /// [`Error::File`] where it cannot be read, is damaged, or holds more.
 pub(super) fn bytes(path: &Path, most: usize) -> Result<Vec<u8>> {
     let cannot = |error: std::io::Error| Error::file(path, format!("cannot be read: {error}"));
+    plain(path)?;
     let file = BufReader::new(File::open(path).map_err(cannot)?);
     let mut bytes = Vec::new();
     if path.extension().is_some_and(|extension| extension == "gz") {
@@ -60,11 +61,21 @@ pub(super) fn bytes(path: &Path, most: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Refuses directories, and pipes, which would be waited for.
+fn plain(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(file) if file.is_file() => Ok(()),
+        Ok(_) => Err(Error::file(path, "is not a plain file")),
+        Err(error) => Err(Error::file(path, format!("cannot be read: {error}"))),
+    }
+}
+
 /// The bytes of a file as they lie there.
 ///
 /// # Errors
 /// [`Error::File`] where it cannot be read.
 pub(super) fn raw(path: &Path) -> Result<Vec<u8>> {
+    plain(path)?;
     std::fs::read(path).map_err(|error| Error::file(path, format!("cannot be read: {error}")))
 }
 
@@ -76,4 +87,20 @@ pub(super) fn md5(bytes: &[u8]) -> String {
 /// Bytes in hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, raw};
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("labels.gz");
+        std::fs::create_dir(&directory).unwrap();
+        for read in [bytes(&directory, 10), raw(&directory)] {
+            assert!(read.unwrap_err().to_string().contains("is not a plain file"));
+        }
+        assert!(raw(&place.path().join("none")).unwrap_err().to_string().contains("cannot be read"));
+    }
 }

@@ -70,6 +70,10 @@ impl Notes {
             (Some(jobs), _) => jobs,
             (None, _) => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        let of_this = |outcome: &Outcome| trials.iter().any(|trial| trial.factors.keys().eq(outcome.factors.keys()));
+        if !self.outcomes.is_empty() && !self.outcomes.iter().any(of_this) {
+            return Err(Error::file(&self.path, "holds another study: give another --out"));
+        }
         // Two trials may be the same network under two names.
         let mut missing: Vec<Trial> = Vec::new();
         for trial in &trials {

@@ -39,6 +39,7 @@ pub fn run(arguments: &StudySparsity) -> Result<()> {
                     layer.regularise.extend(target.map(upper));
                 }
                 recipe.validate()?;
+                recipe.network.validate()?;
                 let factors =
                     [("recipe", name.clone()), ("target", level)].map(|(factor, level)| (factor.into(), level));
                 trials.push(Trial { factors: factors.into(), recipe });

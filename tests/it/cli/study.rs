@@ -68,6 +68,8 @@ fn surrogates_are_studied_and_the_study_goes_on_after_a_kill() {
     // Other epochs are other networks.
     let more = good(here, &["study", "surrogates", "--recipe", "tiny.toml", "--epochs", "2", "--out", "s"]);
     assert!(more.contains(" 84 networks left"), "{more}");
+    let another = ["study", "sparsity", "--recipes", "tiny.toml", "--epochs", "1", "--out", "s"];
+    bad(here, &another, &["another study", "--out"]);
 }
 
 #[test]
@@ -94,6 +96,15 @@ fn what_cannot_be_studied_is_refused() {
     fs::write(here.join("recurrent.toml"), TINY.replace("units = 5", "units = 5\nrecurrent = true")).unwrap();
     bad(here, &["study", "surrogates", "--recipe", "recurrent.toml"], &["first layer", "recurrence"]);
     bad(here, &["study", "sparsity", "--recipes", "nothing"], &["unknown recipe nothing"]);
+    fs::write(here.join("tiny.toml"), TINY).unwrap();
+    for strength in ["--strength=-1", "--strength=nan"] {
+        bad(
+            here,
+            &["study", "sparsity", "--recipes", "tiny.toml", strength, "--out", "n"],
+            &["strength", "at least 0"],
+        );
+    }
+    assert!(!here.join("n").exists(), "nothing was trained");
     fs::create_dir(here.join("s")).unwrap();
     fs::write(here.join("s/results.jsonl"), "{}\n").unwrap();
     fs::write(here.join("tiny.toml"), TINY).unwrap();
