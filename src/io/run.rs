@@ -114,7 +114,7 @@ impl RunDirectory {
             return Err(Error::file(out, "holds a run already: give --resume to go on with it, or another --out"));
         }
         match out.exists() && !out.is_dir() {
-            true => Err(Error::file(out, "is a file: --out wants a directory")),
+            true => Err(Error::file(out, "cannot make the directory: there is a file")),
             false => Ok(()),
         }
     }
