@@ -183,8 +183,8 @@ impl<K: Kernels> Core<K> {
         let (by_losses, _) = self.reached(gradient.loss, activation, online);
         let read = by_losses || (online && (gradient.loss || activation));
         for (l, state) in self.layers.iter_mut().enumerate() {
-            let free = !(l == top && read) && !gradient.potential.iter().any(|(layer, _)| *layer == l);
-            state.kicked = free && state.lists_kicks(&self.kernels);
+            let given = gradient.potential.iter().any(|(layer, _)| *layer == l) || (l == top && read);
+            state.kicked = !given && state.lists_kicks(&self.kernels);
         }
     }
 
