@@ -57,6 +57,7 @@ impl<K: Kernels> Core<K> {
             self.finish_recall(index);
         }
         self.finish_backward(index);
+        self.adjoint = true;
         self.measure();
         self.kernels.submit();
         Ok(())
@@ -610,6 +611,9 @@ impl<K: Kernels> Core<K> {
     /// [`Error::Input`] where there is none.
     pub fn input_gradient(&mut self) -> Result<Trace<K::Real>> {
         let index = self.last_plan()?;
+        if !self.adjoint {
+            return Err(Error::Input("there is no backward pass of the last forward pass: call backward first".into()));
+        }
         let state = &self.layers[0];
         let (steps, batch) = (self.plans[index].sequence.steps, self.plans[index].sequence.batch);
         let (inputs, columns) = (self.network.inputs, state.columns);
@@ -619,26 +623,23 @@ impl<K: Kernels> Core<K> {
         let mut prepared = self.kernels.prepared("weights, transposed", rows, columns)?;
         self.kernels.prepare(&state.weights, rows, columns, &mut prepared);
         let plan = &self.plans[index];
-        if plan.layers[0].training.is_none() {
-            return Err(Error::Input("there is no backward pass".into()));
-        }
         if !plan.is_whole() {
             return Err(Error::Input(format!(
                 "the gradient of the input needs the adjoint of all steps and samples at once, but the plan cuts them to fit into memory: raise the memory\n{}",
                 self.plan_text()
             )));
         }
-        if state.kicks.is_some() && state.kicked {
+        if state.kicked {
             // Nobody wrote χ so far.
             let shape = self.plans[index].layers[0].shape;
             self.ensure_chi(index, 0, shape)?;
             let LayerState { model, constants, kicks, .. } = &self.layers[0];
-            let kicks = kicks.as_ref().expect("there are some");
+            let kicks = kicks.as_ref().expect("they were chosen");
             let chi = &mut self.plans[index].work.chi[0];
             self.kernels.kicked_chi(KickedChi { model: *model, shape, constants, kicks, chi });
         }
         let (plan, state) = (&self.plans[index], &self.layers[0]);
-        let training = plan.layers[0].training.as_ref().expect("looked at above");
+        let training = plan.layers[0].training.as_ref().expect("a backward pass made it");
         self.kernels.drive_backward(DriveBackward {
             projection: state.projection,
             inputs,

@@ -151,6 +151,8 @@ pub struct Core<K: Kernels> {
     pub(super) objectives: Objectives,
     /// Whether the last forward pass kept a tape.
     pub(super) taped: bool,
+    /// Whether a backward pass came after it.
+    pub(super) adjoint: bool,
     /// State that the next stream starts from.
     pub(super) carried: Option<super::state::State<K::Real>>,
     /// Where values are padded before they go to the device.
@@ -277,6 +279,7 @@ impl<K: Kernels> Core<K> {
             ragged: false,
             objectives,
             taped: false,
+            adjoint: false,
             carried: None,
             staging: Vec::new(),
             staged: Vec::new(),

@@ -181,6 +181,7 @@ impl<K: Kernels> Core<K> {
         }
         (self.supplied, self.ragged) = (supplied, ragged);
         self.taped = mode != Mode::Infer;
+        self.adjoint = false;
         self.trained = trained;
         let plan = &mut self.plans[index];
         plan.streamed |= mode == Mode::Stream;

@@ -225,12 +225,12 @@ pub fn weight_gradient<K: Kernels>(call: &WeightGradient<K>, source: Source) -> 
     cost
 }
 
-/// Of [`KickGradient`], with so many kicks: each reads and writes a row of dW^T as long as the source.
+/// Of [`KickGradient`], with so many kicks: each reads a row of the filtered source, as long as a row of dW^T.
 pub fn kick_gradient<K: Kernels>(call: &KickGradient<K>, kicks: usize, source: Source) -> Cost {
     let (rows, row) = (call.shape.steps * call.samples.len(), pad(call.inputs));
     let bytes = activity::<K>(source.kind, rows, call.inputs) + numbers::<K>(call.shape.units * row);
     let events = kicks as f64 * call.shape.steps as f64 / call.window.steps as f64;
-    let gather = Gather { bytes: 2.0 * events * numbers::<K>(row), table: numbers::<K>(call.shape.units * row) };
+    let gather = Gather { bytes: events * numbers::<K>(row), table: numbers::<K>(call.shape.units * row) };
     let operations = (4 * rows * row) as f64 + 2.0 * events * row as f64;
     Cost { form: "kicks", bytes, operations, gathers: vec![gather] }
 }

@@ -244,6 +244,18 @@ fn bits_of_kicks_do_not_depend_on_threads() {
 }
 
 #[test]
+fn the_gradient_of_the_input_wants_a_backward_pass_of_the_same_batch() {
+    let mut core = core(&network(NETWORKS[0].1), When::Always);
+    let short = Batch::spikes(noise(10, 3, 40, 0.2, 5)).with_labels(labels(3, 4));
+    core.forward(&short).unwrap();
+    assert!(core.input_gradient().is_err());
+    core.backward(&Gradient::loss()).unwrap();
+    assert!(core.input_gradient().is_ok());
+    core.forward(&spikes()).unwrap();
+    assert!(core.input_gradient().is_err(), "kicks of a shorter sequence");
+}
+
+#[test]
 fn the_first_layer_does_without_chi() {
     let network = network(NETWORKS[0].1);
     let peak = |kicks: When| {
