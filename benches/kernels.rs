@@ -239,6 +239,7 @@ impl<K: Kernels> Arrays<K> {
             recurrent: self.load.recurrent.then_some((&self.recurrent, &self.recurrent_prepared)),
             spikes: Some(&mut self.spikes),
             tape: Some(&mut self.tape),
+            active: None,
             planes: &mut self.planes,
             reduce: None,
         };
@@ -257,6 +258,7 @@ impl<K: Kernels> Arrays<K> {
             recurrent: self.load.recurrent.then_some((&self.recurrent, &self.recurrent_prepared)),
             spikes: Some(&mut self.spikes),
             tape: Some(&mut self.tape),
+            active: None,
             planes: &mut self.planes,
             reduce: None,
         };
@@ -296,7 +298,7 @@ impl<K: Kernels> Arrays<K> {
             constants: &self.constants,
             recurrent: self.load.recurrent.then_some((&self.recurrent, &self.recurrent_prepared)),
             spikes: Some(&self.spikes),
-            tape: &self.tape,
+            tape: Some(&self.tape),
             gradient_spikes: None,
             gradient_potential: None,
             counts: true,

@@ -102,7 +102,8 @@ pub trait Memory: Sized {
 pub trait Kernels: Memory {
     /// Another layout of a weight tensor (transposed, packed), made by [`Kernels::prepare`].
     type Prepared;
-    /// The kicks of a layer; see [`KickGradient`]. Of a backend that lists none, a type without values.
+    /// The active neurons of a layer (those whose σ' is not 0) and their kicks; see [`Forward::active`] and [`KickGradient`].
+    /// Of a backend that lists none, a type without values.
     type Kicks;
 
     /// Room for the other layouts of weights `[rows][pad(columns)]`.
@@ -197,13 +198,18 @@ pub trait Kernels: Memory {
     fn kicks(&mut self, _model: Model) -> Option<Self::Kicks> {
         None
     }
-    /// Whether the gradient of the weights of a layer with these constants is summed from kicks.
+    /// Whether the active neurons of a layer with these constants are listed and the gradient of its weights is summed from
+    /// their kicks.
     fn kicks_suffice(&self, _model: Model, _units: usize, _constants: &Self::Values) -> bool {
         false
     }
     /// Bytes that a list takes beyond those it has, for a whole sequence of samples of this shape, and for so many numbers of
     /// filtered source that are kept from window to window. More where more neurons are near their threshold than expected.
     fn more_for_kicks(&self, _kicks: &Self::Kicks, _shape: Shape, _filtered: usize) -> u64 {
+        0
+    }
+    /// Bytes of the list of some samples between forward and backward pass.
+    fn kept_by_kicks(&self, _kicks: &Self::Kicks, _samples: usize) -> u64 {
         0
     }
     /// See [`KickGradient`].

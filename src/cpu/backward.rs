@@ -8,8 +8,8 @@
 //! neurons takes just their rows of the weights, each as a scalar product with its χ. Which of the two forms a sample takes
 //! at a step depends on nothing but its own number of active neurons.
 
+use super::active::Log;
 use super::float::Float;
-use super::kicks::Log;
 use super::linear::{Work, dispatch, scalar_products};
 use super::memory::{Activity, Aligned, Events, Shared, prefetch};
 use super::multi;
@@ -65,7 +65,7 @@ pub struct Call<'a, F: Float> {
     pub above: Option<From<'a, F>>,
     /// Spikes.
     pub spikes: Option<&'a Activity<F>>,
-    /// Tape.
+    /// Tape; empty where the forward pass kept none, because it listed the active neurons.
     pub tape: &'a [F],
     /// gS.
     pub gradient_spikes: Option<&'a [F]>,
@@ -77,7 +77,7 @@ pub struct Call<'a, F: Float> {
     pub reduce: Option<Reduce>,
     /// Whether samples take single rows of weights where the surrogate is compact.
     pub rows: When,
-    /// Whether kicks are listed.
+    /// Whether the active neurons are listed.
     pub listed: bool,
     /// Whether somebody reads χ.
     pub chi: bool,
@@ -119,7 +119,7 @@ struct Tile<'a, 'b, F: Float> {
     planes: &'b mut [F],
     tail: &'a Shared<'a, F>,
     chi: &'a Shared<'a, F>,
-    /// The kicks of the tile's samples, where they are listed.
+    /// The active neurons of the tile's samples, where they are listed.
     logs: &'b mut [Log<F>],
     scratch: &'b mut Scratch<F>,
 }
@@ -186,9 +186,6 @@ impl<F: Float> Work for Tile<'_, '_, F> {
         let bare = call.is_bare();
         let mut unread = std::mem::take(&mut scratch.unread);
         for t in call.range.clone().rev() {
-            if bare && t > call.range.start {
-                prefetch(&call.tape[((t - 1) * batch + first) * width..][..len]);
-            }
             sum_gradient(simd, call, block, t, (first, samples), chi, logs, scratch);
             if bare {
                 list_kicks(call, t, (first, samples), logs, scratch);
@@ -210,6 +207,10 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                 };
                 let logs = if call.listed { &mut logs[from..from + count] } else { &mut [][..] };
                 block_step(simd, call, (block, own), tail, t, (first, from, count), planes, scratch, (chi, logs));
+            }
+            // σ' of the next step finds 0 everywhere.
+            for (log, sigma) in logs.iter().zip(scratch.sigma.chunks_exact_mut(width)) {
+                log.neurons(call.window.step + t).iter().for_each(|&j| sigma[j as usize] = F::ZERO);
             }
         }
         scratch.unread = unread;
@@ -252,10 +253,11 @@ fn sum_gradient<F: Float, S: Simd>(
     t: usize,
     (first, samples): (usize, usize),
     chi: &Shared<F>,
-    logs: &mut [Log<F>],
+    logs: &[Log<F>],
     scratch: &mut Scratch<F>,
 ) {
     let (batch, width) = (call.shape.batch, call.shape.row());
+    let bare = call.is_bare();
     let Scratch { rho, sigma, side_by_side, active, many, mu, .. } = scratch;
     let above = call.above.map(|above| {
         let after = &above.chi[((t + above.lag) * batch + first) * above.width..][..samples * above.width];
@@ -279,29 +281,38 @@ fn sum_gradient<F: Float, S: Simd>(
         for m in 0..samples {
             let row = m * width..(m + 1) * width;
             let (rho, sigma) = (&mut rho[row.clone()], &mut sigma[row.clone()]);
-            let v = &call.tape[(t * batch + first + m) * width..][..width];
-            derivative_row(call.model.surrogate, v, &theta[..width], sigma);
-            if above.is_none() && recurrent.is_none() && !call.listed {
-                continue;
-            }
-            active.mark(simd, sigma);
-            if call.listed {
-                logs[m].push(&active.index);
-            }
+            let active = match logs.get(m) {
+                Some(log) => {
+                    let (neurons, derivatives) = log.derivatives(call.window.step + t);
+                    if !bare {
+                        neurons.iter().zip(derivatives).for_each(|(&j, &derivative)| sigma[j as usize] = derivative);
+                    }
+                    neurons
+                }
+                None => {
+                    let v = &call.tape[(t * batch + first + m) * width..][..width];
+                    derivative_row(call.model.surrogate, v, &theta[..width], sigma);
+                    if above.is_none() && recurrent.is_none() {
+                        continue;
+                    }
+                    active.mark(simd, sigma);
+                    &active.index[..]
+                }
+            };
             if above.is_none() && recurrent.is_none() {
                 continue;
             }
-            if !call.rows.or(|| active.index.len() * SPARSE <= call.shape.units) {
+            if !call.rows.or(|| active.len() * SPARSE <= call.shape.units) {
                 many.push(m as u32);
                 continue;
             }
             // Elsewhere ρ is what it was: it only counts times σ', which is 0 there.
             match call.adds_to_all() {
                 true => rho.fill(F::ZERO),
-                false => active.index.iter().for_each(|&j| rho[j as usize] = F::ZERO),
+                false => active.iter().for_each(|&j| rho[j as usize] = F::ZERO),
             }
             for (after, row, weights, _) in parts.into_iter().flatten() {
-                scalar_products(simd, rho, &after[m * row..][..row], weights, &active.index);
+                scalar_products(simd, rho, &after[m * row..][..row], weights, active);
             }
         }
         if above.is_none() && recurrent.is_none() {
@@ -330,10 +341,9 @@ fn list_kicks<F: Float>(
     let summed = call.above.is_some();
     for (m, log) in logs.iter_mut().enumerate().take(samples) {
         let row = m * width..(m + 1) * width;
-        let (rho, sigma) = (&scratch.rho[row.clone()], &scratch.sigma[row.clone()]);
-        let counted = &scratch.count_gradient[row];
+        let (rho, counted) = (&scratch.rho[row.clone()], &scratch.count_gradient[row]);
         let given = call.gradient_spikes.map(|given| &given[(t * batch + first + m) * width..][..width]);
-        log.fill(|j| {
+        log.fill(call.window.step + t, |j| {
             let mut all = if summed { rho[j] } else { F::ZERO };
             if let Some(given) = given {
                 all += given[j];
@@ -341,7 +351,7 @@ fn list_kicks<F: Float>(
             if counts {
                 all += counted[j];
             }
-            sigma[j] * all
+            all
         });
     }
 }
@@ -365,9 +375,11 @@ fn block_step<F: Float, S: Simd>(
     let at = (t * batch + first + from) * width;
     let own = from * width..from * width + len;
     let k = block.constants().first(len);
-    let v = &call.tape[at..][..len];
-    if t > call.range.start {
-        prefetch(&call.tape[at - batch * width..][..len]);
+    let v = call.tape.get(at..at + len);
+    if t > call.range.start
+        && let Some(before) = call.tape.get(at - batch * width..at - batch * width + len)
+    {
+        prefetch(before);
     }
     let current = |t: usize| &call.tape[((shape.steps + t) * batch + first + from) * width..][..len];
     let lambda = &mut scratch.lambda[own.clone()];
@@ -407,8 +419,13 @@ fn block_step<F: Float, S: Simd>(
     match (snippet, model.firing) {
         (Some(_), _) => {}
         _ if call.compact() => {}
-        (None, Firing::Multi { periodic: true, .. }) => multi::derivative_row(model.surrogate, v, k.theta, sigma),
-        (None, _) => derivative_row(model.surrogate, v, k.theta, sigma),
+        (None, firing) => {
+            let v = v.expect("a layer whose active neurons are listed has a compact surrogate");
+            match firing {
+                Firing::Multi { periodic: true, .. } => multi::derivative_row(model.surrogate, v, k.theta, sigma),
+                _ => derivative_row(model.surrogate, v, k.theta, sigma),
+            }
+        }
     }
 
     // ρ: from above, from the counts, from the recurrence, through the reset.
@@ -470,7 +487,7 @@ fn block_step<F: Float, S: Simd>(
     };
     adjoint_row(model.reset, model.lag, k, Step { s, s_before, sigma, rho, g_potential }, lambda, mu, chi);
     for (m, log) in logs.iter_mut().enumerate() {
-        log.fill(|j| sigma[m * width + j] * rho[m * width + j]);
+        log.fill(call.window.step + t, |j| rho[m * width + j]);
     }
     if learned.bias || parameters {
         sum_parameters(call, block, t, (first, from, count), planes, scratch, chi);

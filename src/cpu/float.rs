@@ -83,6 +83,8 @@ pub trait Float:
     fn expand_word<S: Simd>(simd: S, word: u32, out: &mut [Self]);
     /// Which of 32 numbers are not 0.
     fn nonzero_word<S: Simd>(simd: S, values: &[Self]) -> u32;
+    /// Where `|v − θ| ≤ reach`, or is no number, of 32 neurons.
+    fn near_word<S: Simd>(simd: S, reach: Self, v: &[Self], theta: &[Self]) -> u32;
     /// `s = v > θ` (`v ≥ θ` where `inclusive`) for 32 neurons, as numbers and as a word.
     fn fire_word<S: Simd>(simd: S, inclusive: bool, v: &[Self], theta: &[Self], s: &mut [Self]) -> u32;
 }
@@ -106,6 +108,22 @@ fn expand_f32<S: Simd>(simd: S, word: u32, out: &mut [f32]) {
 #[inline(always)]
 fn nonzero_f64<S: Simd>(_simd: S, values: &[f64]) -> u32 {
     values[..32].iter().enumerate().fold(0, |word, (bit, &value)| word | u32::from(value != 0.0) << bit)
+}
+
+#[inline(always)]
+fn near_f32<S: Simd>(simd: S, reach: f32, v: &[f32], theta: &[f32]) -> u32 {
+    let (v, theta, reach) = (&v[..32], &theta[..32], simd.splat_f32s(reach));
+    !word(simd, |from| {
+        // SAFETY: as many lanes divide 32, the length of both.
+        let (v, theta) = unsafe { (load::<f32, S>(v.as_ptr().add(from)), load::<f32, S>(theta.as_ptr().add(from))) };
+        simd.less_than_f32s(reach, simd.abs_f32s(simd.sub_f32s(v, theta)))
+    })
+}
+
+#[inline(always)]
+fn near_f64<S: Simd>(_simd: S, reach: f64, v: &[f64], theta: &[f64]) -> u32 {
+    let far = |(bit, (v, theta)): (usize, (&f64, &f64))| u32::from((v - theta).abs() > reach) << bit;
+    !v[..32].iter().zip(&theta[..32]).enumerate().map(far).fold(0, |word, bit| word | bit)
 }
 
 #[inline(always)]
@@ -144,7 +162,7 @@ fn expand_f64<S: Simd>(_simd: S, word: u32, out: &mut [f64]) {
 }
 
 macro_rules! float {
-    ($type:ident, $exponential:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $step:ident, $threshold:ident, $adjoint:ident, $expand:ident, $nonzero:ident, $fire:ident) => {
+    ($type:ident, $exponential:ident, $lanes:ident, $vector:ident, $splat:ident, $mul_add:ident, $add:ident, $step:ident, $threshold:ident, $adjoint:ident, $expand:ident, $nonzero:ident, $near:ident, $fire:ident) => {
         impl Float for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -265,6 +283,10 @@ macro_rules! float {
                 $nonzero(simd, values)
             }
             #[inline(always)]
+            fn near_word<S: Simd>(simd: S, reach: Self, v: &[Self], theta: &[Self]) -> u32 {
+                $near(simd, reach, v, theta)
+            }
+            #[inline(always)]
             fn fire_word<S: Simd>(simd: S, inclusive: bool, v: &[Self], theta: &[Self], s: &mut [Self]) -> u32 {
                 $fire(simd, inclusive, v, theta, s)
             }
@@ -285,6 +307,7 @@ float!(
     adjoint_f32,
     expand_f32,
     nonzero,
+    near_f32,
     fire_f32
 );
 float!(
@@ -300,6 +323,7 @@ float!(
     adjoint_f64,
     expand_f64,
     nonzero_f64,
+    near_f64,
     fire_f64
 );
 

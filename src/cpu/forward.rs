@@ -4,6 +4,7 @@
 //! block walks its steps with its state in the cache: drive (weight rows of the active inputs, then of each sample's own
 //! earlier spikes), update, threshold.
 
+use super::active::{Finder, Log};
 use super::drive::Source;
 use super::float::Float;
 use super::linear::{Work, add_rows, dispatch};
@@ -54,6 +55,14 @@ pub struct Call<'a, F: Float> {
     pub strips: When,
 }
 
+/// What is kept for the adjoint.
+pub struct Kept<'a, F> {
+    /// V, and what else a tape holds.
+    pub tape: Option<&'a mut [F]>,
+    /// The active neurons of each sample; empty where they are not listed.
+    pub logs: &'a mut [Log<F>],
+}
+
 /// What is written, each sample its own rows.
 struct Written<'a, F> {
     raster: Option<Shared<'a, u32>>,
@@ -96,7 +105,7 @@ impl<F: Float> Scratch<F> {
 
     /// Makes room for a block of samples.
     fn fit(&mut self, samples: usize, width: usize, states: usize) {
-        let Scratch { x, v, i, s, nowhere, z, theta, reduced: [activation, step], events: _, own } = self;
+        let Scratch { x, v, i, s, nowhere, z, theta, reduced: [activation, step], own, .. } = self;
         for row in [x, v, i, s, nowhere, theta, activation, step] {
             row.grow(F::ZERO, samples * width);
         }
@@ -113,7 +122,7 @@ impl<F: Float> Scratch<F> {
 pub fn forward<F: Float>(
     call: Call<F>,
     mut spikes: Option<&mut Activity<F>>,
-    tape: Option<&mut [F]>,
+    kept: Kept<F>,
     planes: &mut [F],
     smooth: bool,
     room: &mut Room<F>,
@@ -122,7 +131,7 @@ pub fn forward<F: Float>(
     let strips = wide::source(&call, spikes.as_deref()).filter(|_| !smooth);
     if let (Some(source), Some(spikes)) = (strips, spikes.as_deref_mut()) {
         let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
-        return wide::forward(&call, source, spikes, tape, planes, &mut room.lists);
+        return wide::forward(&call, source, spikes, kept, planes, room);
     }
     let (mut raster, mut values, mut bytes) = (None, None, None);
     match spikes.map(|activity| &mut activity.data) {
@@ -133,6 +142,8 @@ pub fn forward<F: Float>(
     }
     let (planes, tail) = planes.split_at_mut(plane::PLANES * call.window.planes(call.shape).len(1));
     let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
+    let Kept { tape, logs } = kept;
+    let (listed, logs) = (!logs.is_empty(), Shared::new(logs));
     let written = Written { raster, values, bytes, tape: tape.map(Shared::new), tail: Shared::new(tail), width };
     let Room { rows, own, .. } = room;
     let block = Block::new(call.constants, width, call.model.reset_potential, rows);
@@ -144,10 +155,12 @@ pub fn forward<F: Float>(
         let first = index * block.samples;
         let samples = planes.len() / (plane::PLANES * width);
         let (call, written, block) = (&call, &written, &block);
+        // SAFETY: each sample is of one block.
+        let logs = unsafe { logs.slice(if listed { first } else { 0 }, if listed { samples } else { 0 }) };
         F::with_scratch(|scratch| {
             let scratch = &mut scratch.forward;
             scratch.fit(block.samples, width, states);
-            dispatch(Tile { call, written, block, own, first, samples, planes, scratch, smooth });
+            dispatch(Tile { call, written, block, own, first, samples, planes, logs, scratch, smooth });
         });
     });
 }
@@ -160,6 +173,8 @@ struct Tile<'a, 'b, F: Float> {
     first: usize,
     samples: usize,
     planes: &'b mut [F],
+    /// The active neurons of the samples, where they are listed.
+    logs: &'b mut [Log<F>],
     scratch: &'b mut Scratch<F>,
     smooth: bool,
 }
@@ -169,11 +184,12 @@ impl<F: Float> Work for Tile<'_, '_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { call, written, block, own: snippet, first, samples, planes, scratch, smooth } = self;
+        let Tile { call, written, block, own: snippet, first, samples, planes, logs, scratch, smooth } = self;
         let (model, shape, window) = (&call.model, call.shape, call.window);
         let (width, batch) = (shape.row(), shape.batch);
         let len = samples * width;
         let k = block.constants().first(len);
+        let finder = Finder::new(model.surrogate);
         let Scratch { x, v, i, s, nowhere, z, theta, reduced, events, own } = scratch;
         let (x, v, i, s) = (&mut x[..len], &mut v[..len], &mut i[..len], &mut s[..len]);
         let [activation, step] = reduced;
@@ -264,6 +280,9 @@ impl<F: Float> Work for Tile<'_, '_, F> {
                 } else {
                     written.threshold(simd, model.inclusive, row, first, batch, (v, theta), s, own);
                 }
+            }
+            for (log, (v, theta)) in logs.iter_mut().zip(v.chunks_exact(width).zip(theta.chunks_exact(width))) {
+                log.find(simd, finder, 0, (v, theta));
             }
             if let Some(reduce) = call.reduce {
                 reduce_row(reduce, window.step + t, window.steps, v, activation, step);

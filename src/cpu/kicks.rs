@@ -1,38 +1,21 @@
-//! The kicks of a layer, and the gradient of its weights from them. See [`crate::kernels::KickGradient`].
+//! The gradient of a layer's weights from its kicks. See [`crate::kernels::KickGradient`].
 //!
-//! The adjoint lists κ = σ'ρ of each sample's active neurons, a step after the other. The kicks of a chunk of rows are brought
+//! The adjoint leaves κ = σ'ρ of each sample's active neurons, a step after the other. The kicks of a chunk of rows are brought
 //! together by neuron. Each task then owns some columns of the source: it filters a chunk of them, which stays in the cache, and
 //! holds a neuron's part of dW^T in registers while the rows at its kicks are added. Nobody shares a sum, and its order (t up, b
 //! up) is the same whatever the chunks, the strips, the threads and the windows.
 
 use super::Cpu;
+use super::active::{Kicks, Log};
 use super::float::{Float, load, store};
 use super::linear::{Work, dispatch};
-use super::memory::{Activity, Aligned, Entry, Ledger, Shared};
-use crate::kernels::{Firing, HISTORY, KickGradient, KickedChi, Model, Shape, constant};
+use super::memory::{Activity, Aligned, Data, Shared};
+use crate::kernels::{Firing, HISTORY, KickGradient, KickedChi, Model, constant};
 use crate::network::Reset;
-use crate::spikes::pad;
+use crate::spikes::{pad, words};
 use pulp::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::Arc;
-
-/// The kicks of a layer in a sequence, and its filtered sources where windows meet.
-#[derive(Debug)]
-pub struct Kicks<F> {
-    logs: Vec<Log<F>>,
-    /// u and x̃ after the last window, `[2][B][pad(in)]`: of the weights, and of the recurrent ones.
-    filters: [Vec<F>; 2],
-    entry: Entry,
-}
-
-/// The kicks of one sample, from the last step to the first.
-#[derive(Clone, Debug, Default)]
-pub struct Log<F> {
-    ends: Vec<u32>,
-    neurons: Vec<u32>,
-    values: Vec<F>,
-}
 
 /// The kicks of a chunk of rows by neuron.
 #[derive(Debug, Default)]
@@ -48,9 +31,6 @@ pub struct Sorted<F> {
 
 /// Rows of a chunk, about.
 const CHUNK: usize = 1024;
-/// Room that a list has from the start, and that a plan counts: for a kick in so many neuron-steps. (Triangles of slope 25
-/// have one in 50 to 80.) A list that needs more takes more.
-const EXPECTED: usize = 32;
 /// Planned where σ' is not 0 within this part of the threshold at most: farther out, as many neurons are active as spike.
 const NARROW: f64 = 0.125;
 /// Columns of a task at most.
@@ -81,81 +61,6 @@ pub fn narrow<F: Float>(model: &Model, constants: &[F], units: usize) -> bool {
     let thresholds = &constants[constant::THETA * pad(units)..][..units];
     let reach = model.surrogate.reach().unwrap_or(f64::INFINITY);
     thresholds.iter().all(|theta| reach <= NARROW * theta.to_f64())
-}
-
-impl<F: Float> Log<F> {
-    /// Adds the neurons of the next step (down).
-    #[inline(always)]
-    pub fn push(&mut self, neurons: &[u32]) {
-        self.neurons.extend_from_slice(neurons);
-        self.ends.push(self.neurons.len() as u32);
-    }
-
-    /// The neurons of the step that was added last, whose kicks follow.
-    #[inline(always)]
-    pub fn fill(&mut self, kick: impl Fn(usize) -> F) {
-        let begun = self.values.len();
-        self.values.extend(self.neurons[begun..].iter().map(|&j| kick(j as usize)));
-    }
-
-    /// Kicks of step `t`, in a sequence of as many steps as the log has.
-    #[inline(always)]
-    fn step(&self, t: usize) -> (&[u32], &[F]) {
-        let place = self.ends.len() - 1 - t;
-        let begun = if place == 0 { 0 } else { self.ends[place - 1] as usize };
-        let range = begun..self.ends[place] as usize;
-        (&self.neurons[range.clone()], &self.values[range])
-    }
-
-    fn bytes(&self) -> usize {
-        4 * (self.ends.capacity() + self.neurons.capacity()) + size_of::<F>() * self.values.capacity()
-    }
-}
-
-impl<F: Float> Kicks<F> {
-    /// None yet.
-    pub fn new(ledger: &Arc<Ledger>) -> Self {
-        Kicks { logs: Vec::new(), filters: Default::default(), entry: ledger.enter(0) }
-    }
-
-    /// Begins the lists of the samples of `shape` for a sequence of so many `steps`.
-    pub fn begin(&mut self, shape: Shape, steps: usize) {
-        self.logs.resize_with(shape.batch.max(self.logs.len()), Log::default);
-        let expected = steps * shape.units / EXPECTED;
-        for log in &mut self.logs[..shape.batch] {
-            log.ends.clear();
-            log.neurons.clear();
-            log.values.clear();
-            log.ends.reserve(steps);
-            log.neurons.reserve(expected);
-            log.values.reserve(expected);
-        }
-    }
-
-    /// See [`Kicks::begin`].
-    pub fn logs(&mut self) -> &mut [Log<F>] {
-        &mut self.logs
-    }
-
-    /// Enters the bytes that it takes by now.
-    pub fn enter(&mut self) {
-        let logs = self.logs.iter().map(Log::bytes).sum::<usize>();
-        let filters = self.filters.iter().map(|filter| filter.capacity() * size_of::<F>()).sum::<usize>();
-        self.entry.set((logs + filters) as u64);
-    }
-
-    /// Kicks in the list.
-    pub fn count(&self, samples: Range<usize>) -> usize {
-        self.logs[samples].iter().map(|log| log.neurons.len()).sum()
-    }
-
-    /// Bytes that a sequence of such a shape needs besides those that are there: for the lists, a sorted copy, and so many
-    /// numbers of filtered source between windows.
-    pub fn more(&self, Shape { steps, batch, units }: Shape, filtered: usize) -> u64 {
-        let needed =
-            filtered * size_of::<F>() + 2 * batch * (steps * 4 + steps * units / EXPECTED * (4 + size_of::<F>()));
-        (needed as u64).saturating_sub(self.entry.bytes())
-    }
 }
 
 /// See [`KickGradient`].
@@ -354,7 +259,7 @@ impl<F: Float> Sorted<F> {
         next.clear();
         next.resize(units, 0);
         for log in logs {
-            for &j in steps.clone().flat_map(|t| log.step(t).0) {
+            for &j in steps.clone().flat_map(|t| log.neurons(t)) {
                 next[j as usize] += 1;
             }
         }
@@ -372,7 +277,7 @@ impl<F: Float> Sorted<F> {
         let mut row = 0;
         for t in steps {
             for log in logs {
-                let (neurons, kicks) = log.step(t);
+                let (neurons, kicks) = log.kicks(t);
                 for (&j, &kick) in neurons.iter().zip(kicks) {
                     let place = &mut next[j as usize];
                     rows[*place as usize] = row;
@@ -398,7 +303,7 @@ pub fn bytes<F: Float>(sorted: &[Sorted<F>]) -> u64 {
 }
 
 impl<F: Float> Strips<'_, F> {
-    /// x̃ of some steps into `out`, from that of the step before in `x`, which goes on.
+    /// x̃ of some steps into `out`, `[steps][samples][W]`, from u and x̃ of the step before in `u` and `x`, which go on.
     #[inline(always)]
     fn filter<S: Simd, const W: usize, const SYNAPSE: bool>(
         &self,
@@ -409,26 +314,55 @@ impl<F: Float> Strips<'_, F> {
         u: &mut [F],
         x: &mut [F],
     ) {
+        match &self.source.data {
+            Data::Raster(bits) if W.is_multiple_of(32) => {
+                let width = words(self.inputs);
+                self.walk::<W, SYNAPSE>(steps, out, (u, x), |row, b, out| {
+                    let bits = &bits[(row * self.batch + b) * width + from / 32..][..W / 32];
+                    for (out, &word) in out.chunks_exact_mut(32).zip(bits) {
+                        F::expand_word(simd, word, out);
+                    }
+                });
+            }
+            _ => {
+                self.walk::<W, SYNAPSE>(steps, out, (u, x), |row, b, out| self.row::<S, W>(simd, row, b, from, out));
+            }
+        }
+    }
+
+    /// A sample after the other, so that u and x̃ stay where they are while it walks the steps.
+    #[inline(always)]
+    fn walk<const W: usize, const SYNAPSE: bool>(
+        &self,
+        steps: Range<usize>,
+        out: &mut [F],
+        (u, x): (&mut [F], &mut [F]),
+        read: impl Fn(usize, usize, &mut [F]),
+    ) {
         let Leak { alpha, beta, gamma, lagged } = self.leak;
-        let mut out = out.chunks_exact_mut(W);
-        for t in steps {
-            let row = self.first + t - self.steps.start;
-            let cells = u.chunks_exact_mut(W).zip(x.chunks_exact_mut(W));
-            for ((b, (u, x)), out) in self.samples.clone().zip(cells).zip(&mut out) {
-                self.row::<S, W>(simd, row, b, from, out);
+        let count = self.samples.len();
+        let cells = u.chunks_exact_mut(W).zip(x.chunks_exact_mut(W));
+        for (m, (b, (u, x))) in self.samples.clone().zip(cells).enumerate() {
+            let (mut s, mut own_u, mut own_x) = ([F::ZERO; W], [F::ZERO; W], [F::ZERO; W]);
+            own_u.copy_from_slice(u);
+            own_x.copy_from_slice(x);
+            for (t, out) in steps.clone().zip(out[m * W..].chunks_mut(count * W)) {
+                read(self.first + t - self.steps.start, b, &mut s);
                 for l in 0..W {
                     let seen = match SYNAPSE {
                         true => {
-                            let old = u[l];
-                            u[l] = alpha.fma(old, out[l]).settled();
-                            if lagged { old } else { u[l] }
+                            let old = own_u[l];
+                            own_u[l] = alpha.fma(old, s[l]).settled();
+                            if lagged { old } else { own_u[l] }
                         }
-                        false => out[l],
+                        false => s[l],
                     };
-                    x[l] = beta.fma(x[l], gamma * seen).settled();
-                    out[l] = x[l];
+                    own_x[l] = beta.fma(own_x[l], gamma * seen).settled();
                 }
+                out[..W].copy_from_slice(&own_x);
             }
+            u.copy_from_slice(&own_u);
+            x.copy_from_slice(&own_x);
         }
     }
 
@@ -509,7 +443,7 @@ pub fn kicked_chi<F: Float>(call: KickedChi<Cpu<F>>) {
             for lambda in &mut lambda {
                 *lambda = (beta * *lambda).settled();
             }
-            let (neurons, values) = log.step(t);
+            let (neurons, values) = log.kicks(t);
             for (&j, &kick) in neurons.iter().zip(values) {
                 lambda[j as usize] += kick;
             }

@@ -4,6 +4,7 @@
 //! function by a primitive of the surrogate derivative and leaves everything else as it is. Instruction sets are chosen
 //! when the program runs. Work is split over rayon's current thread pool; bits do not depend on the number of threads.
 
+mod active;
 mod backward;
 mod bits;
 mod collapse;
@@ -39,8 +40,8 @@ mod update;
 mod weight_gradient;
 mod wide;
 
+pub use active::Kicks;
 pub use float::Float;
-pub use kicks::Kicks;
 pub(crate) use linear::wide;
 pub use memory::{Activity, Array};
 pub use packed::Packed;
@@ -164,7 +165,16 @@ impl<F: Float> Cpu<F> {
         };
         let mut spikes = call.spikes;
         let (tape, planes) = (call.tape.map(Array::as_mut_slice), call.planes);
-        forward::forward(parts, spikes.as_deref_mut(), tape, planes, self.smooth, &mut room);
+        let mut active = call.active;
+        if let (Some(active), 0) = (&mut active, call.window.step + range.start) {
+            active.begin(shape, call.window.steps);
+        }
+        let kept =
+            forward::Kept { tape, logs: active.as_deref_mut().map_or(&mut [][..], |active| active.of(shape.batch)) };
+        forward::forward(parts, spikes.as_deref_mut(), kept, planes, self.smooth, &mut room);
+        if let Some(active) = active {
+            active.enter();
+        }
         self.room = room;
         if let (Some(timed), Some(spikes), true) = (timed, spikes.as_deref(), recurrent) {
             let rows = cost::rows(&range, model.recurrent_lag);
@@ -492,9 +502,14 @@ impl<F: Float> Kernels for Cpu<F> {
         kicks.more(shape, filtered)
     }
 
+    fn kept_by_kicks(&self, kicks: &Kicks<F>, samples: usize) -> u64 {
+        kicks.kept(samples)
+    }
+
     fn kick_gradient(&mut self, call: KickGradient<Self>) {
         let _timed = self.profiler.time("kick_gradient", || {
-            cost::kick_gradient(&call, call.kicks.count(call.samples.clone()), profile::filtered(&call))
+            let steps = call.window.step..call.window.step + call.shape.steps;
+            cost::kick_gradient(&call, call.kicks.count(call.samples.clone(), steps), profile::filtered(&call))
         });
         kicks::kick_gradient(call, &mut self.room.kicks);
         drop(self.ledger.enter(kicks::bytes(&self.room.kicks)));
@@ -722,7 +737,7 @@ fn run_backward<F: Float>(
         recurrent: call.recurrent.map(|(weights, packed)| (weights.as_slice(), packed)),
         above: from,
         spikes: call.spikes,
-        tape: call.tape,
+        tape: call.tape.map_or(&[][..], Array::as_slice),
         gradient_spikes: added.or(call.gradient_spikes.map(Array::as_slice)),
         gradient_potential: call.gradient_potential.map(Array::as_slice),
         counts: call.counts,
@@ -731,15 +746,16 @@ fn run_backward<F: Float>(
         listed: listing.is_some(),
         chi,
     };
-    let Some(kicks) = listing else {
-        backward::backward(parts, call.planes, call.chi, &mut [], room);
-        return;
+    let logs = match listing {
+        None => &mut [][..],
+        Some(kicks) => {
+            if call.window.step + parts.range.end == call.window.steps {
+                kicks.ready(call.shape.batch);
+            }
+            kicks.of(call.shape.batch)
+        }
     };
-    if call.window.step + parts.range.end == call.window.steps {
-        kicks.begin(call.shape, call.window.steps);
-    }
-    backward::backward(parts, call.planes, call.chi, kicks.logs(), room);
-    kicks.enter();
+    backward::backward(parts, call.planes, call.chi, logs, room);
 }
 
 impl<F: Float> Cpu<F> {

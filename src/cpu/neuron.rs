@@ -232,21 +232,29 @@ pub fn leak_row<F: Float>(lag: usize, k: Constants<F>, g: Option<&[F]>, lambda: 
     }
 }
 
-/// Adds the reset term to `rho`: ∂V_{t+1}/∂S_t λ_{t+1}. `j_after` is J_{t+1}, read only by `zero_after`.
+/// Adds the reset term to `rho`: ∂V_{t+1}/∂S_t λ_{t+1}. V is read only by resets to a value, `j_after`, which is J_{t+1}, only by
+/// `zero_after`.
 #[inline(always)]
 pub fn through_reset<F: Float>(
     reset: Reset,
     k: Constants<F>,
-    v: &[F],
+    v: Option<&[F]>,
     j_after: Option<&[F]>,
     lambda: &[F],
     rho: &mut [F],
 ) {
     #[inline(always)]
-    fn row<F: Float, R: ResetForm>(k: Constants<F>, v: &[F], j_after: Option<&[F]>, lambda: &[F], rho: &mut [F]) {
+    fn row<F: Float, R: ResetForm>(
+        k: Constants<F>,
+        v: Option<&[F]>,
+        j_after: Option<&[F]>,
+        lambda: &[F],
+        rho: &mut [F],
+    ) {
         for j in 0..rho.len() {
+            let v = v.map_or(F::ZERO, |v| v[j]);
             let d = j_after.map_or(F::ZERO, |current| k.gamma[j] * current[j]);
-            rho[j] += R::through_spike(k.beta[j], k.theta[j], k.v_reset, v[j], d) * lambda[j];
+            rho[j] += R::through_spike(k.beta[j], k.theta[j], k.v_reset, v, d) * lambda[j];
         }
     }
     with_form!(reset, R => row::<F, R>(k, v, j_after, lambda, rho));

@@ -140,7 +140,12 @@ pub fn sensitive<F: Float>(call: &Backward<Cpu<F>>, rows: When) -> cost::Sensiti
     let width = call.shape.row();
     let thresholds = &call.constants[constant::THETA * width..(constant::THETA + 1) * width];
     let range = call.shape.len(call.range.start)..call.shape.len(call.range.end);
-    let steps = cost::sensitive(&call.tape[range], thresholds, |x| derivative(call.model.surrogate, x));
+    let at = call.window.step + call.range.start..call.window.step + call.range.end;
+    let steps = match (&call.kicks, call.tape) {
+        (Some(listing), _) => listing.kicks.count(0..batch, at) as f64,
+        (None, Some(tape)) => cost::sensitive(&tape[range], thresholds, |x| derivative(call.model.surrogate, x)),
+        (None, None) => all,
+    };
     // Each sample chooses by its own number; this is the choice of one with the mean.
     cost::Sensitive { steps, by_rows: rows.or(|| steps * SPARSE as f64 <= all) }
 }

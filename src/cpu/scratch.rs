@@ -1,5 +1,6 @@
 //! What a thread works in. It is kept from call to call, so that a steady loop allocates nothing.
 
+use super::active::Log;
 use super::kicks::Sorted;
 use super::memory::Aligned;
 use super::weight_gradient::Chunk;
@@ -30,6 +31,8 @@ pub struct Room<F> {
     pub own: Vec<F>,
     /// Events of a layer in strips.
     pub lists: Vec<Lists>,
+    /// Active neurons of each strip.
+    pub active: Vec<Log<F>>,
     /// Rows of some samples, of the source and of χ.
     pub gathered: [Vec<F>; 2],
     /// Events of a weight gradient.

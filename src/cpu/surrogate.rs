@@ -259,6 +259,13 @@ pub fn derivative_row<F: Float>(surrogate: Surrogate, v: &[F], theta: &[F], out:
     with_shape!(surrogate, F, shape => row::<F>(shape, k, c, v, theta, out));
 }
 
+/// σ'(x) of one neuron, to the bit as in a row.
+#[inline(always)]
+pub fn at<F: Float>(surrogate: Surrogate, x: F) -> F {
+    let (k, c) = (F::from_f64(surrogate.slope), F::from_f64(surrogate.scale));
+    c * with_shape!(surrogate, F, shape => shape.derivative(k * x))
+}
+
 /// A smooth stand-in for the step function: `1/2 + (c/k) F(k x)`, whose derivative is σ'(x).
 #[inline(always)]
 pub fn primitive<F: Float>(surrogate: Surrogate, x: F) -> F {

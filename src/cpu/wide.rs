@@ -2,14 +2,15 @@
 //! only sees its own column of W, so a strip walks all samples and many steps while its weights stay in the cache. The order
 //! of the sums is that of [`super::forward`], and so are the bits.
 
+use super::active::{Finder, Log};
 use super::bits::push_bits;
 use super::drive::Source;
 use super::float::Float;
-use super::forward::{Call, Input};
+use super::forward::{Call, Input, Kept};
 use super::linear::{Work, add_rows, dispatch};
 use super::memory::{Activity, Data, List, Shared, prefetch, unpack};
 use super::neuron::{repeat, step_row};
-use super::scratch::Scratch;
+use super::scratch::{Room, Scratch};
 use crate::kernels::{Firing, HISTORY, Projection, constant, plane};
 use crate::spikes::words;
 use pulp::Simd;
@@ -60,17 +61,23 @@ pub fn source<'a, F: Float>(call: &Call<'a, F>, spikes: Option<&Activity<F>>) ->
     (plain && bits && source.projection == Projection::Dense && call.strips.or(|| wide && many)).then_some(source)
 }
 
-/// Runs such a layer over all samples. `planes` are those of the samples, `lists` is kept from call to call.
+/// Runs such a layer over all samples. `planes` are those of the samples.
 pub fn forward<F: Float>(
     call: &Call<F>,
     source: Source<F>,
     spikes: &mut Activity<F>,
-    tape: Option<&mut [F]>,
+    kept: Kept<F>,
     planes: &mut [F],
-    lists: &mut Vec<Lists>,
+    room: &mut Room<F>,
 ) {
     let (batch, width) = (call.shape.batch, call.shape.row());
     let Data::Raster(raster) = &mut spikes.data else { return };
+    let Kept { tape, logs } = kept;
+    let Room { lists, active, .. } = room;
+    let strips = if logs.is_empty() { 0 } else { width.div_ceil(COLUMNS) };
+    if active.len() < strips {
+        active.resize_with(strips, Log::default);
+    }
     let (raster, tape, planes) = (Shared::new(raster.as_mut_slice()), tape.map(Shared::new), Shared::new(planes));
     let Data::Raster(bits) = &source.activity.data else { return };
     let row = words(source.inputs);
@@ -89,15 +96,33 @@ pub fn forward<F: Float>(
             dispatch(Listing { words: &bits[(from + first) * row..][..count * row], row, lists });
         });
         let lists = &lists[..wanted];
+        let own = Shared::new(&mut active[..strips]);
         (0..width.div_ceil(COLUMNS)).into_par_iter().for_each(|strip| {
             let from = strip * COLUMNS;
             let columns = from..(from + COLUMNS).min(width);
             let (raster, tape, planes, steps) = (&raster, tape.as_ref(), &planes, steps.clone());
+            // SAFETY: each strip has its own.
+            let log = unsafe { own.slice(if strips > 0 { strip } else { 0 }, strips.min(1)) }.first_mut();
             F::with_scratch(|scratch| {
-                dispatch(Strip { call, source, lists, raster, tape, planes, steps, columns, scratch });
+                dispatch(Strip { call, source, lists, raster, tape, planes, steps, columns, log, scratch });
             });
         });
+        join(&active[..strips], logs, steps.len());
     }
+}
+
+/// Adds the active neurons of the strips to those of each sample. A strip has walked some samples over so many steps, then the
+/// next ones.
+fn join<F: Float>(strips: &[Log<F>], logs: &mut [Log<F>], steps: usize) {
+    let batch = logs.len();
+    logs.par_iter_mut().enumerate().for_each(|(b, log)| {
+        let first = b / SAMPLES * SAMPLES;
+        let samples = SAMPLES.min(batch - first);
+        for t in 0..steps {
+            let row = first * steps + t * samples + b - first;
+            log.join(strips.iter().map(|strip| strip.derivatives(row)));
+        }
+    });
 }
 
 /// Lists the events of some rows.
@@ -133,6 +158,8 @@ struct Strip<'a, F: Float> {
     planes: &'a Shared<'a, F>,
     steps: Range<usize>,
     columns: Range<usize>,
+    /// Where its active neurons go, if they are listed.
+    log: Option<&'a mut Log<F>>,
     scratch: &'a mut Scratch<F>,
 }
 
@@ -141,9 +168,13 @@ impl<F: Float> Work for Strip<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Strip { call, source, lists, raster, tape, planes, steps, columns, scratch } = self;
+        let Strip { call, source, lists, raster, tape, planes, steps, columns, mut log, scratch } = self;
+        if let Some(log) = &mut log {
+            log.clear();
+        }
         let (model, batch, width) = (&call.model, call.shape.batch, call.shape.row());
         let (first_column, count) = (columns.start, columns.len());
+        let finder = Finder::new(model.surrogate);
         let Scratch { forward, strip, sums, .. } = scratch;
         let strip = strip.grow(F::ZERO, source.inputs * count);
         for (to, from) in strip.chunks_exact_mut(count).zip(source.weights.chunks_exact(width)) {
@@ -190,6 +221,9 @@ impl<F: Float> Work for Strip<'_, F> {
                     for (w, word) in spikes(HISTORY + t, m).iter_mut().enumerate() {
                         let at = w * 32..w * 32 + 32;
                         *word = F::fire_word(simd, model.inclusive, &v[at.clone()], &theta[at.clone()], &mut s[at]);
+                    }
+                    if let Some(log) = &mut log {
+                        log.find(simd, finder, first_column as u32, (v, theta));
                     }
                 }
             }

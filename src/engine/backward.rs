@@ -109,6 +109,7 @@ impl<K: Kernels> Core<K> {
     /// [`Error::Memory`], and [`Error::File`] where input that is read again is gone.
     pub(super) fn recall(&mut self, at: &At, l: usize) -> Result<()> {
         match self.plans[at.index].cut.tape {
+            _ if !self.layers[l].keeps_potential() => {}
             TapeKind::Whole => return Ok(()),
             TapeKind::Half => {
                 let len = self.layers[l].tapes() * at.shape(self.layers[l].units).len(at.steps.len());
@@ -185,7 +186,7 @@ impl<K: Kernels> Core<K> {
         let read = by_losses || (online && (gradient.loss || activation));
         for (l, state) in self.layers.iter_mut().enumerate() {
             let given = gradient.potential.iter().any(|(layer, _)| *layer == l) || (l == top && read);
-            state.kicked = !given && state.lists_kicks(&self.kernels);
+            state.kicked = !given && state.lists;
         }
     }
 
@@ -218,7 +219,9 @@ impl<K: Kernels> Core<K> {
         let ragged = self.ragged;
         let activations = gradient.loss || gradient.activation.is_some();
         let online = self.online(ragged);
-        self.recall(at, l)?;
+        if self.layers[l].keeps_potential() {
+            self.recall(at, l)?;
+        }
         let reached = match on_top {
             true => self.reached(gradient.loss, gradient.activation.is_some(), online),
             false => (false, false),
@@ -287,7 +290,8 @@ impl<K: Kernels> Core<K> {
             _ => kernels.fill(chi, from..from + len, 0.0),
         }
         let samples = Samples { samples: at.samples.clone(), whole: *whole };
-        if let (Some(states), true) = (states, plan.cut.tape != TapeKind::Replay) {
+        let several = future.is_some();
+        if let (Some(states), true) = (states, several && plan.cut.tape != TapeKind::Replay) {
             state.copy_states(kernels, planes, states, &samples, at.segment, false);
         }
         if let (Some(after), false) = (&mut *after, last) {
@@ -295,8 +299,8 @@ impl<K: Kernels> Core<K> {
             kernels.copy(after, Stretch { first: 0, stride: shape.row() }, planes, current, shape.batch, shape.row());
         }
         let tape = match tapes.get(at.segment) {
-            Some(Tape::Whole(tape)) => tape,
-            _ => work.tape.as_ref().expect("recalled"),
+            Some(Tape::Whole(tape)) => Some(tape),
+            _ => work.tape.as_ref().filter(|_| state.keeps_potential()),
         };
         let call = Backward {
             model: state.model,
@@ -311,7 +315,7 @@ impl<K: Kernels> Core<K> {
             gradient_spikes: None,
             gradient_potential: work.potential.as_ref().filter(|_| potential),
             counts: regularised && !ragged,
-            kicks: kicks.as_mut().filter(|_| state.kicked).map(|kicks| Listing { kicks, chi: !unread }),
+            kicks: kicks.as_mut().filter(|_| state.lists).map(|kicks| Listing { kicks, chi: !unread }),
             reduce: if on_top && online && activations { self.network.readout.losses[0].reduce.online() } else { None },
             planes,
             chi,
@@ -378,7 +382,7 @@ impl<K: Kernels> Core<K> {
                     recurrent: call.recurrent.expect("such a layer is recurrent").1,
                     gates: kept.as_ref().expect("made with the plan"),
                     spikes: call.spikes.expect("such a layer spikes"),
-                    tape: call.tape,
+                    tape: call.tape.expect("such a layer keeps V"),
                     gradient_spikes,
                     gradient_potential: call.gradient_potential,
                     counts: call.counts,
@@ -394,7 +398,7 @@ impl<K: Kernels> Core<K> {
                         constants: call.constants,
                         weights: TimeWeights { order, weights: &weights.values, bias: &bias.values },
                         drive: kept.as_ref().expect("made with the plan"),
-                        potential: call.tape,
+                        potential: call.tape.expect("such a layer keeps V"),
                         gradient_spikes,
                         gradient_potential: call.gradient_potential,
                         counts: call.counts,

@@ -80,8 +80,10 @@ pub(super) struct LayerState<K: Kernels> {
     pub weight_gradient: K::Values,
     pub prepared: Option<K::Prepared>,
     pub recurrent: Option<Recurrent<K>>,
-    /// Where its adjoint may list its kicks.
+    /// Where its active neurons and their kicks may be listed.
     pub kicks: Option<K::Kicks>,
+    /// Whether they are, in place of V: chosen before each batch.
+    pub lists: bool,
     /// Whether the gradient of the last backward pass comes from them.
     pub kicked: bool,
     pub walk: Walk,
@@ -496,6 +498,7 @@ impl<K: Kernels> LayerState<K> {
         let kicks = if plain && below.is_none() { kernels.kicks(model) } else { None };
         Ok(LayerState {
             kicks,
+            lists: false,
             kicked: false,
             model,
             units,

@@ -263,7 +263,8 @@ impl<K: Kernels> Core<K> {
         for l in 0..=top {
             self.kernels.at_layer(Some(l));
             let traced = l == top && reading.is_some_and(|reading| reading.traced);
-            if (traced || (kept && self.plans[at.index].cut.tape == TapeKind::Half)) && !self.tapes_are_kept(at.index) {
+            let halved = kept && self.plans[at.index].cut.tape == TapeKind::Half && self.layers[l].keeps_potential();
+            if (traced || halved) && !self.tapes_are_kept(at.index) {
                 self.ensure_tape(at.index, l)?;
             }
             let reduce = match reading {
@@ -304,10 +305,13 @@ impl<K: Kernels> Core<K> {
     /// Makes room for the tape of one segment of layer `l`.
     pub(super) fn ensure_tape(&mut self, index: usize, l: usize) -> Result<()> {
         let plan = &mut self.plans[index];
-        if plan.work.tape.is_none() {
-            let steps = plan.cut.steps.min(plan.sequence.steps);
-            let shape = Shape { steps, batch: plan.cut.samples.min(plan.sequence.batch), units: self.layers[l].units };
-            plan.work.tape = Some(self.kernels.values("tape", self.layers[l].tapes() * shape.len(steps))?);
+        let steps = plan.cut.steps.min(plan.sequence.steps);
+        let shape = Shape { steps, batch: plan.cut.samples.min(plan.sequence.batch), units: self.layers[l].units };
+        let len = self.layers[l].tapes() * shape.len(steps);
+        if plan.work.tape.is_none() || plan.work.tape_len < len {
+            plan.work.tape = None;
+            plan.work.tape = Some(self.kernels.values("tape", len)?);
+            plan.work.tape_len = len;
         }
         Ok(())
     }
@@ -329,7 +333,6 @@ impl<K: Kernels> Core<K> {
         let kernels = &mut self.kernels;
         let plan = &mut self.plans[at.index];
         let window = plan.window(&at.steps, &at.samples);
-        let tape_kind = plan.cut.tape;
         let input = &plan.input[at.segment.min(plan.input.len() - 1)];
         let (below, rest) = plan.layers.split_at_mut(l);
         let state = &mut self.layers[l];
@@ -364,8 +367,7 @@ impl<K: Kernels> Core<K> {
             }
             (hidden, normal) = (own.hidden.as_mut(), own.normal.as_mut());
         }
-        let kept = taped.kept && tape_kind == TapeKind::Half;
-        if tape.is_none() && (taped.traced || taped.replayed || kept) {
+        if tape.is_none() && (taped.traced || taped.replayed || half.is_some()) {
             tape = scratch.as_mut();
         }
         if let (Some(states), false) = (states, taped.replayed) {
@@ -412,6 +414,8 @@ impl<K: Kernels> Core<K> {
             }
         };
         let taped_half = half.is_some();
+        let mut kicks = state.kicks.take();
+        let active = kicks.as_mut().filter(|_| state.lists && taped.kept && !taped.replayed);
         let forward = Forward {
             model: state.model,
             shape,
@@ -422,6 +426,7 @@ impl<K: Kernels> Core<K> {
             recurrent: state.recurrent.as_ref().map(|recurrent| (&recurrent.weights, &recurrent.prepared)),
             spikes,
             tape,
+            active,
             planes,
             reduce,
         };
@@ -454,6 +459,7 @@ impl<K: Kernels> Core<K> {
                 }
             }
         }
+        state.kicks = kicks;
         if let (Some(half), true, Some(tape)) = (half, taped_half, scratch) {
             kernels.halve(tape, state.tapes() * shape.len(shape.steps), half);
         }

@@ -96,7 +96,7 @@ pub(super) struct Training<M: Memory> {
     /// One for each segment; none where they are replayed.
     pub tapes: Vec<Tape<M>>,
     /// The state before each segment and after the last, `[segments + 1][states][B][np]`; None where there is one segment
-    /// whose tape is kept.
+    /// whose V is kept.
     pub states: Option<M::Values>,
     /// χ of the first steps of the segment after, `[FUTURE][B][np]`; likewise.
     pub future: Option<M::Values>,
@@ -116,8 +116,9 @@ pub(super) struct Training<M: Memory> {
 pub(super) struct Work<M: Memory> {
     /// X.
     pub drive: M::Values,
-    /// The tape where none is kept; made when it is needed.
+    /// The tape where none is kept; made when it is needed, and longer where a layer that keeps none at all is asked for V.
     pub tape: Option<M::Values>,
+    pub tape_len: usize,
     /// χ of this layer and of the one above, in turn; made longer where the first layer's is wanted after all.
     pub chi: Vec<M::Values>,
     pub chi_len: Vec<usize>,
@@ -260,7 +261,13 @@ impl<K: Kernels> LayerState<K> {
         self.model.synapse || self.model.lag == 1
     }
 
-    /// Whether the gradient of its weights is summed from kicks, as far as its constants say.
+    /// Whether a forward pass for training keeps its V: not where the list of its active neurons says all.
+    pub fn keeps_potential(&self) -> bool {
+        let learned = self.model.learned;
+        !self.lists || learned.tau_syn || learned.tau_mem || learned.threshold
+    }
+
+    /// Whether its active neurons can be listed and the gradient of its weights be summed from kicks, as far as its constants say.
     pub fn lists_kicks(&self, kernels: &K) -> bool {
         self.kicks.is_some() && kernels.kicks_suffice(self.model, self.units, &self.constants)
     }
@@ -284,7 +291,7 @@ pub(super) struct Draft<'a, K: Kernels> {
     driven: usize,
     /// Whether the gradient of the spikes is fused away.
     fused: bool,
-    /// Whether nobody reads χ of the first layer.
+    /// Whether the active neurons of the first layer are listed, so that nobody reads its χ.
     listed: bool,
     /// Bytes of one array at most.
     largest_array: u64,
@@ -334,7 +341,7 @@ impl<'a, K: Kernels> Draft<'a, K> {
             forms: layers.iter().map(form).collect(),
             driven: driven.max().unwrap_or(0),
             fused: kernels.leaves_gradient(),
-            listed: layers[0].lists_kicks(kernels) && (layers.len() > 1 || !objectives.reads_potential(false)),
+            listed: layers[0].lists,
             largest_array: kernels.largest_array(),
         }
     }
@@ -368,7 +375,7 @@ impl<'a, K: Kernels> Draft<'a, K> {
             };
             let training = if training {
                 let mut tapes = Vec::new();
-                for &steps in &segments {
+                for &steps in segments.iter().filter(|_| layer.keeps_potential()) {
                     let len = layer.tapes() * piece(steps).len(steps);
                     match cut.tape {
                         TapeKind::Whole => tapes.push(Tape::Whole(memory.values("tape", len)?)),
@@ -395,13 +402,15 @@ impl<'a, K: Kernels> Draft<'a, K> {
                         None => Vec::new(),
                     },
                 );
-                let kept = |memory: &mut M, role: &str, len: usize| -> Result<Option<M::Values>> {
-                    Ok(if several { Some(memory.values(role, len)?) } else { None })
+                let kept = |memory: &mut M, wanted: bool, role: &str, len: usize| -> Result<Option<M::Values>> {
+                    Ok(if wanted { Some(memory.values(role, len)?) } else { None })
                 };
+                // Who asks for V of a layer that keeps none has its steps run again.
+                let again = several || !layer.keeps_potential();
                 Some(Training {
                     tapes,
-                    states: kept(memory, "states between segments", (segments.len() + 1) * states)?,
-                    future: kept(memory, "adjoint of later segments", layer.drive_shape(one).len(FUTURE))?,
+                    states: kept(memory, again, "states between segments", (segments.len() + 1) * states)?,
+                    future: kept(memory, several, "adjoint of later segments", layer.drive_shape(one).len(FUTURE))?,
                     after: if several && layer.reads_current_after() {
                         Some(memory.values("current of later segments", one.len(1))?)
                     } else {
@@ -463,10 +472,10 @@ impl<'a, K: Kernels> Draft<'a, K> {
             if needed && layer.model.spiking { pad(layer.units) } else { 0 }
         });
         let graded = if training { rows(steps, graded) } else { 0 };
-        let tapes = widest(&|_, layer| layer.tapes() * pad(layer.units));
+        let tapes = widest(&|_, layer| if layer.keeps_potential() { layer.tapes() * pad(layer.units) } else { 0 });
         let reads = self.objectives.reads_potential(false);
         let tape = match (training, cut.tape) {
-            (true, TapeKind::Half | TapeKind::Replay) => Some(tapes),
+            (true, TapeKind::Half | TapeKind::Replay) => Some(tapes).filter(|width| *width > 0),
             (false, _) if reads => Some(self.layers[top].tapes() * pad(self.layers[top].units)),
             _ => None,
         };
@@ -506,6 +515,7 @@ impl<'a, K: Kernels> Draft<'a, K> {
                 Some(width) => Some(memory.values("tape", rows(steps, width))?),
                 None => None,
             },
+            tape_len: rows(steps, tape.unwrap_or(0)),
             chi,
             chi_len,
             gradient: memory.values("gradient of spikes", graded)?,

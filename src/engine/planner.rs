@@ -23,6 +23,8 @@ const MANY: f64 = 128.0;
 /// Multiply-adds of a step of a sample.
 struct Work {
     forward: f64,
+    /// Those of layers whose V is kept, or made again.
+    replayed: f64,
     backward: f64,
     /// Those of the backward pass that are dense products.
     dense: f64,
@@ -139,7 +141,8 @@ impl<K: Kernels> Core<K> {
     }
 
     fn work_of(&self, sequence: Sequence) -> Work {
-        let (mut forward, mut backward, mut dense_work, mut weights) = (0.0, 0.0, 0.0, 0.0);
+        let (mut forward, mut replayed, mut backward) = (0.0, 0.0, 0.0);
+        let (mut dense_work, mut weights) = (0.0, 0.0);
         for (l, layer) in self.layers.iter().enumerate() {
             let (units, columns) = (layer.units as f64, layer.columns as f64);
             let dense = l == 0 && sequence.input == ActivityKind::Values && layer.projection == Projection::Dense;
@@ -151,6 +154,7 @@ impl<K: Kernels> Core<K> {
             let recurrent = if layer.recurrent.is_some() { ACTIVE * units } else { 0.0 };
             let drive = (inputs + recurrent) * columns;
             forward += drive + 10.0 * units;
+            replayed += if layer.keeps_potential() { drive + 10.0 * units } else { 0.0 };
             // The adjoint is dense where the surrogate is.
             let towards = if l > 0 { layer.inputs as f64 * columns } else { 0.0 };
             let own = if layer.recurrent.is_some() { units * columns } else { 0.0 };
@@ -158,12 +162,12 @@ impl<K: Kernels> Core<K> {
             dense_work += towards + own;
             weights += layer.weights_len as f64 + if layer.recurrent.is_some() { units * columns } else { 0.0 };
         }
-        Work { forward, backward, dense: dense_work, weights }
+        Work { forward, replayed, backward, dense: dense_work, weights }
     }
 
     /// The time that a cut takes, as a multiple of that of a plan in one piece.
     fn cost(&self, sequence: Sequence, cut: Cut, training: bool) -> f64 {
-        let Work { forward, backward, dense, weights } = self.work_of(sequence);
+        let Work { forward, replayed, backward, dense, weights } = self.work_of(sequence);
         let cells = (sequence.steps * sequence.batch) as f64;
         let segments = pieces(sequence.steps, cut.steps).len() as f64;
         let batches = pieces(sequence.batch, cut.samples).len() as f64;
@@ -171,7 +175,7 @@ impl<K: Kernels> Core<K> {
         let mut more = 0.0;
         if training {
             if cut.tape == TapeKind::Replay {
-                more += cells * forward;
+                more += cells * replayed;
             }
             if batches > 1.0 {
                 // All micro-batches but the one that stands in the arrays run again.
@@ -330,6 +334,9 @@ impl<K: Kernels> Core<K> {
     /// # Errors
     /// [`Error::Memory`] with the smallest budget that would do.
     pub(super) fn plan(&mut self, sequence: Sequence, training: bool, streaming: bool) -> Result<usize> {
+        if training && !streaming {
+            self.choose_lists();
+        }
         let clock = self.plans.iter().map(|plan| plan.used).max().unwrap_or(0) + 1;
         let suits = |plan: &Plan<K>| {
             let streams = plan.batches().len() == 1 && plan.cut.keeps_input;
@@ -344,6 +351,22 @@ impl<K: Kernels> Core<K> {
         };
         self.plans[index].used = clock;
         Ok(index)
+    }
+
+    /// Of which layers the active neurons are listed in place of V: not where the readout reads V. Network and parameters alone
+    /// decide; plans for training that were made for another choice go.
+    fn choose_lists(&mut self) {
+        let top = self.layers.len() - 1;
+        let read = self.objectives.reads_potential(false);
+        let mut changed = false;
+        for (l, state) in self.layers.iter_mut().enumerate() {
+            let lists = !(l == top && read) && state.lists_kicks(&self.kernels);
+            changed |= std::mem::replace(&mut state.lists, lists) != lists;
+        }
+        if changed {
+            self.plans.clear();
+            self.last = None;
+        }
     }
 
     /// Chooses the forms of the forward pass anew by what the units did, as [`Core::activity`] tells it; whether one is another
@@ -481,13 +504,13 @@ impl<K: Kernels> Core<K> {
     }
 
     /// Bytes for each neuron and step of the last batch that are kept between its forward and its backward pass: spikes,
-    /// states between segments, tapes. (Of one micro-batch at a time.)
+    /// states between segments, tapes, lists of active neurons. (Of one micro-batch at a time.)
     pub fn kept_bytes(&self) -> Option<f64> {
         let last = self.last?;
         let plan = self.plans.iter().find(|plan| plan.sequence == last)?;
         let real = size_of::<K::Real>();
         let samples = plan.cut.samples.min(last.batch);
-        let mut bytes = 0;
+        let (mut bytes, mut listed) = (0, 0);
         for (layer, state) in plan.layers.iter().zip(&self.layers) {
             let row = pad(state.units);
             let spikes = match state.model.activity() {
@@ -499,6 +522,12 @@ impl<K: Kernels> Core<K> {
             let Some(training) = &layer.training else { continue };
             let states = (plan.segments().len() + 1) * state.states() + FUTURE;
             bytes += if training.states.is_some() { states * row * real } else { 0 };
+            if let (true, Some(kicks)) = (state.lists, &state.kicks) {
+                listed += self.kernels.kept_by_kicks(kicks, samples);
+            }
+            if !state.keeps_potential() {
+                continue;
+            }
             bytes += last.steps
                 * row
                 * state.tapes()
@@ -509,7 +538,7 @@ impl<K: Kernels> Core<K> {
                 };
         }
         let cells = last.steps * samples * self.layers.iter().map(|layer| layer.units).sum::<usize>();
-        Some((bytes * samples) as f64 / cells as f64)
+        Some(((bytes * samples) as f64 + listed as f64) / cells as f64)
     }
 
     /// Bytes that all arrays take by the plan of the last batch: what is there besides plans, and the plan.
@@ -566,10 +595,11 @@ impl<K: Kernels> Core<K> {
         text += &format!("{cut}, {tape}{input}{cost}\n");
         for (index, (layer, state)) in plan.layers.iter().zip(&self.layers).enumerate() {
             text += &format!(
-                "layer {index}: {} units, forward {}, backward {}\n",
+                "layer {index}: {} units, forward {}, backward {}{}\n",
                 state.units,
                 name(layer.forward),
-                name(layer.backward)
+                name(layer.backward),
+                if plan.training && state.lists { ", active neurons listed" } else { "" }
             );
         }
         text

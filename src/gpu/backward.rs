@@ -255,7 +255,7 @@ fn record(
     let mut bindings = vec![
         read(1, &call.constants.array),
         write(2, &call.planes.array),
-        read(3, &call.tape.array),
+        read(3, &call.kept().array),
         write(4, &call.chi.array),
     ];
     if call.model.spiking {

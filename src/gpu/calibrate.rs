@@ -162,7 +162,7 @@ fn resident(gpu: &mut Gpu, units: usize, batch: usize) -> Result<f64> {
             constants: &constants,
             recurrent: Some((&weights, &prepared)),
             spikes: Some(&spikes),
-            tape: &tape,
+            tape: Some(&tape),
             gradient_spikes: None,
             gradient_potential: None,
             counts: false,

@@ -169,7 +169,8 @@ pub(super) fn sensitive(gpu: &mut Gpu, call: &Backward<Gpu>) -> cost::Sensitive 
         gpu.recorder.or_nothing(read)
     };
     let thresholds = numbers(call.constants, constant::THETA * width..(constant::THETA + 1) * width);
-    let potentials = numbers(call.tape, call.shape.len(call.range.start)..call.shape.len(call.range.end));
+    let Some(tape) = call.tape else { return all(0.0) };
+    let potentials = numbers(tape, call.shape.len(call.range.start)..call.shape.len(call.range.end));
     if thresholds.is_empty() {
         return all(0.0);
     }

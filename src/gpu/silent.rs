@@ -75,7 +75,7 @@ pub(super) fn product(gpu: &mut Gpu, product: Product) {
     let Product { a, first, b, row, of, first_state, out, rows, accumulate } = product;
     let (columns, surrogate) = (of.shape.row(), of.model.surrogate);
     let permutation = permutation(surrogate.kind, gpu.appends_by_subgroups());
-    let bindings = [read(1, a), read(2, b), read(3, &of.constants.array), read(4, &of.tape.array), write(5, out)];
+    let bindings = [read(1, a), read(2, b), read(3, &of.constants.array), read(4, &of.kept().array), write(5, out)];
     // Before training far more neurons may be near their threshold than planned for: a half, say.
     let work = (columns * (16 + row / 2)) as u64;
     for slice in slices(rows, work, 1) {

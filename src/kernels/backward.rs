@@ -26,8 +26,8 @@ pub struct Backward<'a, K: Kernels> {
     pub recurrent: Option<(&'a K::Values, &'a K::Prepared)>,
     /// Spikes S of the forward pass. None for a readout.
     pub spikes: Option<&'a K::Activity>,
-    /// Tape of the forward pass.
-    pub tape: &'a K::Values,
+    /// Tape of the forward pass. A layer with `kicks` needs one only for the sums of constants that are learned.
+    pub tape: Option<&'a K::Values>,
     /// Gradient of the spikes from above, `[T][B][np]`.
     pub gradient_spikes: Option<&'a K::Values>,
     /// Gradient of the potential, `[T][B][np]`.
@@ -36,7 +36,7 @@ pub struct Backward<'a, K: Kernels> {
     pub counts: bool,
     /// Readout: ACTIVATION_GRADIENT of the planes reaches V through this reduction.
     pub reduce: Option<Reduce>,
-    /// Where the kicks go, for a layer whose weights' gradient is summed from them.
+    /// The active neurons that the forward pass listed in place of V, where it did, and where their kicks go.
     pub kicks: Option<Listing<'a, K>>,
     /// Sample planes: reads START_* (the state before row 0 of the arrays), COUNT_GRADIENT, ACTIVATION_GRADIENT, STEP, and
     /// where a reset `zero_after` is differentiated, in CURRENT, I of the step after the arrays (any number where λ is 0);
@@ -47,9 +47,19 @@ pub struct Backward<'a, K: Kernels> {
     pub chi: &'a mut K::Values,
 }
 
-/// What the adjoint of a layer leaves where the gradient of its weights is that of [`KickGradient`].
+impl<K: Kernels> Backward<'_, K> {
+    /// The tape, for a backend that lists no active neurons.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn kept(&self) -> &K::Values {
+        self.tape.expect("only a layer whose active neurons are listed does without a tape")
+    }
+}
+
+/// What the adjoint of a layer reads and leaves where its active neurons are listed.
 pub struct Listing<'a, K: Kernels> {
-    /// The kicks of the whole sequence: the call that holds its last step begins a new list.
+    /// Those of the whole sequence. κ of the steps of the call is written.
     pub kicks: &'a mut K::Kicks,
     /// Whether somebody reads χ; else it is any number after the call, and so are LAMBDA and MU of the planes where nothing
     /// but kicks is asked for.

@@ -22,7 +22,8 @@
 //! | `update` | `V·len (3 + 2·rows of the optimiser)` | |
 //!
 //! `sensitive` is the number of neuron-steps whose surrogate derivative is not 0: all of them, or, for a surrogate that is 0
-//! away from the threshold, those that are counted on the tape; *by rows* is how a backend may go about those few. The other calls read and write each of their arrays once.
+//! away from the threshold, those that are counted on the tape or in a list of active neurons, which is then read (σ') and written
+//! (κ) in the place of V; *by rows* is how a backend may go about those few. The other calls read and write each of their arrays once.
 
 use super::*;
 use crate::network::SurrogateKind;
@@ -177,8 +178,11 @@ pub fn backward<K: Kernels>(call: &Backward<K>, sensitive: Sensitive) -> Cost {
     let sums = [learned.tau_syn, learned.tau_mem, learned.threshold, learned.bias];
     let carried = 2 + sums.into_iter().filter(|sum| *sum).count() + learned.own.count_ones() as usize;
     let read = usize::from(call.counts) + 2 * usize::from(call.reduce.is_some());
-    let rows = call.model.tapes() + given + 1;
-    let mut cost = pass(spikes + numbers::<K>(rows * shape.len(steps) + (2 * carried + read) * shape.len(1)));
+    let tapes = if call.tape.is_some() { call.model.tapes() } else { 0 };
+    let chi = usize::from(call.kicks.as_ref().is_none_or(|listing| listing.chi));
+    let listed = if call.kicks.is_some() { sensitive.steps * (4.0 + 2.0 * numbers::<K>(1)) } else { 0.0 };
+    let rows = tapes + given + chi;
+    let mut cost = pass(spikes + listed + numbers::<K>(rows * shape.len(steps) + (2 * carried + read) * shape.len(1)));
     if call.recurrent.is_some() {
         sensitive.add::<K>(&mut cost, units, units, shape.row());
     }
@@ -225,11 +229,11 @@ pub fn weight_gradient<K: Kernels>(call: &WeightGradient<K>, source: Source) -> 
     cost
 }
 
-/// Of [`KickGradient`], with so many kicks: each reads a row of the filtered source, as long as a row of dW^T.
+/// Of [`KickGradient`], with so many kicks in its steps: each reads a row of the filtered source, as long as a row of dW^T.
 pub fn kick_gradient<K: Kernels>(call: &KickGradient<K>, kicks: usize, source: Source) -> Cost {
     let (rows, row) = (call.shape.steps * call.samples.len(), pad(call.inputs));
     let bytes = activity::<K>(source.kind, rows, call.inputs) + numbers::<K>(call.shape.units * row);
-    let events = kicks as f64 * call.shape.steps as f64 / call.window.steps as f64;
+    let events = kicks as f64;
     let gather = Gather { bytes: events * numbers::<K>(row), table: numbers::<K>(call.shape.units * row) };
     let operations = (4 * rows * row) as f64 + 2.0 * events * row as f64;
     Cost { form: "kicks", bytes, operations, gathers: vec![gather] }

@@ -44,8 +44,11 @@ pub struct Forward<'a, K: Kernels> {
     pub recurrent: Option<(&'a K::Values, &'a K::Prepared)>,
     /// Spikes S, `[HISTORY + T][B]`; read at earlier steps, written in the range. None for a readout.
     pub spikes: Option<&'a mut K::Activity>,
-    /// Tape of V (and I where kept), or None for inference.
+    /// Tape of V (and I where kept), or None for inference, or where `active` is all that the adjoint reads.
     pub tape: Option<&'a mut K::Values>,
+    /// Where the neurons go whose σ'(V − θ) is not 0, with their σ'. The call that holds the first step of the sequence begins a
+    /// new list, and each later one goes on with the step after.
+    pub active: Option<&'a mut K::Kicks>,
     /// Sample planes: POTENTIAL and CURRENT are read and written; ACTIVATION and STEP where `reduce`.
     pub planes: &'a mut K::Values,
     /// Readout reduction of V, carried on from the planes (step 0 of the sequence starts it): `max` keeps the first
@@ -66,6 +69,7 @@ impl<K: Kernels> Forward<'_, K> {
             recurrent: self.recurrent,
             spikes: self.spikes.as_deref_mut(),
             tape: self.tape.as_deref_mut(),
+            active: self.active.as_deref_mut(),
             planes: &mut *self.planes,
             reduce: self.reduce,
         }

@@ -72,7 +72,7 @@ fn on_device<K: Kernels>(kernels: &mut K, surrogate: Surrogate, xs: &[f64]) -> V
         constants: &constants,
         recurrent: None,
         spikes: Some(&spikes),
-        tape: &tape,
+        tape: Some(&tape),
         gradient_spikes: Some(&ones),
         gradient_potential: None,
         counts: false,

@@ -1,8 +1,8 @@
-//! Gradients of weights from kicks are those from χ: the same sums in another order.
+//! Gradients of weights from kicks are those from χ: the same sums in another order. A list of active neurons says what V says.
 
 use super::{labels, noise};
 use spikegrad::cpu::{Cpu, Forms};
-use spikegrad::engine::{Batch, Budget, Core, Gradient, Parameters, Wish};
+use spikegrad::engine::{Batch, Budget, Core, Gradient, Parameters, TapeKind, Wish};
 use spikegrad::kernels::When;
 use spikegrad::network::Network;
 use spikegrad::spikes::{Random, Trace};
@@ -228,6 +228,71 @@ fn gradients_that_somebody_gives_come_through_kicks() {
 }
 
 #[test]
+fn a_list_of_active_neurons_gives_the_bits_of_the_potential() {
+    for (name, text) in NETWORKS {
+        let network = network(text);
+        // With a gradient of V of its own, no layer takes its weights' gradient from kicks.
+        let mut gradient = Gradient::loss();
+        for (l, layer) in network.layers.iter().enumerate() {
+            let mut random = Random::new(9, l as u64);
+            let of_potential = (0..STEPS * SAMPLES * layer.units).map(|_| random.uniform() - 0.5).collect();
+            gradient = gradient.with_potential(l, of_potential);
+        }
+        for batch in [spikes(), values()] {
+            let made = |kicks: When, strips: When| {
+                let kernels = Cpu::with_forms(Forms { kicks, strips, ..Forms::default() });
+                let mut core = Core::<Cpu<f64>>::new(network.clone(), kernels, Budget::Unbounded).unwrap();
+                core.forward(&batch).unwrap();
+                core.backward(&gradient).unwrap();
+                core.gradients().unwrap()
+            };
+            let by_potential = made(When::Never, When::Never);
+            assert!(by_potential == made(When::Always, When::Never), "{name}");
+            assert!(by_potential == made(When::Always, When::Always), "{name}, in strips");
+        }
+    }
+}
+
+#[test]
+fn potentials_are_read_where_none_are_kept() {
+    for (name, text) in NETWORKS {
+        let network = network(text);
+        let made = |kicks: When, wish: Wish| {
+            let mut core = core(&network, kicks);
+            core.set_memory(Budget::Unbounded, wish);
+            core.forward(&spikes()).unwrap();
+            let mut outputs = core.outputs().unwrap();
+            let read: Vec<_> = (0..network.layers.len()).map(|layer| outputs.potential(layer).unwrap()).collect();
+            let state = core.state().unwrap();
+            core.backward(&Gradient::loss()).unwrap();
+            (read, state, core.gradients().unwrap())
+        };
+        let (read, state, gradient) = made(When::Never, Wish::default());
+        for tape in [None, Some(TapeKind::Whole), Some(TapeKind::Replay)] {
+            let wish = Wish { tape, steps: tape.map(|_| 20), samples: None };
+            let (own, own_state, own_gradient) = made(When::Always, wish);
+            assert!(own == read && own_state == state, "{name}, {tape:?}");
+            same(&gradient, &own_gradient, name);
+        }
+    }
+}
+
+#[test]
+fn a_stream_goes_on_where_potentials_are_not_kept() {
+    let network = network(NETWORKS[0].1);
+    let [whole, pieces] = [When::Never, When::Always].map(|kicks| {
+        let mut core = core(&network, kicks);
+        let mut read = Vec::new();
+        for piece in 0..3 {
+            let batch = Batch::spikes(noise(STEPS, 3, 40, 0.2, piece));
+            read.push(core.stream(&batch).unwrap().potential(0).unwrap().values);
+        }
+        read
+    });
+    assert!(whole == pieces && whole[0] != whole[1]);
+}
+
+#[test]
 fn bits_of_kicks_do_not_depend_on_threads() {
     let network = network(NETWORKS[2].1);
     let of = |threads: usize| {
@@ -256,7 +321,7 @@ fn the_gradient_of_the_input_wants_a_backward_pass_of_the_same_batch() {
 }
 
 #[test]
-fn the_first_layer_does_without_chi() {
+fn the_first_layer_does_without_potentials_and_chi() {
     let network = network(NETWORKS[0].1);
     let peak = |kicks: When| {
         let mut core = core(&network, kicks);
@@ -264,9 +329,9 @@ fn the_first_layer_does_without_chi() {
         core.backward(&Gradient::loss()).unwrap();
         core.memory().1
     };
-    // Of 50 units, in rows of 64: χ is 64 numbers for each step and sample.
-    let (chi, saved) = (STEPS * SAMPLES * 64 * 8, peak(When::Never).saturating_sub(peak(When::Always)));
-    assert!(saved as f64 > 0.6 * chi as f64, "{saved} of {chi} bytes");
+    // Of 50 units, in rows of 64: each is 64 numbers for each step and sample.
+    let (both, saved) = (2 * STEPS * SAMPLES * 64 * 8, peak(When::Never).saturating_sub(peak(When::Always)));
+    assert!(saved as f64 > 0.75 * both as f64, "{saved} of {both} bytes");
 }
 
 #[test]

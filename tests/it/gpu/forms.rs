@@ -75,7 +75,7 @@ fn a_silent_row_is_never_read() {
             constants: &constants,
             recurrent: Some((&weights, &prepared)),
             spikes: Some(&spikes),
-            tape: &tape,
+            tape: Some(&tape),
             gradient_spikes: Some(&gradient),
             gradient_potential: None,
             counts: false,

@@ -51,6 +51,7 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
         recurrent: None,
         spikes: Some(&mut spikes),
         tape: Some(&mut tape),
+        active: None,
         planes: &mut planes,
         reduce: None,
     };
@@ -64,7 +65,7 @@ fn feed_forward<K: Kernels>(kernels: &mut K, shape: Shape) -> [Vec<f32>; 4] {
         constants: &constants,
         recurrent: None,
         spikes: Some(&spikes),
-        tape: &tape,
+        tape: Some(&tape),
         gradient_spikes: Some(&above),
         gradient_potential: None,
         counts: false,

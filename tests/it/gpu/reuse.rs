@@ -61,6 +61,7 @@ fn a_steady_loop_creates_nothing() {
                 recurrent: Some((&recurrent, &prepared)),
                 spikes: Some(&mut spikes),
                 tape: Some(&mut tape),
+                active: None,
                 planes: &mut planes,
                 reduce: None,
             };
@@ -84,7 +85,7 @@ fn a_steady_loop_creates_nothing() {
                 constants: &constants,
                 recurrent: Some((&recurrent, &prepared)),
                 spikes: Some(&spikes),
-                tape: &tape,
+                tape: Some(&tape),
                 gradient_spikes: None,
                 gradient_potential: None,
                 counts: true,

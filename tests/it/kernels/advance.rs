@@ -41,6 +41,7 @@ fn check<K: Kernels>(kernels: &mut K, case: &Case) {
                 recurrent: recurrent.as_ref().map(|(weights, prepared)| (weights, prepared)),
                 spikes: Some(&mut spikes),
                 tape: Some(&mut tape),
+                active: None,
                 planes: &mut planes,
                 reduce: None,
             },

@@ -105,7 +105,7 @@ fn run_fed<K: Kernels>(
             constants: &constants,
             recurrent: recurrent.as_ref().map(|(weights, prepared)| (weights, prepared)),
             spikes: spikes.as_ref(),
-            tape: &tape,
+            tape: Some(&tape),
             gradient_spikes: None,
             gradient_potential: gradient_potential.as_ref(),
             counts: case.counts,

@@ -90,6 +90,7 @@ pub fn run<K: Kernels>(kernels: &mut K, case: &Case, layer: &Layer, drive: &Grid
                 recurrent: recurrent.as_ref().map(|(weights, prepared)| (weights, prepared)),
                 spikes: spikes.as_mut(),
                 tape: tape.as_mut(),
+                active: None,
                 planes: &mut planes,
                 reduce,
             },

@@ -117,6 +117,7 @@ fn run<K: Kernels>(
             recurrent: recurrent.as_ref().map(|(weights, prepared)| (weights, prepared)),
             spikes: spikes.as_mut(),
             tape: tape.as_mut(),
+            active: None,
             planes: &mut planes,
             reduce,
         };
