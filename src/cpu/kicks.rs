@@ -9,7 +9,7 @@ use super::Cpu;
 use super::active::{Kicks, Log};
 use super::float::{Float, load, store};
 use super::linear::{Work, dispatch};
-use super::memory::{Activity, Aligned, Data, Shared};
+use super::memory::{Activity, Aligned, Data, Shared, prefetch};
 use crate::kernels::{Firing, HISTORY, KickGradient, KickedChi, Model, constant};
 use crate::network::Reset;
 use crate::spikes::{pad, words};
@@ -37,6 +37,8 @@ const NARROW: f64 = 0.125;
 const COLUMNS: [usize; 3] = [64, 32, 16];
 /// Bytes of a task's part of dW^T at most, so that it stays in the second-level cache.
 const PART: usize = 256 << 10;
+/// Steps ahead that a word of the source is asked for.
+const AHEAD: usize = 8;
 /// Side of the squares in which a task's part is transposed.
 const SQUARE: usize = 16;
 
@@ -318,7 +320,12 @@ impl<F: Float> Strips<'_, F> {
             Data::Raster(bits) if W.is_multiple_of(32) => {
                 let width = words(self.inputs);
                 self.walk::<W, SYNAPSE>(steps, out, (u, x), |row, b, out| {
-                    let bits = &bits[(row * self.batch + b) * width + from / 32..][..W / 32];
+                    let at = (row * self.batch + b) * width + from / 32;
+                    // Rows of a sample are too far apart for the machine to see where it goes.
+                    if let Some(ahead) = bits.get(at + AHEAD * self.batch * width..) {
+                        prefetch(&ahead[..ahead.len().min(1)]);
+                    }
+                    let bits = &bits[at..][..W / 32];
                     for (out, &word) in out.chunks_exact_mut(32).zip(bits) {
                         F::expand_word(simd, word, out);
                     }
@@ -348,6 +355,7 @@ impl<F: Float> Strips<'_, F> {
             own_x.copy_from_slice(x);
             for (t, out) in steps.clone().zip(out[m * W..].chunks_mut(count * W)) {
                 read(self.first + t - self.steps.start, b, &mut s);
+                let out = &mut out[..W];
                 for l in 0..W {
                     let seen = match SYNAPSE {
                         true => {
@@ -358,8 +366,8 @@ impl<F: Float> Strips<'_, F> {
                         false => s[l],
                     };
                     own_x[l] = beta.fma(own_x[l], gamma * seen).settled();
+                    out[l] = own_x[l];
                 }
-                out[..W].copy_from_slice(&own_x);
             }
             u.copy_from_slice(&own_u);
             x.copy_from_slice(&own_x);
