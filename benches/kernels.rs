@@ -66,6 +66,8 @@ struct Arrays<K: Kernels> {
     drive: K::Values,
     spikes: K::Activity,
     tape: K::Values,
+    /// In place of the tape, where the backend lists active neurons of such a layer.
+    kicks: Option<K::Kicks>,
     planes: K::Values,
     chi: K::Values,
     gradient: K::Values,
@@ -171,6 +173,7 @@ impl<K: Kernels> Arrays<K> {
         let mut array = |len: usize| kernels.values("array", len).expect("it fits");
         let mut arrays = Arrays {
             drive: array(shape.len(steps)),
+            kicks: None,
             tape: array(model.tapes() * shape.len(steps)),
             planes: array(model.planes_len(shape)),
             gradient: array(shape.len(steps)),
@@ -201,6 +204,9 @@ impl<K: Kernels> Arrays<K> {
             coefficients,
         };
         kernels.control(&arrays.metrics, 1..2, 0, None, &mut arrays.control);
+        if kernels.kicks_suffice(model, units, &arrays.constants) {
+            arrays.kicks = kernels.kicks(model);
+        }
         // Spikes, tape and state as a forward pass leaves them.
         arrays.layer_forward(kernels);
         arrays
@@ -238,8 +244,8 @@ impl<K: Kernels> Arrays<K> {
             constants: &self.constants,
             recurrent: self.load.recurrent.then_some((&self.recurrent, &self.recurrent_prepared)),
             spikes: Some(&mut self.spikes),
-            tape: Some(&mut self.tape),
-            active: None,
+            tape: Some(&mut self.tape).filter(|_| self.kicks.is_none()),
+            active: self.kicks.as_mut(),
             planes: &mut self.planes,
             reduce: None,
         };
@@ -257,8 +263,8 @@ impl<K: Kernels> Arrays<K> {
             constants: &self.constants,
             recurrent: self.load.recurrent.then_some((&self.recurrent, &self.recurrent_prepared)),
             spikes: Some(&mut self.spikes),
-            tape: Some(&mut self.tape),
-            active: None,
+            tape: Some(&mut self.tape).filter(|_| self.kicks.is_none()),
+            active: self.kicks.as_mut(),
             planes: &mut self.planes,
             reduce: None,
         };
@@ -298,11 +304,11 @@ impl<K: Kernels> Arrays<K> {
             constants: &self.constants,
             recurrent: self.load.recurrent.then_some((&self.recurrent, &self.recurrent_prepared)),
             spikes: Some(&self.spikes),
-            tape: Some(&self.tape),
+            tape: Some(&self.tape).filter(|_| self.kicks.is_none()),
             gradient_spikes: None,
             gradient_potential: None,
             counts: true,
-            kicks: None,
+            kicks: self.kicks.as_mut().map(|kicks| Listing { kicks, chi: true }),
             reduce: None,
             planes: &mut self.planes,
             chi: &mut self.chi,
@@ -351,6 +357,29 @@ impl<K: Kernels> Arrays<K> {
             source,
             lag: if kind.is_some() { 0 } else { 1 },
             chi: &self.chi,
+            samples: 0..self.shape.batch,
+            accumulate: false,
+            out: &mut self.weight_gradient,
+        });
+    }
+
+    /// Of the input, or of the layer's own spikes, from the kicks that the last backward pass left.
+    fn kick_gradient(&mut self, kernels: &mut K, recurrent: bool) {
+        let Some(kicks) = &mut self.kicks else { return };
+        let (inputs, source, lag) = match recurrent {
+            true => (self.load.units, &self.spikes, self.model.recurrent_lag),
+            false => (self.load.inputs, &self.bits, 0),
+        };
+        kernels.kick_gradient(KickGradient {
+            model: self.model,
+            inputs,
+            shape: self.shape,
+            window: Window::whole(self.shape),
+            source,
+            lag,
+            recurrent,
+            constants: &self.constants,
+            kicks,
             samples: 0..self.shape.batch,
             accumulate: false,
             out: &mut self.weight_gradient,
@@ -606,6 +635,16 @@ fn kernels<K: Kernels>(c: &mut Bench, device: &str, kernels: &mut K) {
         time(&mut group, kernels, a, &name, cells, |kernels, a| a.backward(kernels, false));
         let name = format!("{form} with the layer above, {}", surrogate.0);
         time(&mut group, kernels, a, &name, cells, |kernels, a| a.backward(kernels, true));
+        if a.kicks.is_some() {
+            let name = format!("{form}, lists of {}", surrogate.0);
+            time(&mut group, kernels, a, &name, cells, |kernels, a| a.layer_forward(kernels));
+            time(&mut group, kernels, a, "kick_gradient", cells, |kernels, a| a.kick_gradient(kernels, false));
+        }
+        if a.kicks.is_some() && load.recurrent {
+            time(&mut group, kernels, a, "kick_gradient, recurrent", cells, |kernels, a| {
+                a.kick_gradient(kernels, true);
+            });
+        }
     }
     group.finish();
 }
