@@ -222,6 +222,12 @@ fn labels_of(path: &Path) -> Result<Vec<Trial>> {
             }
         }
     }
+    if trials.is_empty() {
+        return Err(Error::file(
+            path,
+            "names no trial: a line of class, begin and end in µs for each follows the first",
+        ));
+    }
     Ok(trials)
 }
 

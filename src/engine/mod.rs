@@ -19,9 +19,11 @@ mod parameters;
 mod plan;
 mod planner;
 mod readout;
+mod replay;
 mod state;
 mod truncated;
 mod update;
+mod weight_gradients;
 
 pub use batch::{Batch, Input};
 pub use core::{Core, model};
