@@ -178,7 +178,12 @@ fn gestures_are_cut_out_of_their_recordings() {
     // The first 100 ms of the second gesture are 500 to 600 ms of the recording: columns 50 to 59, one a step.
     let expected: Vec<(u32, u32)> = (0..10).map(|t| (t, (32 + 9 / 4) * 32 + (50 + t) / 4)).collect();
     assert_eq!(events(&split.test, 1), expected);
-    for (labels, word) in [("class,a,b\n12,0,5\n", "line 2"), ("class,a,b\n1,5,5\n", "line 2")] {
+    for (labels, word) in [
+        ("class,a,b\n12,0,5\n", "line 2"),
+        ("class,a,b\n1,5,5\n", "line 2"),
+        ("", "no trial"),
+        ("class,a,b\n", "no trial"),
+    ] {
         std::fs::write(own.join("user02_led_labels.csv"), labels).unwrap();
         let error = convert("dvs-gesture", place.path(), |_, _| ()).unwrap_err().to_string();
         assert!(error.contains("user02_led_labels.csv") && error.contains(word), "{error}");
