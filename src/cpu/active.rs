@@ -126,13 +126,13 @@ impl<F: Float> Log<F> {
         (&self.neurons[range.clone()], &self.kicks[range])
     }
 
-    /// Sets the kicks of step `t`, `κ = σ' ρ`.
+    /// Sets the kicks of step `t`, `κ = σ' ρ`, from neuron and σ'.
     #[inline(always)]
-    pub fn fill(&mut self, t: usize, rho: impl Fn(usize) -> F) {
+    pub fn fill(&mut self, t: usize, mut kick: impl FnMut(usize, F) -> F) {
         let range = self.at(t);
         let active = self.neurons[range.clone()].iter().zip(&self.derivatives[range.clone()]);
-        for (kick, (&j, &derivative)) in self.kicks[range].iter_mut().zip(active) {
-            *kick = derivative * rho(j as usize);
+        for (own, (&j, &derivative)) in self.kicks[range].iter_mut().zip(active) {
+            *own = kick(j as usize, derivative);
         }
     }
 

@@ -13,7 +13,7 @@ use super::float::Float;
 use super::linear::{Work, dispatch, scalar_products};
 use super::memory::{Activity, Aligned, Events, Shared, prefetch};
 use super::multi;
-use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset};
+use super::neuron::{Block, Step, adjoint_row, by_parameters, leak_row, through_reset, through_spike};
 use super::packed::{Packed, RowsOf};
 use super::scratch::Room;
 use super::snippet::{Carry, Own, Place, Step as OwnStep};
@@ -143,6 +143,8 @@ pub struct Scratch<F> {
     active: Events<F>,
     many: Vec<u32>,
     carry: Carry<F>,
+    /// λ of the active neurons of a sample.
+    risen: Vec<F>,
     /// V_{-1}.
     start: Aligned<F>,
     /// I of the step after the arrays.
@@ -183,12 +185,12 @@ impl<F: Float> Work for Tile<'_, '_, F> {
             scratch.carry.load(own, model, tail, planes, whole, place);
             collect(planes, plane::START_POTENTIAL, width, &mut scratch.start);
         }
-        let bare = call.is_bare();
+        let sparse = call.is_sparse();
         let mut unread = std::mem::take(&mut scratch.unread);
         for t in call.range.clone().rev() {
             sum_gradient(simd, call, block, t, (first, samples), chi, logs, scratch);
-            if bare {
-                list_kicks(call, t, (first, samples), logs, scratch);
+            if sparse {
+                sparse_step(call, block, t, (first, samples), chi, logs, scratch);
                 continue;
             }
             for from in (0..samples).step_by(block.samples) {
@@ -233,14 +235,19 @@ impl<F: Float> Call<'_, F> {
 
     /// Whether nothing but kicks is wanted, and ρ does not depend on steps after: then there is no recursion at all.
     fn is_bare(&self) -> bool {
-        let learned = self.model.learned;
-        let sums = learned.bias || learned.tau_syn || learned.tau_mem || learned.threshold;
-        self.listed && !self.chi && self.recurrent.is_none() && self.model.detach && !sums
+        self.is_sparse() && !self.chi && self.recurrent.is_none() && self.model.detach
     }
 
-    /// Whether something is added to ρ besides the sums over neurons.
+    /// Whether λ and μ of all but the active neurons just decay, and nothing is summed over the steps.
+    fn is_sparse(&self) -> bool {
+        let learned = self.model.learned;
+        let sums = learned.bias || learned.tau_syn || learned.tau_mem || learned.threshold;
+        self.listed && !sums && self.gradient_potential.is_none() && self.reduce.is_none()
+    }
+
+    /// Whether something is added to ρ of all neurons besides the sums over neurons.
     fn adds_to_all(&self) -> bool {
-        self.gradient_spikes.is_some() || self.counts || !self.model.detach
+        !self.is_sparse() && (self.gradient_spikes.is_some() || self.counts || !self.model.detach)
     }
 }
 
@@ -257,7 +264,7 @@ fn sum_gradient<F: Float, S: Simd>(
     scratch: &mut Scratch<F>,
 ) {
     let (batch, width) = (call.shape.batch, call.shape.row());
-    let bare = call.is_bare();
+    let sparse = call.is_sparse();
     let Scratch { rho, sigma, side_by_side, active, many, mu, .. } = scratch;
     let above = call.above.map(|above| {
         let after = &above.chi[((t + above.lag) * batch + first) * above.width..][..samples * above.width];
@@ -284,7 +291,7 @@ fn sum_gradient<F: Float, S: Simd>(
             let active = match logs.get(m) {
                 Some(log) => {
                     let (neurons, derivatives) = log.derivatives(call.window.step + t);
-                    if !bare {
+                    if !sparse {
                         neurons.iter().zip(derivatives).for_each(|(&j, &derivative)| sigma[j as usize] = derivative);
                     }
                     neurons
@@ -327,23 +334,33 @@ fn sum_gradient<F: Float, S: Simd>(
     }
 }
 
-/// The kicks of a step where nothing else is wanted of it.
+/// A step of which nothing is wanted but kicks and, where somebody reads it, χ: ρ only counts at the active neurons, and
+/// elsewhere λ and μ decay. α, β and γ are those of one neuron, as always where active neurons are listed; bits are those of
+/// [`adjoint_row`].
 #[inline(always)]
-fn list_kicks<F: Float>(
+fn sparse_step<F: Float>(
     call: &Call<F>,
+    block: &Block<F>,
     t: usize,
     (first, samples): (usize, usize),
+    chi: &Shared<F>,
     logs: &mut [Log<F>],
-    scratch: &Scratch<F>,
+    scratch: &mut Scratch<F>,
 ) {
-    let (batch, width) = (call.shape.batch, call.shape.row());
-    let counts = call.counts && call.window.step + t + call.model.emit_lag < call.window.steps;
-    let summed = call.above.is_some();
+    let (model, batch, width) = (&call.model, call.shape.batch, call.shape.row());
+    let step = call.window.step + t;
+    let counts = call.counts && step + model.emit_lag < call.window.steps;
+    let summed = call.above.is_some() || call.recurrent.is_some();
+    let bare = call.is_bare();
+    let k = block.constants();
+    let (alpha, beta, gamma) = (k.alpha[0], k.beta[0], k.gamma[0]);
+    let Scratch { rho, count_gradient, lambda, mu, risen, .. } = scratch;
     for (m, log) in logs.iter_mut().enumerate().take(samples) {
         let row = m * width..(m + 1) * width;
-        let (rho, counted) = (&scratch.rho[row.clone()], &scratch.count_gradient[row]);
-        let given = call.gradient_spikes.map(|given| &given[(t * batch + first + m) * width..][..width]);
-        log.fill(call.window.step + t, |j| {
+        let at = (t * batch + first + m) * width;
+        let (rho, counted) = (&rho[row.clone()], &count_gradient[row.clone()]);
+        let given = call.gradient_spikes.map(|given| &given[at..][..width]);
+        let sum = |j: usize| {
             let mut all = if summed { rho[j] } else { F::ZERO };
             if let Some(given) = given {
                 all += given[j];
@@ -352,7 +369,51 @@ fn list_kicks<F: Float>(
                 all += counted[j];
             }
             all
+        };
+        if bare {
+            log.fill(step, |j, derivative| derivative * sum(j));
+            continue;
+        }
+        let (lambda, mu) = (&mut lambda[row.clone()], &mut mu[row]);
+        risen.clear();
+        log.fill(step, |j, derivative| {
+            let mut rho = sum(j);
+            if !model.detach {
+                rho += through_spike(model.reset, beta, k.theta[j]) * lambda[j];
+            }
+            risen.push(derivative.fma(rho, beta * lambda[j]).settled());
+            derivative * rho
         });
+        let fall = |lambda: &mut [F]| {
+            for lambda in &mut *lambda {
+                *lambda = (beta * *lambda).settled();
+            }
+            for (&j, &risen) in log.neurons(step).iter().zip(&*risen) {
+                lambda[j as usize] = risen;
+            }
+        };
+        if model.lag == 0 {
+            fall(lambda);
+        }
+        if call.chi {
+            if t > call.range.start {
+                // SAFETY: rows of this tile; only asked for.
+                prefetch(unsafe { chi.slice(at - batch * width, width) });
+            }
+            // SAFETY: rows of this tile.
+            let chi = unsafe { chi.slice(at, width) };
+            for ((mu, chi), &lambda) in mu.iter_mut().zip(chi).zip(&*lambda) {
+                *mu = alpha.fma(*mu, gamma * lambda).settled();
+                *chi = *mu;
+            }
+        } else {
+            for (mu, &lambda) in mu.iter_mut().zip(&*lambda) {
+                *mu = alpha.fma(*mu, gamma * lambda).settled();
+            }
+        }
+        if model.lag == 1 {
+            fall(lambda);
+        }
     }
 }
 
@@ -487,7 +548,7 @@ fn block_step<F: Float, S: Simd>(
     };
     adjoint_row(model.reset, model.lag, k, Step { s, s_before, sigma, rho, g_potential }, lambda, mu, chi);
     for (m, log) in logs.iter_mut().enumerate() {
-        log.fill(call.window.step + t, |j| rho[m * width + j]);
+        log.fill(call.window.step + t, |j, derivative| derivative * rho[m * width + j]);
     }
     if learned.bias || parameters {
         sum_parameters(call, block, t, (first, from, count), planes, scratch, chi);

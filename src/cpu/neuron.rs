@@ -260,6 +260,12 @@ pub fn through_reset<F: Float>(
     with_form!(reset, R => row::<F, R>(k, v, j_after, lambda, rho));
 }
 
+/// The same factor for a reset that does not depend on V.
+#[inline(always)]
+pub fn through_spike<F: Float>(reset: Reset, beta: F, theta: F) -> F {
+    with_form!(reset, R => R::through_spike(beta, theta, F::ZERO, F::ZERO, F::ZERO))
+}
+
 /// ∂V_t/∂β and ∂V_t/∂θ of one neuron.
 #[inline(always)]
 pub fn by_parameters<F: Float>(reset: Reset, beta: F, theta: F, v_reset: F, v: F, s: F, j: F) -> (F, F) {
