@@ -132,7 +132,8 @@ impl<K: Kernels> Core<K> {
     fn begin_stream(&mut self, sequence: Sequence) -> Result<usize> {
         if self.last == Some(sequence) && self.carried.is_none() {
             let plan = &self.plans[self.last_plan()?];
-            if plan.batches().len() > 1 || !plan.cut.keeps_input || !plan.training {
+            let suits = plan.batches().len() == 1 && plan.cut.keeps_input && plan.training;
+            if !suits || self.lists().any(|(old, new)| old != new) {
                 // Another plan will go on from it.
                 self.carried = Some(self.state()?);
             }

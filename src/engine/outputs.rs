@@ -117,7 +117,8 @@ impl<'a, K: Kernels> Outputs<'a, K> {
         Raster::from_bytes(trace.steps, trace.batch, trace.units, &bytes)
     }
 
-    /// Membrane potential V of a layer before reset, `[T, B, units]`; of the last layer: the readout's trace.
+    /// Membrane potential V of a layer before reset, `[T, B, units]`; of the last layer: the readout's trace. A layer that kept its
+    /// active neurons in place of V runs its steps again for it.
     ///
     /// # Errors
     /// [`Error::Input`] after [`Core::infer`], which keeps none.

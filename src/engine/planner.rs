@@ -334,7 +334,7 @@ impl<K: Kernels> Core<K> {
     /// # Errors
     /// [`Error::Memory`] with the smallest budget that would do.
     pub(super) fn plan(&mut self, sequence: Sequence, training: bool, streaming: bool) -> Result<usize> {
-        if training && !streaming {
+        if training {
             self.choose_lists();
         }
         let clock = self.plans.iter().map(|plan| plan.used).max().unwrap_or(0) + 1;
@@ -353,19 +353,26 @@ impl<K: Kernels> Core<K> {
         Ok(index)
     }
 
-    /// Of which layers the active neurons are listed in place of V: not where the readout reads V. Network and parameters alone
-    /// decide; plans for training that were made for another choice go.
-    fn choose_lists(&mut self) {
+    /// Of which layers active neurons are listed in place of V, and of which they are to be: not where the readout reads V.
+    /// Network and parameters alone decide.
+    pub(super) fn lists(&self) -> impl Iterator<Item = (bool, bool)> {
         let top = self.layers.len() - 1;
         let read = self.objectives.reads_potential(false);
-        let mut changed = false;
-        for (l, state) in self.layers.iter_mut().enumerate() {
-            let lists = !(l == top && read) && state.lists_kicks(&self.kernels);
-            changed |= std::mem::replace(&mut state.lists, lists) != lists;
-        }
-        if changed {
-            self.plans.clear();
-            self.last = None;
+        let wanted = move |(l, state): (usize, &LayerState<K>)| {
+            (state.lists, !(l == top && read) && state.lists_kicks(&self.kernels))
+        };
+        self.layers.iter().enumerate().map(wanted)
+    }
+
+    /// Chooses that anew; plans that were made for another choice go.
+    fn choose_lists(&mut self) {
+        for l in 0..self.layers.len() {
+            let Some((old, new)) = self.lists().nth(l) else { continue };
+            if old != new {
+                self.layers[l].lists = new;
+                self.plans.clear();
+                self.last = None;
+            }
         }
     }
 

@@ -293,6 +293,28 @@ fn a_stream_goes_on_where_potentials_are_not_kept() {
 }
 
 #[test]
+fn a_stream_goes_on_where_a_threshold_moves_out_of_reach() {
+    let network = network(NETWORKS[1].1);
+    let [by_potential, by_choice] = [When::Never, When::Planned].map(|kicks| {
+        let mut core = core(&network, kicks);
+        let mut read = Vec::new();
+        for (piece, threshold) in [(0, 0.9), (1, 0.9), (2, 0.7), (3, 0.7)] {
+            let mut moved = core.parameters().unwrap();
+            moved.get_mut("layer0.threshold").unwrap().values.fill(threshold);
+            core.set_parameters(&moved).unwrap();
+            read.push(
+                core.stream(&Batch::spikes(noise(STEPS, 3, 40, 0.2, piece))).unwrap().potential(0).unwrap().values,
+            );
+            // A boxcar of slope 5 reaches 0.1.
+            let listed = core.plan_text().contains("active neurons listed");
+            assert_eq!(listed, kicks != When::Never && threshold == 0.9, "{threshold}");
+        }
+        read
+    });
+    assert!(by_potential == by_choice && by_potential[0] != by_potential[1]);
+}
+
+#[test]
 fn bits_of_kicks_do_not_depend_on_threads() {
     let network = network(NETWORKS[2].1);
     let of = |threads: usize| {
