@@ -423,6 +423,8 @@ impl<K: Kernels> Core<K> {
             let kicks = kicks.as_ref().expect("they were chosen");
             let chi = &mut self.plans[index].work.chi[0];
             self.kernels.kicked_chi(KickedChi { model: *model, shape, constants, kicks, chi });
+            // Where it lies, χ of another layer was.
+            self.kernels.fill(chi, shape.len(steps)..shape.len(steps + FUTURE), 0.0);
         }
         let (plan, state) = (&self.plans[index], &self.layers[0]);
         let training = plan.layers[0].training.as_ref().expect("a backward pass made it");

@@ -592,6 +592,11 @@ impl<K: Kernels> Core<K> {
         };
         let tape = match tape {
             _ if !plan.training => "no tape",
+            _ if self.layers.iter().any(|layer| !layer.keeps_potential()) => match tape {
+                TapeKind::Whole => "potentials kept where active neurons are not listed",
+                TapeKind::Half => "potentials kept in 16 bits where active neurons are not listed",
+                TapeKind::Replay => "potentials replayed where active neurons are not listed",
+            },
             TapeKind::Whole => "potentials kept",
             TapeKind::Half => "potentials kept in 16 bits",
             TapeKind::Replay => "potentials replayed",

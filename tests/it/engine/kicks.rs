@@ -12,7 +12,7 @@ const SAMPLES: usize = 37;
 
 /// Networks whose layers differ in what the adjoint of kicks depends on: reset, lags, synapse, recurrence, what is learned,
 /// what adds to ρ, and how many neurons have a derivative.
-const NETWORKS: [(&str, &str); 8] = [
+const NETWORKS: [(&str, &str); 9] = [
     (
         "recurrent, with synapses",
         r#"
@@ -126,6 +126,29 @@ const NETWORKS: [(&str, &str); 8] = [
         surrogate = { kind = "triangle", slope = 2.0 }
         [readout]
         reduce = "max"
+        "#,
+    ),
+    (
+        "an input that comes late, under two layers",
+        r#"
+        inputs = 40
+        [[layer]]
+        units = 31
+        init = { kind = "uniform", gain = 9.0 }
+        neuron = { kind = "lif", input_delay = 1 }
+        surrogate = { kind = "triangle", slope = 2.0 }
+        [[layer]]
+        units = 65
+        init = { kind = "uniform", gain = 9.0 }
+        neuron = { kind = "lif" }
+        surrogate = { kind = "triangle", slope = 2.0 }
+        [[layer]]
+        units = 33
+        init = { kind = "uniform", gain = 9.0 }
+        neuron = { kind = "lif" }
+        surrogate = { kind = "triangle", slope = 2.0 }
+        [[layer]]
+        units = 4
         "#,
     ),
     (
