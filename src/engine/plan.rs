@@ -491,7 +491,8 @@ impl<'a, K: Kernels> Draft<'a, K> {
             }
         }
         let one_segment = pieces(sequence.steps, cut.steps).len() == 1;
-        let chunked = training && one_segment && sequence.batch > chunk(sequence.batch);
+        let several = sequence.batch > chunk(sequence.batch) || samples < sequence.batch;
+        let chunked = training && one_segment && several;
         let mut partial = Vec::new();
         if chunked {
             // Of weights with such a row, the most rows; of all that fit into one array, the most entries.

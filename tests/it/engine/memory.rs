@@ -364,6 +364,21 @@ fn micro_batches_of_whole_chunks_change_no_bit() {
 }
 
 #[test]
+fn micro_batches_of_a_small_batch_add_up() {
+    for (name, text) in NETWORKS {
+        let network = network(text);
+        let batch = batch::<f32>(20, name.contains("every step"));
+        let whole = train(&mut core(Cpu::new(), &network), &batch);
+        for (samples, steps) in [(4, STEPS), (4, 32), (1, STEPS)] {
+            let mut core = core(Cpu::new(), &network);
+            core.set_memory(Budget::Unbounded, wish(TapeKind::Whole, steps, Some(samples)));
+            let error = distance(&whole.gradients, &train(&mut core, &batch).gradients);
+            assert!(error < 2e-6, "{name}: {samples} samples, {steps} steps: {error:e}");
+        }
+    }
+}
+
+#[test]
 fn analogue_input_is_cut_at_multiples_of_the_sums() {
     let text = r#"
         inputs = 20
