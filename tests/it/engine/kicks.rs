@@ -134,19 +134,19 @@ const NETWORKS: [(&str, &str); 9] = [
         inputs = 40
         [[layer]]
         units = 31
-        init = { kind = "uniform", gain = 9.0 }
+        init = { kind = "uniform", gain = 30.0 }
         neuron = { kind = "lif", input_delay = 1 }
-        surrogate = { kind = "triangle", slope = 2.0 }
+        surrogate = { kind = "triangle", slope = 0.5 }
         [[layer]]
         units = 65
-        init = { kind = "uniform", gain = 9.0 }
+        init = { kind = "uniform", gain = 30.0 }
         neuron = { kind = "lif" }
-        surrogate = { kind = "triangle", slope = 2.0 }
+        surrogate = { kind = "triangle", slope = 0.5 }
         [[layer]]
         units = 33
-        init = { kind = "uniform", gain = 9.0 }
+        init = { kind = "uniform", gain = 30.0 }
         neuron = { kind = "lif" }
-        surrogate = { kind = "triangle", slope = 2.0 }
+        surrogate = { kind = "triangle", slope = 0.5 }
         [[layer]]
         units = 4
         "#,
