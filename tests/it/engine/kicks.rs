@@ -149,6 +149,8 @@ const NETWORKS: [(&str, &str); 9] = [
         surrogate = { kind = "triangle", slope = 0.5 }
         [[layer]]
         units = 4
+        [readout]
+        reduce = "mean"
         "#,
     ),
     (
