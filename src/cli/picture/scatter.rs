@@ -18,7 +18,11 @@ pub fn scatter(path: &Path, title: &str, subtitle: &str, across: &str, lines: &[
     const LEAST: f64 = 0.1;
     let sizes = lines.iter().flat_map(|line| &line.points).map(|point| point.0.max(LEAST));
     let (low, high) = sizes.fold((f64::MAX, 0f64), |(low, high), size| (low.min(size), high.max(size)));
-    let (low, high) = if low < high { (low / 1.3, high * 1.3) } else { (0.5, 2.0) };
+    // Whole decades, so that both ends have a number.
+    let (low, high) = if low < high { (decade(low, f64::floor), decade(high, f64::ceil)) } else { (0.5, 2.0) };
+    // Where all do well, their differences are what is to be seen.
+    let worst = lines.iter().flat_map(|line| &line.points).map(|point| point.1 - point.2).fold(100.0, f64::min);
+    let least = [90.0, 50.0, 0.0].into_iter().find(|least| worst >= *least).unwrap_or(0.0);
     render(path, (760, 480), |area| {
         let body = heading(area, title, subtitle)?;
         let mut chart = ChartBuilder::on(&body)
@@ -26,7 +30,7 @@ pub fn scatter(path: &Path, title: &str, subtitle: &str, across: &str, lines: &[
             .margin_right(px(20))
             .x_label_area_size(px(42))
             .y_label_area_size(px(58))
-            .build_cartesian_2d((low..high).log_scale(), 0.0..100.0)?;
+            .build_cartesian_2d((low..high).log_scale(), least..100.0)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -45,7 +49,7 @@ pub fn scatter(path: &Path, title: &str, subtitle: &str, across: &str, lines: &[
             let thin = colour.mix(0.5).stroke_width(SCALE);
             let bars = line.points.iter().filter(|point| point.2 > 0.0);
             chart.draw_series(bars.map(|&(spikes, mean, deviation)| {
-                let ends = [(mean - deviation).max(0.0), (mean + deviation).min(100.0)];
+                let ends = [(mean - deviation).max(least), (mean + deviation).min(100.0)];
                 PathElement::new(ends.map(|end| (spikes.max(LEAST), end)).to_vec(), thin)
             }))?;
             chart
@@ -67,4 +71,9 @@ pub fn scatter(path: &Path, title: &str, subtitle: &str, across: &str, lines: &[
             .draw()?;
         Ok(())
     })
+}
+
+/// The power of ten that `size` is rounded to.
+fn decade(size: f64, round: fn(f64) -> f64) -> f64 {
+    10f64.powf(round(size.log10()))
 }
