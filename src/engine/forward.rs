@@ -133,7 +133,7 @@ impl<K: Kernels> Core<K> {
         if self.last == Some(sequence) && self.carried.is_none() {
             let plan = &self.plans[self.last_plan()?];
             let suits = plan.batches().len() == 1 && plan.cut.keeps_input && plan.training;
-            if !suits || self.lists().any(|(old, new)| old != new) {
+            if !suits || self.lists_differ() {
                 // Another plan will go on from it.
                 self.carried = Some(self.state()?);
             }

@@ -353,23 +353,23 @@ impl<K: Kernels> Core<K> {
         Ok(index)
     }
 
-    /// Of which layers active neurons are listed in place of V, and of which they are to be: not where the readout reads V.
-    /// Network and parameters alone decide.
-    pub(super) fn lists(&self) -> impl Iterator<Item = (bool, bool)> {
-        let top = self.layers.len() - 1;
-        let read = self.objectives.reads_potential(false);
-        let wanted = move |(l, state): (usize, &LayerState<K>)| {
-            (state.lists, !(l == top && read) && state.lists_kicks(&self.kernels))
-        };
-        self.layers.iter().enumerate().map(wanted)
+    /// Whether active neurons of layer `l` are to be listed in place of V: not where the readout reads V. Network and parameters
+    /// alone decide.
+    fn wants_list(&self, l: usize) -> bool {
+        let read = l + 1 == self.layers.len() && self.objectives.reads_potential(false);
+        !read && self.layers[l].lists_kicks(&self.kernels)
     }
 
-    /// Chooses that anew; plans that were made for another choice go.
+    /// Whether that is another choice now than it was.
+    pub(super) fn lists_differ(&self) -> bool {
+        (0..self.layers.len()).any(|l| self.layers[l].lists != self.wants_list(l))
+    }
+
+    /// Chooses it anew; plans that were made for another choice go.
     fn choose_lists(&mut self) {
         for l in 0..self.layers.len() {
-            let Some((old, new)) = self.lists().nth(l) else { continue };
-            if old != new {
-                self.layers[l].lists = new;
+            let wanted = self.wants_list(l);
+            if std::mem::replace(&mut self.layers[l].lists, wanted) != wanted {
                 self.plans.clear();
                 self.last = None;
             }
