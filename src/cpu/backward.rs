@@ -7,8 +7,11 @@
 //! A surrogate with compact support is 0 for most neurons, and dL/dS only counts where it is not: a sample with few active
 //! neurons takes just their rows of the weights, each as a scalar product with its χ. Which of the two forms a sample takes
 //! at a step depends on nothing but its own number of active neurons.
+//!
+//! Where few samples would each read much of R, the products of a step are [those of all samples](super::columns).
 
 use super::active::Log;
+use super::columns::{self, Sums};
 use super::float::Float;
 use super::linear::{Work, dispatch, scalar_products};
 use super::memory::{Activity, Aligned, Events, Shared, prefetch};
@@ -77,6 +80,8 @@ pub struct Call<'a, F: Float> {
     pub reduce: Option<Reduce>,
     /// Whether samples take single rows of weights where the surrogate is compact.
     pub rows: When,
+    /// Whether threads share the columns of R in place of samples.
+    pub columns: When,
     /// Whether the active neurons are listed.
     pub listed: bool,
     /// Whether somebody reads χ.
@@ -88,7 +93,7 @@ pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F], logs: 
     let (batch, width) = (call.shape.batch, call.shape.row());
     let most = if call.compact() { COMPACT_TILE } else { TILE };
     let tile = batch.div_ceil(rayon::current_num_threads()).clamp(1, most);
-    let Room { rows, own, .. } = room;
+    let Room { rows, own, sums, .. } = room;
     let block = Block::new(call.constants, width, call.model.reset_potential, rows);
     let own =
         call.model.snippet.map(|snippet| Own::new(snippet, &call.model, call.constants, width, block.samples, own));
@@ -98,22 +103,35 @@ pub fn backward<F: Float>(call: Call<F>, planes: &mut [F], chi: &mut [F], logs: 
     let planes = &mut planes[plane::PLANES * width * call.window.sample..][..plane::PLANES * call.shape.len(1)];
     let tail = Shared::new(tail);
     let logs = Shared::new(logs);
-    planes.par_chunks_mut(tile * plane::PLANES * width).enumerate().for_each(|(index, planes)| {
-        let samples = planes.len() / (plane::PLANES * width);
-        let (call, block, first, chi, tail) = (&call, &block, index * tile, &chi, &tail);
-        // SAFETY: each sample is of one tile.
-        let logs = unsafe { logs.slice(if call.listed { first } else { 0 }, if call.listed { samples } else { 0 }) };
-        F::with_scratch(|scratch| {
-            let scratch = &mut scratch.backward;
-            dispatch(Tile { call, block, own, first, samples, planes, tail, chi, logs, scratch });
+    let mut run = |steps: Range<usize>, sums: Option<Sums<F>>| {
+        planes.par_chunks_mut(tile * plane::PLANES * width).enumerate().for_each(|(index, planes)| {
+            let samples = planes.len() / (plane::PLANES * width);
+            let (call, block, first, chi, tail, steps) = (&call, &block, index * tile, &chi, &tail, steps.clone());
+            // SAFETY: each sample is of one tile.
+            let logs =
+                unsafe { logs.slice(if call.listed { first } else { 0 }, if call.listed { samples } else { 0 }) };
+            F::with_scratch(|scratch| {
+                let scratch = &mut scratch.backward;
+                dispatch(Tile { call, block, own, steps, sums, first, samples, planes, tail, chi, logs, scratch });
+            });
         });
-    });
+    };
+    if !call.shares_columns() {
+        return run(call.range.clone(), None);
+    }
+    for t in call.range.clone().rev() {
+        let sums = columns::sums(&call, t, &chi, sums);
+        run(t..t + 1, Some(sums));
+    }
 }
 
 struct Tile<'a, 'b, F: Float> {
     call: &'a Call<'a, F>,
     block: &'a Block<'a, F>,
     own: Option<&'a Own<'a, F>>,
+    /// Steps, and their products where there are some already.
+    steps: Range<usize>,
+    sums: Option<Sums<'a, F>>,
     first: usize,
     samples: usize,
     planes: &'b mut [F],
@@ -166,7 +184,7 @@ impl<F: Float> Work for Tile<'_, '_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Tile { call, block, own, first, samples, planes, tail, chi, logs, scratch } = self;
+        let Tile { call, block, own, steps, sums, first, samples, planes, tail, chi, logs, scratch } = self;
         let (model, batch, width) = (&call.model, call.shape.batch, call.shape.row());
         let len = samples * width;
         collect(planes, plane::LAMBDA, width, &mut scratch.lambda);
@@ -187,8 +205,14 @@ impl<F: Float> Work for Tile<'_, '_, F> {
         }
         let sparse = call.is_sparse();
         let mut unread = std::mem::take(&mut scratch.unread);
-        for t in call.range.clone().rev() {
-            sum_gradient(simd, call, block, t, (first, samples), chi, logs, scratch);
+        for t in steps.rev() {
+            match sums {
+                None => sum_gradient(simd, call, block, t, (first, samples), chi, logs, scratch),
+                Some(sums) => {
+                    let rho = &mut scratch.rho[..len];
+                    rho.chunks_exact_mut(width).enumerate().for_each(|(m, rho)| sums.read(first + m, rho));
+                }
+            }
             if sparse {
                 sparse_step(call, block, t, (first, samples), chi, logs, scratch);
                 continue;
@@ -231,6 +255,13 @@ impl<F: Float> Call<'_, F> {
     fn compact(&self) -> bool {
         let once = !matches!(self.model.firing, Firing::Multi { periodic: true, .. });
         self.spikes.is_some() && self.model.snippet.is_none() && once && self.model.surrogate.is_compact()
+    }
+
+    /// Whether threads share the columns of R in place of samples.
+    fn shares_columns(&self) -> bool {
+        let can = self.recurrent.is_some() && self.chi && !self.compact();
+        let planned = || columns::pays::<F>(self.shape.units, self.shape.batch, rayon::current_num_threads());
+        can && self.columns.or(planned)
     }
 
     /// Whether nothing but kicks is wanted, and ρ does not depend on steps after: then there is no recursion at all.

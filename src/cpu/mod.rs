@@ -8,6 +8,7 @@ mod active;
 mod backward;
 mod bits;
 mod collapse;
+mod columns;
 mod constrain;
 mod count;
 mod drive;
@@ -71,13 +72,16 @@ pub struct Cpu<F> {
     number: std::marker::PhantomData<F>,
 }
 
-/// Forms that kernels take besides others. Strips change no bit; single rows are summed in another order.
+/// Forms that kernels take besides others. Strips and columns change no bit; single rows are summed in another order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forms {
     /// Feed-forward layers in strips of columns; planned: those whose weights do not fit a second-level cache.
     pub strips: When,
     /// Adjoints of compact surrogates by the rows of active neurons alone; planned: of samples where those are few.
     pub rows: When,
+    /// Dense adjoints of recurrent layers by threads that share the columns of R and meet at every step, in place of samples;
+    /// planned: where R is large and a thread has few samples.
+    pub columns: When,
     /// Gradients of weights from kicks, see [`KickGradient`]; planned: where the surrogate is 0 but near the threshold.
     pub kicks: When,
 }
@@ -457,7 +461,7 @@ impl<F: Float> Kernels for Cpu<F> {
     fn backward(&mut self, call: Backward<Self>) {
         let _timed =
             self.profiler.time("backward", || cost::backward(&call, profile::sensitive(&call, self.forms.rows)));
-        run_backward(call, None, self.forms.rows, &mut self.room);
+        run_backward(call, None, self.forms, &mut self.room);
     }
 
     fn layer_backward(&mut self, above: Above<Self>, call: Backward<Self>) {
@@ -470,7 +474,7 @@ impl<F: Float> Kernels for Cpu<F> {
         run_backward(
             Backward { gradient_spikes: None, ..call },
             Some((from, gradient)),
-            self.forms.rows,
+            self.forms,
             &mut self.room,
         );
     }
@@ -723,7 +727,7 @@ impl<F: Float> Kernels for Cpu<F> {
 fn run_backward<F: Float>(
     call: Backward<Cpu<F>>,
     above: Option<(backward::From<F>, Option<&[F]>)>,
-    rows: When,
+    forms: Forms,
     room: &mut scratch::Room<F>,
 ) {
     let (from, added) = above.map_or((None, None), |(from, added)| (Some(from), added));
@@ -742,7 +746,8 @@ fn run_backward<F: Float>(
         gradient_potential: call.gradient_potential.map(Array::as_slice),
         counts: call.counts,
         reduce: call.reduce,
-        rows,
+        rows: forms.rows,
+        columns: forms.columns,
         listed: listing.is_some(),
         chi,
     };

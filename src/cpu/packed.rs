@@ -5,6 +5,7 @@ use super::float::{Float, load, store};
 use super::linear::{Work, dispatch};
 use super::memory::{Aligned, Array, Ledger, prefetch_line};
 use pulp::Simd;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// W^T of weights W `[rows][np]`, packed for [`Packed::product`]: panel p of P columns holds, for each k, the entries
@@ -77,10 +78,15 @@ impl RowsOf<'_> {
 impl<F: Float> Packed<F> {
     /// Room for weights of `rows` × `columns`.
     pub fn new(rows: usize, columns: usize, ledger: &Arc<Ledger>) -> Self {
-        let panel = dispatch(PanelWidth::<F>(std::marker::PhantomData));
+        let panel = Self::panel();
         let len = rows.div_ceil(panel) * panel * columns;
         let data = Array::new(F::ZERO, len, ledger.enter((len * size_of::<F>()) as u64));
         Packed { rows, columns, panel, data }
+    }
+
+    /// Columns of a panel on this machine.
+    pub fn panel() -> usize {
+        dispatch(PanelWidth::<F>(std::marker::PhantomData))
     }
 
     /// Packs `weights` `[rows][width]`.
@@ -111,14 +117,36 @@ impl<F: Float> Packed<F> {
         accumulate: bool,
         scratch: &mut Aligned<F>,
     ) {
+        self.product_of(simd, 0..self.panels(), a, lda, rows, out, ldo, accumulate, scratch);
+    }
+
+    /// Panels, the last one filled up.
+    pub fn panels(&self) -> usize {
+        self.rows.div_ceil(self.panel)
+    }
+
+    /// [`Packed::product`] for the columns of some panels, which `out` begins with.
+    #[inline(always)]
+    pub fn product_of<S: Simd>(
+        &self,
+        simd: S,
+        panels: Range<usize>,
+        a: &[F],
+        lda: usize,
+        rows: RowsOf,
+        out: &mut [F],
+        ldo: usize,
+        accumulate: bool,
+        scratch: &mut Aligned<F>,
+    ) {
         let (count, end) = (rows.count(), rows.end());
         if count == 0 {
             return;
         }
-        let (width, panels) = (self.panel, self.rows.div_ceil(self.panel));
+        let width = self.panel;
         assert_eq!(width, 2 * F::lanes::<S>(), "packed for another instruction set");
         assert!((end - 1) * lda + self.columns <= a.len() && self.columns <= lda);
-        assert!((end - 1) * ldo + panels * width <= out.len() && panels * width <= ldo);
+        assert!((end - 1) * ldo + panels.len() * width <= out.len() && panels.len() * width <= ldo);
         let tall = tile_height::<S>(count);
         // Rows a power of two apart share few sets of the first-level cache: then they are put elsewhere first.
         let spread = matches!(rows, RowsOf::First(_)) && lda * size_of::<F>() <= NEAR;
@@ -132,7 +160,8 @@ impl<F: Float> Packed<F> {
             }
             (&*scratch, stride)
         };
-        for (p, panel) in self.data.chunks_exact(width * self.columns).enumerate() {
+        let data = &self.data[panels.start * width * self.columns..panels.end * width * self.columns];
+        for (p, panel) in data.chunks_exact(width * self.columns).enumerate() {
             for from in (0..self.columns).step_by(DEPTH) {
                 let depth = DEPTH.min(self.columns - from);
                 let accumulate = accumulate || from > 0;

@@ -33,6 +33,8 @@ pub struct Room<F> {
     pub lists: Vec<Lists>,
     /// Active neurons of each strip.
     pub active: Vec<Log<F>>,
+    /// ρ of a step, strips of columns.
+    pub sums: Aligned<F>,
     /// Rows of some samples, of the source and of χ.
     pub gathered: [Vec<F>; 2],
     /// Events of a weight gradient.

@@ -158,3 +158,26 @@ fn rows_of_active_neurons_give_the_gradient() {
         on_drawn(&mut kernels, 30, silent_below, backward::check_fused);
     }
 }
+
+/// On the CPU: the products of a step over columns for all samples at once, and their tiles of samples, have the same bits.
+#[test]
+fn threads_that_share_columns_change_no_bit() {
+    let kernels = |columns| Cpu::<f32>::with_forms(Forms { columns, ..Forms::default() });
+    let same = |shared: &mut Cpu<f32>, case: &Adjoint| {
+        let (layer, trace, above) = backward::set_up_above(case);
+        let apart = backward::run(&mut kernels(When::Never), case, &layer, &trace, &above);
+        let shared = backward::run(shared, case, &layer, &trace, &above);
+        assert_eq!(shared.chi, apart.chi);
+        assert_eq!(shared.planes, apart.planes);
+    };
+    let mut shared = kernels(When::Always);
+    on_drawn(&mut shared, 60, recurrent_adjoint, same);
+    on_drawn(&mut shared, 3, wide_adjoint, same);
+    on_drawn(&mut shared, 60, backward::spiking, backward::check_fused);
+}
+
+fn wide_adjoint(random: &mut Random) -> Adjoint {
+    let units = one_of(random, &[500, 777, 1024]);
+    let run = Case { tape: true, ..wide(random, units) };
+    Adjoint { run, spikes: true, counts: chance(random, 0.5), potential: chance(random, 0.5) }
+}
