@@ -9,6 +9,7 @@ use spikegrad::{Error, Result};
 
 pub fn run(arguments: Eval) -> Result<()> {
     let device: Device = arguments.device.parse()?;
+    device.check()?;
     let directory = RunDirectory::open(&arguments.run)?;
     let mut recipe = train::stored(&directory)?;
     if let Some(data) = train::data_directory(arguments.data.as_deref()) {

@@ -25,6 +25,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|error| Error::Input(format!("{threads} threads cannot be started: {error}")))?;
     }
+    device.check()?;
     let mut ready = prepare(arguments, device)?;
     ready.warm_up()?;
     let (profile, step_ms) = ready.profile(arguments.repetitions)?;

@@ -21,6 +21,7 @@ pub fn run(arguments: Train) -> Result<()> {
     if let (Some(out), None) = (&arguments.out, &existing) {
         RunDirectory::vacant(out)?;
     }
+    device.check()?;
     let split = recipe.data.load(recipe.train.seed)?;
     let mut trainer = Trainer::new(recipe, split, device)?;
     let planned = trainer.plan(budget, wish)?;

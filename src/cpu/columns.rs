@@ -11,10 +11,12 @@ use super::packed::{Packed, RowsOf};
 use pulp::Simd;
 use rayon::prelude::*;
 
-/// Bytes of R from which on samples are too few to read it for: more than a core finds in its caches.
-const WIDE: usize = 8 << 20;
-/// Samples of a thread that make up for reading R: a product of so many rows takes as long as its weights from memory.
-const ENOUGH: usize = 32;
+/// Least bytes of R, and those for each sample of a thread: measured, as with fewer the threads lose more by meeting than R
+/// costs to read.
+const LEAST: usize = 8 << 20;
+const EACH: usize = 2 << 20;
+/// Most samples of a thread: none were measured above.
+const MOST: usize = 32;
 /// Strips of columns for each thread.
 const STRIPS: usize = 4;
 
@@ -39,7 +41,8 @@ impl<F: Float> Sums<'_, F> {
 
 /// Whether this form is planned for a recurrent layer of `units` whose surrogate is dense.
 pub fn pays<F>(units: usize, batch: usize, threads: usize) -> bool {
-    threads > 1 && units * units * size_of::<F>() >= WIDE && batch.div_ceil(threads) < ENOUGH
+    let (bytes, samples) = (units * units * size_of::<F>(), batch.div_ceil(threads));
+    threads > 1 && bytes >= LEAST && samples * EACH <= bytes && samples <= MOST
 }
 
 /// The products of step t.

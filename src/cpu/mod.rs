@@ -471,12 +471,7 @@ impl<F: Float> Kernels for Cpu<F> {
         let gradient = above.accumulate.then_some(above.gradient.as_slice());
         let (weights, packed) = (above.weights.0.as_slice(), above.weights.1);
         let from = backward::From { chi: above.chi, weights, packed, lag: above.lag, width: above.shape.row() };
-        run_backward(
-            Backward { gradient_spikes: None, ..call },
-            Some((from, gradient)),
-            self.forms,
-            &mut self.room,
-        );
+        run_backward(Backward { gradient_spikes: None, ..call }, Some((from, gradient)), self.forms, &mut self.room);
     }
 
     fn drive_backward(&mut self, call: DriveBackward<Self>) {

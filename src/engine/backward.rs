@@ -14,13 +14,15 @@ impl<K: Kernels> Core<K> {
     /// Gradients of all parameters of the last forward pass; the regularisers of the network count in any case.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no forward pass with a tape, where the built-in loss has no labels, or
-    /// where a gradient has the wrong size or is not finite; [`Error::File`] where input that is read again is gone.
+    /// [`Error::Input`] where there is no forward pass with a tape or a parameter has changed since, where the built-in loss has
+    /// no labels, or where a gradient has the wrong size or is not finite; [`Error::File`] where input that is read again is
+    /// gone.
     pub fn backward(&mut self, gradient: &Gradient<K::Real>) -> Result<()> {
         let index = self.last_plan()?;
         if !self.taped {
             return Err(Error::Input("infer keeps nothing for a backward pass: use forward".into()));
         }
+        self.check_unmoved()?;
         self.check_normalised()?;
         self.check_gradient(index, gradient)?;
         self.upload_activation_gradient(index, gradient)?;

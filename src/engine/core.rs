@@ -155,6 +155,8 @@ pub struct Core<K: Kernels> {
     pub(super) taped: bool,
     /// Whether a backward pass came after it.
     pub(super) adjoint: bool,
+    /// Whether a parameter has changed since.
+    pub(super) moved: bool,
     /// State that the next stream starts from.
     pub(super) carried: Option<super::state::State<K::Real>>,
     /// Where values are padded before they go to the device.
@@ -282,6 +284,7 @@ impl<K: Kernels> Core<K> {
             objectives,
             taped: false,
             adjoint: false,
+            moved: false,
             carried: None,
             staging: Vec::new(),
             staged: Vec::new(),
@@ -348,6 +351,7 @@ impl<K: Kernels> Core<K> {
 
     /// Recomputes what is derived from the parameters: constants, and the other layouts of the weights.
     pub(super) fn refresh(&mut self) {
+        self.moved = true;
         let dt = self.network.dt;
         for (l, layer) in self.layers.iter_mut().enumerate() {
             self.kernels.at_layer(Some(l));

@@ -16,6 +16,29 @@ pub enum Device {
     Gpu(Option<usize>),
 }
 
+impl Device {
+    /// Whether this machine has it; nothing is opened.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where there is no such GPU, with those that there are.
+    pub fn check(self) -> Result<()> {
+        match self {
+            Device::Gpu(wanted) => gpu(wanted),
+            Device::Auto | Device::Cpu => Ok(()),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn gpu(wanted: Option<usize>) -> Result<()> {
+    crate::gpu::find_adapter(wanted).map(drop)
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu(_: Option<usize>) -> Result<()> {
+    Err(Error::Device("this build has no GPU backend: build it with the feature gpu".into()))
+}
+
 impl FromStr for Device {
     type Err = Error;
 

@@ -182,7 +182,7 @@ impl<K: Kernels> Core<K> {
         }
         (self.supplied, self.ragged) = (supplied, ragged);
         self.taped = mode != Mode::Infer;
-        self.adjoint = false;
+        (self.adjoint, self.moved) = (false, false);
         self.trained = trained;
         let plan = &mut self.plans[index];
         plan.streamed |= mode == Mode::Stream;

@@ -115,9 +115,7 @@ impl Engine {
             }
         }
         #[cfg(not(feature = "gpu"))]
-        if let Device::Gpu(_) = device {
-            return Err(crate::Error::Device("this build has no GPU backend: build it with the feature gpu".into()));
-        }
+        device.check()?;
         Ok(Engine {
             inner: Inner::Cpu(Box::new(Core::new(network, Cpu::new(), budget)?)),
             device: device::describe_cpu(),

@@ -121,7 +121,8 @@ impl<'a, K: Kernels> Outputs<'a, K> {
     /// active neurons in place of V runs its steps again for it.
     ///
     /// # Errors
-    /// [`Error::Input`] after [`Core::infer`], which keeps none.
+    /// [`Error::Input`] after [`Core::infer`], which keeps none, and where the layer would have to run again but a parameter has
+    /// changed since.
     pub fn potential(&mut self, layer: usize) -> Result<Trace<K::Real>> {
         self.core.exists(layer)?;
         if !self.core.taped {

@@ -3,14 +3,15 @@
 use super::core::Core;
 use super::forward::{At, Samples, Taped};
 use super::plan::{LayerPlan, Tape, TapeKind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::*;
 
 impl<K: Kernels> Core<K> {
     /// Makes the tape of layer `l` in a segment readable: that of the plan, or else the one of the segment.
     ///
     /// # Errors
-    /// [`Error::Memory`], and [`Error::File`] where input that is read again is gone.
+    /// [`Error::Memory`], [`Error::File`] where input that is read again is gone, and [`Error::Input`] where the layer runs
+    /// again and a parameter has changed.
     pub(super) fn recall(&mut self, at: &At, l: usize) -> Result<()> {
         match self.plans[at.index].cut.tape {
             _ if !self.layers[l].keeps_potential() => {}
@@ -27,6 +28,7 @@ impl<K: Kernels> Core<K> {
             }
             TapeKind::Replay => {}
         }
+        self.check_unmoved()?;
         if l == 0 {
             self.reload_input(at)?;
         } else if let Some(mask) = self.masks.get(l - 1).copied().flatten().filter(|_| self.trained) {
@@ -36,6 +38,14 @@ impl<K: Kernels> Core<K> {
         self.restore(at, l, at.segment);
         self.run_layer(at, l, Taped { kept: true, traced: false, replayed: true }, None);
         Ok(())
+    }
+
+    /// Whether what a layer does now is what it did in the forward pass.
+    pub(super) fn check_unmoved(&self) -> Result<()> {
+        match self.moved {
+            true => Err(Error::Input("the parameters have changed since the forward pass: run forward again".into())),
+            false => Ok(()),
+        }
     }
 
     /// Puts the state before segment `place` into the planes of layer `l`; one past the last: that after it.

@@ -220,6 +220,16 @@ pub fn adapters() -> Vec<AdapterInfo> {
     enumerate().iter().enumerate().map(|(index, adapter)| describe(index, adapter)).collect()
 }
 
+/// The adapter that `wanted` means: that one, or the best one that is not a software rasteriser.
+///
+/// # Errors
+/// [`Error::Device`] where there is none.
+pub fn find_adapter(wanted: Option<usize>) -> Result<AdapterInfo> {
+    let mut found = adapters();
+    let index = choose(&found, wanted)?;
+    Ok(found.swap_remove(index))
+}
+
 /// The place of the adapter that `wanted` means: that one, or the best one that is not a software rasteriser.
 fn choose(found: &[AdapterInfo], wanted: Option<usize>) -> Result<usize> {
     let names = || {

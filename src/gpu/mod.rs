@@ -56,7 +56,7 @@ mod window;
 
 pub use crate::kernels::When;
 pub use buffers::{Activity, Prepared, Values, Words};
-pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters};
+pub use device::{AdapterInfo, AdapterKind, Choice, Options, adapters, find_adapter};
 pub use form::Costs;
 pub use recorder::Created;
 pub use shader::{Permutation, Shader, check_expression, find};

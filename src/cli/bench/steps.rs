@@ -140,7 +140,7 @@ fn check(arguments: &BenchSteps) -> Result<()> {
     for name in &arguments.workload {
         Workload::named(name)?;
     }
-    arguments.device.parse::<Device>()?;
+    arguments.device.parse::<Device>()?.check()?;
     threads_fit(arguments.threads)?;
     arguments.out.as_ref().map_or(Ok(()), check_writable)?;
     at_least_1("repetitions", arguments.repetitions)

@@ -118,6 +118,9 @@ fn a_gpu_that_is_not_there() {
     let place = tempfile::tempdir().unwrap();
     std::fs::write(place.path().join("small.toml"), SMALL).unwrap();
     bad(place.path(), &["train", "small.toml", "--device", "gpu:99"], &["gpu"]);
+    // Before anything is read or measured.
+    bad(place.path(), &["train", "mnist-latency", "--data", "nowhere", "--device", "gpu:99"], &["gpu:99"]);
+    bad(place.path(), &["bench", "--workload", "W1", "--device", "gpu:99"], &["there is no gpu:99"]);
 }
 
 #[test]

@@ -302,6 +302,23 @@ fn potentials_are_read_where_none_are_kept() {
     }
 }
 
+/// What runs again, and the adjoint, take the parameters of the forward pass.
+#[test]
+fn parameters_that_have_changed_ask_for_another_forward_pass() {
+    let network = network(NETWORKS[0].1);
+    for (kicks, kept) in [(When::Never, true), (When::Always, false)] {
+        let mut core = core(&network, kicks);
+        core.forward(&spikes()).unwrap();
+        let parameters = core.parameters().unwrap();
+        core.set_parameters(&parameters).unwrap();
+        let refused = core.backward(&Gradient::loss()).unwrap_err().to_string();
+        assert!(refused.contains("run forward again"), "{refused}");
+        assert_eq!(core.outputs().unwrap().potential(0).is_ok(), kept);
+        core.forward(&spikes()).unwrap().potential(0).unwrap();
+        core.backward(&Gradient::loss()).unwrap();
+    }
+}
+
 #[test]
 fn a_stream_goes_on_where_potentials_are_not_kept() {
     let network = network(NETWORKS[0].1);
