@@ -126,14 +126,11 @@ impl<F: Float> Log<F> {
         (&self.neurons[range.clone()], &self.kicks[range])
     }
 
-    /// Sets the kicks of step `t`, `κ = σ' ρ`, from neuron and σ'.
+    /// Active neurons of step `t`, their σ', and where their kicks go.
     #[inline(always)]
-    pub fn fill(&mut self, t: usize, mut kick: impl FnMut(usize, F) -> F) {
+    pub fn step(&mut self, t: usize) -> (&[u32], &[F], &mut [F]) {
         let range = self.at(t);
-        let active = self.neurons[range.clone()].iter().zip(&self.derivatives[range.clone()]);
-        for (own, (&j, &derivative)) in self.kicks[range].iter_mut().zip(active) {
-            *own = kick(j as usize, derivative);
-        }
+        (&self.neurons[range.clone()], &self.derivatives[range.clone()], &mut self.kicks[range])
     }
 
     fn bytes(&self) -> usize {

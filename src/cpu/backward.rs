@@ -389,42 +389,39 @@ fn sparse_step<F: Float>(
     for (m, log) in logs.iter_mut().enumerate().take(samples) {
         let row = m * width..(m + 1) * width;
         let at = (t * batch + first + m) * width;
-        let (rho, counted) = (&rho[row.clone()], &count_gradient[row.clone()]);
-        let given = call.gradient_spikes.map(|given| &given[at..][..width]);
-        let sum = |j: usize| {
+        // No closures below: one that is not inlined is not compiled for this instruction set.
+        let (neurons, derivatives, kicks) = log.step(step);
+        let (rho, counted) = (&mut rho[row.clone()], &count_gradient[row.clone()]);
+        for &j in neurons {
+            let j = j as usize;
             let mut all = if summed { rho[j] } else { F::ZERO };
-            if let Some(given) = given {
-                all += given[j];
+            if let Some(given) = call.gradient_spikes {
+                all += given[at + j];
             }
             if counts {
                 all += counted[j];
             }
-            all
-        };
+            rho[j] = all;
+        }
         if bare {
-            log.fill(step, |j, derivative| derivative * sum(j));
+            for ((&j, &derivative), kick) in neurons.iter().zip(derivatives).zip(kicks) {
+                *kick = derivative * rho[j as usize];
+            }
             continue;
         }
         let (lambda, mu) = (&mut lambda[row.clone()], &mut mu[row]);
         risen.clear();
-        log.fill(step, |j, derivative| {
-            let mut rho = sum(j);
+        for ((&j, &derivative), kick) in neurons.iter().zip(derivatives).zip(kicks) {
+            let j = j as usize;
+            let mut rho = rho[j];
             if !model.detach {
                 rho += through_spike(model.reset, beta, k.theta[j]) * lambda[j];
             }
             risen.push(derivative.fma(rho, beta * lambda[j]).settled());
-            derivative * rho
-        });
-        let fall = |lambda: &mut [F]| {
-            for lambda in &mut *lambda {
-                *lambda = (beta * *lambda).settled();
-            }
-            for (&j, &risen) in log.neurons(step).iter().zip(&*risen) {
-                lambda[j as usize] = risen;
-            }
-        };
+            *kick = derivative * rho;
+        }
         if model.lag == 0 {
-            fall(lambda);
+            fall(beta, lambda, neurons, risen);
         }
         if call.chi {
             if t > call.range.start {
@@ -443,8 +440,19 @@ fn sparse_step<F: Float>(
             }
         }
         if model.lag == 1 {
-            fall(lambda);
+            fall(beta, lambda, neurons, risen);
         }
+    }
+}
+
+/// λ decays, but that of the active neurons, which has `risen`.
+#[inline(always)]
+fn fall<F: Float>(beta: F, lambda: &mut [F], neurons: &[u32], risen: &[F]) {
+    for lambda in &mut *lambda {
+        *lambda = (beta * *lambda).settled();
+    }
+    for (&j, &risen) in neurons.iter().zip(risen) {
+        lambda[j as usize] = risen;
     }
 }
 
@@ -579,7 +587,10 @@ fn block_step<F: Float, S: Simd>(
     };
     adjoint_row(model.reset, model.lag, k, Step { s, s_before, sigma, rho, g_potential }, lambda, mu, chi);
     for (m, log) in logs.iter_mut().enumerate() {
-        log.fill(call.window.step + t, |j, derivative| derivative * rho[m * width + j]);
+        let (neurons, derivatives, kicks) = log.step(call.window.step + t);
+        for ((&j, &derivative), kick) in neurons.iter().zip(derivatives).zip(kicks) {
+            *kick = derivative * rho[m * width + j as usize];
+        }
     }
     if learned.bias || parameters {
         sum_parameters(call, block, t, (first, from, count), planes, scratch, chi);
