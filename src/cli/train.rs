@@ -112,9 +112,16 @@ fn plan(arguments: &Train) -> Result<(Recipe, Option<RunDirectory>)> {
     };
     let mut recipe = stored(&directory)?;
     if let Some(name) = &arguments.recipe {
-        let (wanted, found) = (read(name)?.train.name, &recipe.train.name);
-        if wanted != *found {
+        let given = read(name)?;
+        let (wanted, found) = (&given.train.name, &recipe.train.name);
+        if wanted != found {
             return Err(Error::file(directory.path(), format!("holds a run of {found}, not of {wanted}")));
+        }
+        if let Some(line) = changed(given, &recipe) {
+            let message = format!(
+                "the run was not begun with \"{line}\" of {name}: leave {name} away to go on as it was, or begin another run"
+            );
+            return Err(Error::file(directory.path(), message));
         }
     }
     let changed = [
@@ -127,6 +134,23 @@ fn plan(arguments: &Train) -> Result<(Recipe, Option<RunDirectory>)> {
     }
     recipe.train.epochs = arguments.epochs.unwrap_or(recipe.train.epochs);
     Ok((recipe, Some(directory)))
+}
+
+/// The first line of `given` that is not in the recipe of a run, but for what the command line may have changed when it began.
+fn changed(mut given: Recipe, of_run: &Recipe) -> Option<String> {
+    let train = &mut given.train;
+    (train.epochs, train.batch, train.seed) = (of_run.train.epochs, of_run.train.batch, of_run.train.seed);
+    train.optimiser.set_rate(of_run.train.optimiser.rate());
+    let place = |line: &&str| !line.starts_with("directory");
+    let (given, of_run) = (given.to_toml(), of_run.to_toml());
+    let (mut given, mut of_run) = (given.lines().filter(place), of_run.lines().filter(place));
+    loop {
+        match (given.next(), of_run.next()) {
+            (None, None) => return None,
+            (own, other) if own == other => {}
+            (own, other) => return own.or(other).map(str::to_string),
+        }
+    }
 }
 
 /// A recipe by name, or a training file.
@@ -177,6 +201,12 @@ fn resume(trainer: &mut Trainer, directory: RunDirectory) -> Result<RunDirectory
             Error::Input(message) => Error::file(directory.checkpoint(), message),
             other => other,
         })?;
+        let (done, wanted) = (trainer.progress().epoch, trainer.recipe().train.epochs);
+        if wanted < done {
+            return Err(Error::Input(format!(
+                "the run has {done} epochs already: --epochs {wanted} would take some back"
+            )));
+        }
     } else {
         // As a run that begins: a kill within the first epoch must leave something to go on from.
         trainer.checkpoint()?.save(directory.checkpoint())?;

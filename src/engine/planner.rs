@@ -322,7 +322,7 @@ impl<K: Kernels> Core<K> {
             Budget::Bytes(budget) if self.ceiling.is_none() => format!(
                 "the budget is {}: the smallest that would do is {} ({needed} bytes), weights and optimiser included",
                 human_bytes(budget),
-                human_bytes(needed)
+                enough(needed)
             ),
             _ => "the device has no room for it: use fewer steps, a smaller batch or a smaller network".into(),
         };
@@ -625,6 +625,15 @@ pub fn human_bytes(bytes: u64) -> String {
         ..1000.0 => format!("{kib:.1} KiB"),
         ..100_000.0 => format!("{:.1} MiB", kib / 1024.0),
         _ => format!("{:.0} MiB", kib / 1024.0),
+    }
+}
+
+/// The same, not less: what may be given as a budget.
+fn enough(bytes: u64) -> String {
+    let kib = bytes as f64 / 1024.0;
+    match kib {
+        ..1000.0 => format!("{:.1} KiB", (kib * 10.0).ceil() / 10.0),
+        _ => format!("{:.1} MiB", (kib / 102.4).ceil() / 10.0),
     }
 }
 

@@ -9,7 +9,13 @@ fn fail<T>(place: &str, message: impl Into<String>) -> Result<T> {
 }
 
 fn positive(place: &str, value: f64) -> Result<()> {
-    if value.is_finite() && value > 0.0 { Ok(()) } else { fail(place, format!("must be a number above 0, is {value}")) }
+    // As f32, which most runs have: what rounds to 0 or to infinity is none.
+    let rounded = value as f32;
+    if rounded.is_finite() && rounded > 0.0 {
+        Ok(())
+    } else {
+        fail(place, format!("must be a number above 0, is {value}"))
+    }
 }
 
 fn finite(place: &str, value: f64) -> Result<()> {

@@ -7,7 +7,7 @@ use super::workload::{W1, W2, W4, Workload};
 use crate::cli::arguments::BenchMemory;
 use crate::cli::say;
 use serde::{Deserialize, Serialize};
-use spikegrad::engine::{Budget, Engine, Gradient, Optimiser, TapeKind, Wish, human_bytes};
+use spikegrad::engine::{Budget, Device, Engine, Gradient, Optimiser, TapeKind, Wish, human_bytes};
 use spikegrad::io::write_whole;
 use spikegrad::kernels::Rule;
 use spikegrad::{Error, Result};
@@ -64,6 +64,7 @@ pub fn run(arguments: &BenchMemory) -> Result<()> {
         say(&plain(&measure(&process::task(task)?)?));
         return Ok(());
     }
+    arguments.device.parse::<Device>()?.check()?;
     let mib = |count: u64| Some(count << 20);
     let mut all = Vec::new();
     say("A training step (forward, loss, backward, Adam). Growth: arrays at their most over weights and input;");

@@ -37,7 +37,7 @@ struct Point {
 /// # Errors
 /// Those of the engine, and of the files.
 pub fn run(arguments: &BenchSweep) -> Result<()> {
-    arguments.device.parse::<Device>()?;
+    arguments.device.parse::<Device>()?.check()?;
     threads_fit(arguments.threads)?;
     check_writable(&arguments.picture)?;
     arguments.out.as_ref().map_or(Ok(()), check_writable)?;

@@ -28,7 +28,10 @@ pub fn learning_curve(history: &[EpochMetrics], path: &Path, trainer: &Trainer, 
     render(path, (1200, 480), |area| {
         let body = heading(area, &title, &subtitle)?;
         let (left, right) = body.split_horizontally((50).percent_width());
-        panel(&left, "accuracy (%)", 0.0, 100.0, &accuracy, SeriesLabelPosition::LowerRight, kept)?;
+        let least =
+            accuracy.iter().filter_map(|(_, _, points)| points.last()).map(|point| point.1).fold(100.0, f64::min);
+        let corner = if least < 40.0 { SeriesLabelPosition::UpperRight } else { SeriesLabelPosition::LowerRight };
+        panel(&left, "accuracy (%)", 0.0, 100.0, &accuracy, corner, kept)?;
         let top = loss.iter().flat_map(|(_, _, points)| points).map(|point| point.1).fold(0.0, f64::max);
         let top = if top > 0.0 { top * 1.05 } else { 1.0 };
         // Where there is room: a loss that has hardly fallen runs along the top.

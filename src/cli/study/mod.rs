@@ -37,7 +37,12 @@ impl Notes {
     }
 
     /// Opens or makes the directory. A line that a kill cut short is left out.
-    fn open(path: &Path) -> Result<Notes> {
+    fn open(run: &StudyRun, usual: &str) -> Result<Notes> {
+        run.device.parse::<Device>()?.check()?;
+        if run.jobs == Some(0) {
+            return Err(Error::Input("--jobs must be 1 or more".into()));
+        }
+        let path = run.out.as_deref().unwrap_or(Path::new(usual));
         fs::create_dir_all(path).map_err(|error| Error::file(path, format!("cannot make the directory: {error}")))?;
         let file = path.join("results.jsonl");
         let text = match fs::read_to_string(&file) {
@@ -66,7 +71,6 @@ impl Notes {
     fn complete(mut self, trials: Vec<Trial>, run: &StudyRun) -> Result<Vec<Outcome>> {
         let device: Device = run.device.parse()?;
         let jobs = match (run.jobs, device) {
-            (Some(0), _) => return Err(Error::Input("--jobs must be 1 or more".into())),
             (Some(jobs), _) => jobs,
             (None, _) => std::thread::available_parallelism().map_or(1, usize::from),
         };

@@ -46,7 +46,7 @@ pub fn run(arguments: &StudySparsity) -> Result<()> {
             }
         }
     }
-    let notes = Notes::open(&arguments.run.out.clone().unwrap_or_else(|| "runs/study-sparsity".into()))?;
+    let notes = Notes::open(&arguments.run, "runs/study-sparsity")?;
     let (picture, summary) = (notes.file("sparsity.png"), notes.file("table.csv"));
     let outcomes = notes.complete(trials, &arguments.run)?;
     say("");

@@ -74,7 +74,7 @@ impl Grid {
 /// Those of the trainings and of the files.
 pub fn run(arguments: &StudySurrogates) -> Result<()> {
     let trials = trials(arguments)?;
-    let notes = Notes::open(&arguments.run.out.clone().unwrap_or_else(|| "runs/study-surrogates".into()))?;
+    let notes = Notes::open(&arguments.run, "runs/study-surrogates")?;
     let (picture, summary) = (notes.file("heat-maps.png"), notes.file("table.csv"));
     let outcomes = notes.complete(trials, &arguments.run)?;
     let (slopes, rates) = (arguments.grid.slopes(), arguments.grid.rates());

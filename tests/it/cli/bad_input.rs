@@ -121,6 +121,42 @@ fn a_gpu_that_is_not_there() {
     // Before anything is read or measured.
     bad(place.path(), &["train", "mnist-latency", "--data", "nowhere", "--device", "gpu:99"], &["gpu:99"]);
     bad(place.path(), &["bench", "--workload", "W1", "--device", "gpu:99"], &["there is no gpu:99"]);
+    for what in ["memory", "sweep"] {
+        bad(place.path(), &["bench", what, "--device", "gpu:99"], &["there is no gpu:99"]);
+    }
+    for (option, value, word) in [("--device", "gpu:99", "gpu:99"), ("--jobs", "0", "--jobs")] {
+        bad(place.path(), &["study", "surrogates", "--out", "s", option, value], &[word]);
+        assert!(!place.path().join("s").exists(), "nothing is made");
+    }
+}
+
+#[test]
+fn a_run_goes_on_as_it_was_begun() {
+    let place = tempfile::tempdir().unwrap();
+    let at = place.path();
+    std::fs::write(at.join("small.toml"), SMALL).unwrap();
+    good(
+        at,
+        &["train", "small.toml", "--device", "cpu", "--epochs", "2", "--batch", "8", "--lr", "0.01", "--out", "run"],
+    );
+    let resumed = ["train", "small.toml", "--resume", "run", "--device", "cpu"];
+    let before = std::fs::read(at.join("run/config.toml")).unwrap();
+    bad(at, &[&resumed[..], &["--epochs", "1"]].concat(), &["2 epochs already"]);
+    std::fs::write(at.join("small.toml"), SMALL.replace("units = 16", "units = 17")).unwrap();
+    bad(at, &resumed, &["units = 17", "small.toml"]);
+    assert!(std::fs::read(at.join("run/config.toml")).unwrap() == before, "it is as it was");
+    std::fs::write(at.join("small.toml"), SMALL).unwrap();
+    good(at, &[&resumed[..], &["--epochs", "3"]].concat());
+}
+
+#[test]
+fn a_time_constant_that_f32_does_not_hold() {
+    let place = tempfile::tempdir().unwrap();
+    for tau in ["1e-50", "1e300"] {
+        let neuron = format!("units = 16\nneuron = {{ kind = \"lif\", tau_mem = {tau} }}");
+        std::fs::write(place.path().join("small.toml"), SMALL.replace("units = 16", &neuron)).unwrap();
+        bad(place.path(), &["train", "small.toml", "--device", "cpu"], &["tau_mem", "above 0"]);
+    }
 }
 
 #[test]
