@@ -4,9 +4,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use spikegrad::engine::{Budget, TapeKind, Wish};
 use std::path::PathBuf;
 
+/// What the program's exit status says.
+const STATUS: &str = "Exit status: 0 done; 1 training diverged, or an audit found a wrong gradient; 2 what was asked for cannot be \
+                      done, and one line on stderr says why.";
+
 /// Train spiking neural networks by surrogate gradients, on any GPU and without one.
 #[derive(Debug, Parser)]
-#[command(name = "spikegrad", version, about, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "spikegrad", version, about, after_help = STATUS, arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,

@@ -104,8 +104,13 @@ pub fn confusion(confusion: &Confusion, names: &[String]) -> Vec<String> {
     names.iter().enumerate().map(row).collect()
 }
 
-/// Writes `summary.json`.
-pub fn write(trainer: &mut Trainer, directory: &RunDirectory, test: &Evaluation, parameters: &str) -> Result<()> {
+/// Writes `summary.json`; what is of a test set is null where there is none.
+pub fn write(
+    trainer: &mut Trainer,
+    directory: &RunDirectory,
+    test: Option<&Evaluation>,
+    parameters: &str,
+) -> Result<()> {
     let recipe = trainer.recipe();
     let progress = trainer.progress();
     let split = trainer.split();
@@ -115,13 +120,13 @@ pub fn write(trainer: &mut Trainer, directory: &RunDirectory, test: &Evaluation,
         "seed": recipe.train.seed,
         "epochs": progress.epoch,
         "parameters": learned_parameters(&recipe.network),
-        "test_accuracy": test.accuracy,
-        "test_loss": test.loss,
+        "test_accuracy": test.map(|test| test.accuracy),
+        "test_loss": test.map(|test| test.loss),
         "test_parameters": parameters,
         "valid_accuracy": progress.best.map(|best| best.accuracy),
-        "spikes_per_sample": test.spikes_per_sample,
-        "activity": test.activity,
-        "energy_nj": test.activity.energy() * 1e9,
+        "spikes_per_sample": test.map(|test| test.spikes_per_sample),
+        "activity": test.map(|test| &test.activity),
+        "energy_nj": test.map(|test| test.activity.energy() * 1e9),
         "samples": { "train": split.train.len(), "valid": split.valid.len(), "test": split.test.len() },
         "seconds": progress.seconds,
         "version": env!("CARGO_PKG_VERSION"),

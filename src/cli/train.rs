@@ -63,12 +63,18 @@ pub fn run(arguments: Train) -> Result<()> {
     }
     bar.finish();
     let parameters = trainer.use_best()?;
-    let test = trainer.test()?;
-    summary::write(&mut trainer, &directory, &test, &parameters)?;
-    picture::learning_curve(&history, &directory.file("learning_curve.png"), &trainer, test.accuracy)?;
+    let test = (!trainer.split().test.is_empty()).then(|| trainer.test()).transpose()?;
+    summary::write(&mut trainer, &directory, test.as_ref(), &parameters)?;
+    let accuracy = test.as_ref().map(|test| test.accuracy);
+    picture::learning_curve(&history, &directory.file("learning_curve.png"), &trainer, accuracy)?;
     picture::raster(&mut trainer, &directory.file("raster.png"))?;
-    say(&format!("test accuracy {:.2} %, parameters: {parameters}", 100.0 * test.accuracy));
-    summary::activity(&test.activity).iter().for_each(|line| say(line.trim_start()));
+    match &test {
+        Some(test) => {
+            say(&format!("test accuracy {:.2} %, parameters: {parameters}", 100.0 * test.accuracy));
+            summary::activity(&test.activity).iter().for_each(|line| say(line.trim_start()));
+        }
+        None => say(&format!("there is no test set; parameters: {parameters}")),
+    }
     say(&format!("written to {}", directory.path().display()));
     Ok(())
 }
@@ -196,11 +202,7 @@ fn resume(trainer: &mut Trainer, directory: RunDirectory) -> Result<RunDirectory
         ));
     }
     if directory.checkpoint().exists() {
-        let checkpoint = Checkpoint::load(directory.checkpoint())?;
-        trainer.restore(checkpoint).map_err(|error| match error {
-            Error::Input(message) => Error::file(directory.checkpoint(), message),
-            other => other,
-        })?;
+        restore(trainer, &directory)?;
         let (done, wanted) = (trainer.progress().epoch, trainer.recipe().train.epochs);
         if wanted < done {
             return Err(Error::Input(format!(
@@ -213,6 +215,16 @@ fn resume(trainer: &mut Trainer, directory: RunDirectory) -> Result<RunDirectory
     }
     directory.write_config(&trainer.recipe().to_toml())?;
     Ok(directory)
+}
+
+/// Gives a trainer what the checkpoint of a run holds; what is wrong with it names the file.
+pub fn restore(trainer: &mut Trainer, directory: &RunDirectory) -> Result<()> {
+    let path = directory.checkpoint();
+    let checkpoint = Checkpoint::load(&path)?;
+    trainer.restore(checkpoint).map_err(|error| match error {
+        Error::Input(message) => Error::file(path, message),
+        other => other,
+    })
 }
 
 fn introduce(trainer: &Trainer, directory: &RunDirectory) {

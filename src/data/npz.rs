@@ -34,7 +34,7 @@ impl Npz {
         let path = path.as_ref().to_path_buf();
         let file = File::open(&path).map_err(|error| Error::file(&path, error))?;
         let archive = ZipArchive::new(BufReader::new(file))
-            .map_err(|_| Error::file(&path, "not a complete .npz file (truncated or damaged): fetch it again"))?;
+            .map_err(|_| Error::file(&path, "not a complete .npz file (truncated or damaged): get it again"))?;
         Ok(Npz { path, archive })
     }
 
@@ -70,10 +70,10 @@ impl Npz {
             .by_ref()
             .take(length as u64 + 1)
             .read_to_end(&mut bytes)
-            .map_err(|_| Error::file(&self.path, format!("array {name} is damaged: fetch the file again")))?;
+            .map_err(|_| Error::file(&self.path, format!("array {name} is damaged: get the file again")))?;
         if bytes.len() != length {
             let amount = if bytes.len() < length { "ends early" } else { "is longer than its shape says" };
-            return Err(Error::file(&self.path, format!("array {name} {amount}: fetch the file again")));
+            return Err(Error::file(&self.path, format!("array {name} {amount}: get the file again")));
         }
         let values = header.kind.decode(&bytes);
         let values = if header.columns_first { row_major(&values, &header.shape) } else { values };

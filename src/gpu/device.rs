@@ -245,8 +245,13 @@ fn choose(found: &[AdapterInfo], wanted: Option<usize>) -> Result<usize> {
             .min_by_key(|info| info.kind)
             .map(|info| info.index)
             .ok_or_else(|| {
+                // All that are left are software rasterisers.
+                let slow = match found.first() {
+                    Some(info) => format!(" (gpu:{} would do, slower than it)", info.index),
+                    None => String::new(),
+                };
                 Error::Device(format!(
-                    "no GPU with a Vulkan, Metal or DX12 driver here (found: {}): install its driver, or use the device cpu",
+                    "no GPU with a Vulkan, Metal or DX12 driver here (found: {}): install its driver, or use the device cpu{slow}",
                     names()
                 ))
             }),

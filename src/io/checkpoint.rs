@@ -6,16 +6,20 @@
 //! | `best.layer0.weight`, … | parameters of the epoch with the best validation accuracy, where there was one |
 //! | `optimiser.layer0.weight`, … | state of the optimiser |
 //!
-//! The metadata under the key `spikegrad` is a [`Progress`] as JSON.
+//! The metadata under the key `spikegrad` is a [`Progress`] as JSON, with a checksum (`crc32`) of all of it and of the tensors.
 
+use super::tensors::checksum;
 use super::{Stored, TensorFile, write_tensors};
 use crate::engine::{OptimiserState, Parameters};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::Path;
 
 /// Version of the format; another one is refused.
 const FORMAT: u32 = 1;
+/// Where the metadata have the checksum; a file of an earlier program has none.
+const CHECKSUM: &str = "crc32";
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,8 +91,9 @@ impl Checkpoint {
                 tensors.push((format!("{prefix}{name}"), Stored::reals(tensor)));
             }
         }
-        let metadata = serde_json::to_string(&self.progress).map_err(|error| Error::file(path, error))?;
-        write_tensors(path, &tensors, Some(metadata))
+        let mut metadata = serde_json::to_value(&self.progress).map_err(|error| Error::file(path, error))?;
+        metadata[CHECKSUM] = together(&metadata, checksum(&tensors)).into();
+        write_tensors(path, &tensors, Some(metadata.to_string()))
     }
 
     /// Reads a checkpoint.
@@ -100,12 +105,16 @@ impl Checkpoint {
         let path = file.path();
         let foreign = || Error::file(path, "not a checkpoint of spikegrad: it has no metadata of a run");
         let text = file.metadata().ok_or_else(foreign)?;
-        let version: serde_json::Value = serde_json::from_str(&text).map_err(|_| foreign())?;
-        if version["format"] != FORMAT {
-            let found = &version["format"];
+        let mut metadata: Value = serde_json::from_str(&text).map_err(|_| foreign())?;
+        if metadata["format"] != FORMAT {
+            let found = &metadata["format"];
             return Err(Error::file(path, format!("is of format {found}, this program reads format {FORMAT}")));
         }
-        let progress: Progress = serde_json::from_value(version)
+        let written = metadata.as_object_mut().and_then(|keys| keys.remove(CHECKSUM));
+        if written.is_some_and(|written| written != together(&metadata, file.checksum())) {
+            return Err(Error::file(path, "is damaged: its checksum is not that of what it holds; take a copy of it"));
+        }
+        let progress: Progress = serde_json::from_value(metadata)
             .map_err(|error| Error::file(path, format!("has damaged metadata: {error}")))?;
         let (mut parameters, mut best, mut optimiser) = (Parameters::new(), Parameters::new(), Parameters::new());
         for name in file.names() {
@@ -125,4 +134,9 @@ impl Checkpoint {
         let optimiser = OptimiserState { step: progress.step, tensors: optimiser };
         Ok(Checkpoint { progress, parameters, best, optimiser })
     }
+}
+
+/// The checksum of metadata and of tensors that have their own.
+fn together(metadata: &Value, tensors: u32) -> u32 {
+    crc32fast::hash(format!("{metadata}{tensors}").as_bytes())
 }

@@ -54,6 +54,28 @@ pub fn write_tensors(path: &Path, tensors: &[(String, Stored)], metadata: Option
     write_whole(path, &bytes)
 }
 
+/// CRC-32 of what tensors are called, how they are shaped, and what they hold. Their order says nothing.
+pub(super) fn checksum(tensors: &[(String, Stored)]) -> u32 {
+    let of = |(name, stored): &(String, Stored)| (name.clone(), one(name, &stored.shape, &stored.bytes));
+    all(tensors.iter().map(of).collect())
+}
+
+/// CRC-32 of one tensor.
+fn one(name: &str, shape: &[usize], bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(name.as_bytes());
+    shape.iter().for_each(|&length| hasher.update(&(length as u64).to_le_bytes()));
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// CRC-32 of those of tensors by name.
+fn all(mut each: Vec<(String, u32)>) -> u32 {
+    each.sort_unstable();
+    let bytes: Vec<u8> = each.iter().flat_map(|(_, own)| own.to_le_bytes()).collect();
+    crc32fast::hash(&bytes)
+}
+
 impl TensorFile {
     /// Reads a file.
     ///
@@ -87,6 +109,12 @@ impl TensorFile {
     pub fn metadata(&self) -> Option<String> {
         let (_, metadata) = SafeTensors::read_metadata(&self.bytes).ok()?;
         metadata.metadata().as_ref()?.get("spikegrad").cloned()
+    }
+
+    /// The [`checksum`] of its tensors.
+    pub(super) fn checksum(&self) -> u32 {
+        let parsed = self.parsed();
+        all(parsed.iter().map(|(name, view)| (name.to_string(), one(name, view.shape(), view.data()))).collect())
     }
 
     /// Shape of a tensor.

@@ -42,9 +42,21 @@ pub(crate) fn typed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let place = error.path().to_string();
         let message = error.into_inner().to_string();
-        let message = crate::suggest::with_nearest(message.lines().next().unwrap_or_default().trim().to_string());
+        let message = crate::suggest::with_nearest(plain(message.lines().next().unwrap_or_default().trim()));
         Error::network(if place == "." { "network".to_string() } else { place }, message)
     })
+}
+
+/// A message that names numbers as people do, where it ends with the name of a type.
+fn plain(message: &str) -> String {
+    let Some((start, name)) = message.rsplit_once(", expected ") else { return message.to_string() };
+    match name {
+        "usize" | "u64" => format!("{start}, expected a whole number, 0 or more"),
+        "u32" => format!("{start}, expected a whole number from 0 to {}", u32::MAX),
+        "u8" => format!("{start}, expected a whole number from 0 to {}", u8::MAX),
+        "f64" | "f32" => format!("{start}, expected a number"),
+        _ => message.to_string(),
+    }
 }
 
 /// A syntax error with its line.

@@ -200,6 +200,13 @@ fn a_damaged_checkpoint_is_refused_in_one_line() {
     let mut later = good.clone();
     later[at] = b'2';
     assert!(refused(&later).contains("format 2"));
+    // A parameter, a moment of the optimiser, a letter of the configuration.
+    let rate = good.windows(4).position(|window| window == b"rate").unwrap();
+    for at in [good.len() - 2, good.len() / 2, rate] {
+        let mut damaged = good.clone();
+        damaged[at] ^= 1;
+        assert!(refused(&damaged).contains("checksum"), "byte {at}");
+    }
     // Every single byte of the header may be wrong without a panic.
     let header = 8 + u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
     for at in (0..header).step_by(7) {

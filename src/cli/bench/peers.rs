@@ -156,7 +156,12 @@ fn modules(python: &Path) -> Result<Vec<String>> {
     names.dedup();
     let script = "import importlib, sys\nfor name in sys.argv[1:]:\n try:\n  importlib.import_module(name)\n  print('has', name)\n except Exception: pass";
     let said = foreign(Command::new(python).args(["-c", script]).args(&names), MOST)
-        .map_err(|error| Error::Input(format!("the Python {}: {error}", python.display())))?;
+        .map_err(|error| {
+            let python = python.display();
+            Error::Input(format!(
+                "the Python {python}: {error}; --vs names the interpreters of the libraries' environments (benches/peers/README.md)"
+            ))
+        })?;
     Ok(said.lines().filter_map(|line| line.strip_prefix("has ")).map(str::to_string).collect())
 }
 

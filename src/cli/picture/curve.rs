@@ -9,7 +9,7 @@ use spikegrad::learn::Trainer;
 type Line = (&'static str, RGBColor, Vec<(f64, f64)>);
 
 /// Draws `history` to `path`.
-pub fn learning_curve(history: &[EpochMetrics], path: &Path, trainer: &Trainer, test: f64) -> Result<()> {
+pub fn learning_curve(history: &[EpochMetrics], path: &Path, trainer: &Trainer, test: Option<f64>) -> Result<()> {
     let of = |value: &dyn Fn(&EpochMetrics) -> Option<f64>| -> Vec<(f64, f64)> {
         history.iter().filter_map(|metrics| Some((metrics.epoch as f64, value(metrics)?))).collect()
     };
@@ -22,7 +22,10 @@ pub fn learning_curve(history: &[EpochMetrics], path: &Path, trainer: &Trainer, 
         ("validation", ORANGE, of(&|metrics| metrics.valid_loss)),
     ];
     let recipe = trainer.recipe();
-    let title = format!("{}: test accuracy {:.1} %", recipe.train.name, 100.0 * test);
+    let title = match test {
+        Some(accuracy) => format!("{}: test accuracy {:.1} %", recipe.train.name, 100.0 * accuracy),
+        None => format!("{}: no test set", recipe.train.name),
+    };
     let subtitle = format!("{}  ·  seed {}  ·  {}", layers(&recipe.network), recipe.train.seed, trainer.device());
     let kept = trainer.progress().best.map(|best| (best.epoch as f64, 100.0 * best.accuracy));
     render(path, (1200, 480), |area| {

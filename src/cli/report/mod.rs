@@ -24,7 +24,7 @@ use super::say;
 use measure::{Conditions, Measured, measure};
 use run::Run;
 use spikegrad::engine::Device;
-use spikegrad::io::write_whole;
+use spikegrad::io::{check_writable, write_whole};
 use spikegrad::{Error, Result};
 use std::path::PathBuf;
 
@@ -56,6 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if out.is_dir() {
         return Err(Error::file(out, "is a directory: --out names the page"));
     }
+    check_writable(&out)?;
     let conditions = Conditions { device, budget, wish, data: arguments.data.as_deref() };
     let mut reported: Vec<Reported> = Vec::new();
     for run in runs {

@@ -61,6 +61,7 @@ fn training_files() {
     try_with("data = \"randman\"", "data = \"radman\"", &["train.data", "did you mean randman?"]);
     try_with("units = 16", "units = 16\nneuron = { kind = \"life\" }", &["layer[0].neuron.kind", "did you mean lif?"]);
     try_with("epochs = 3", "epochs = 3 3", &["my.toml", "line 10"]);
+    try_with("units = 16", "units = -1", &["layer[0].units", "`-1`", "expected a whole number, 0 or more"]);
     try_with("alpha = 2.0", "alfa = 2.0", &["my.toml", "data.alfa", "line 21"]);
     try_with("inputs = 12", "inputs = 11", &["inputs", "11", "12 channels"]);
     try_with("classes = 3", "classes = 5", &["layer[1].units", "5 classes"]);
@@ -175,12 +176,17 @@ fn checkpoints() {
     both(&["checkpoint.safetensors", "truncated"]);
     std::fs::write(&path, b"something else entirely").unwrap();
     both(&["checkpoint.safetensors", "foreign"]);
+    // One bit of one number.
+    let mut flipped = whole.clone();
+    flipped[whole.len() - 3] ^= 1;
+    std::fs::write(&path, &flipped).unwrap();
+    both(&["checkpoint.safetensors", "checksum"]);
     std::fs::write(&path, &whole).unwrap();
     // The configuration of another network.
     let config = at.join("run/config.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, text.replacen("units = 16", "units = 17", 1)).unwrap();
-    both(&["layer0"]);
+    both(&["layer0", "checkpoint.safetensors"]);
     std::fs::write(&config, text.replacen("units = 16", "units = = 17", 1)).unwrap();
     both(&["config.toml", "line"]);
     std::fs::write(&config, &text).unwrap();

@@ -73,6 +73,22 @@ fn a_run_writes_its_directory() {
     assert!(!summary["activity"]["dead_fraction"].is_null(), "{summary}");
 }
 
+/// Nothing is claimed of samples that are not there: no accuracy, no spikes, no energy.
+#[test]
+fn a_run_without_a_test_set_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let at = place.path();
+    std::fs::write(at.join("small.toml"), SMALL.replace("\ntest = 8", "\ntest = 0")).unwrap();
+    let out = good(at, &["train", "small.toml", "--device", "cpu", "--out", "run"]);
+    assert!(out.contains("there is no test set") && !out.contains("test accuracy"), "{out}");
+    let summary = std::fs::read_to_string(at.join("run/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    for key in ["test_accuracy", "test_loss", "spikes_per_sample", "activity", "energy_nj"] {
+        assert!(summary[key].is_null(), "{key}: {summary}");
+    }
+    assert!(good(at, &["report", "run", "--device", "cpu"]).contains("written to"));
+}
+
 /// Parameters and state of a run, without what depends on the clock.
 fn bits(run: &Path) -> Checkpoint {
     let mut checkpoint = Checkpoint::load(run.join("checkpoint.safetensors")).unwrap();
