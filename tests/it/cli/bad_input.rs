@@ -92,7 +92,7 @@ fn data_files() {
         let middle = whole.len() / 2;
         damaged[middle..middle + 1000].fill(0xaa);
         std::fs::write(at.join("data/braille/braille.npz"), &damaged).unwrap();
-        bad(at, &["train", "braille", "--data", "data"], &["braille.npz", "fetch"]);
+        bad(at, &["train", "braille", "--data", "data"], &["braille.npz", "again"]);
     }
     assert!(!at.join("runs").exists());
 }
