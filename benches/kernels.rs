@@ -638,6 +638,8 @@ fn kernels<K: Kernels>(c: &mut Bench, device: &str, kernels: &mut K) {
         if a.kicks.is_some() {
             let name = format!("{form}, lists of {}", surrogate.0);
             time(&mut group, kernels, a, &name, cells, |kernels, a| a.layer_forward(kernels));
+            // Lists that a forward pass made anew have no kicks yet.
+            a.backward(kernels, true);
             time(&mut group, kernels, a, "kick_gradient", cells, |kernels, a| a.kick_gradient(kernels, false));
         }
         if a.kicks.is_some() && load.recurrent {

@@ -247,7 +247,7 @@ fn choose(found: &[AdapterInfo], wanted: Option<usize>) -> Result<usize> {
             .ok_or_else(|| {
                 // All that are left are software rasterisers.
                 let slow = match found.first() {
-                    Some(info) => format!(" (gpu:{} would do, slower than it)", info.index),
+                    Some(info) => format!("; gpu:{} would compute in software, slower", info.index),
                     None => String::new(),
                 };
                 Error::Device(format!(
