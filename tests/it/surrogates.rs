@@ -179,7 +179,7 @@ fn a_file_names_the_numbers_of_a_shape() {
     refused("{ kind = \"sparse_fast_sigmoid\", bound = 0 }", &["layer[0].surrogate.bound", "above 0"]);
     refused("{ kind = \"multi_gaussian\", ratio = 0.5 }", &["layer[0].surrogate.ratio"]);
     refused("{ kind = \"spike_rate_escape\", offset = nan }", &["layer[0].surrogate.offset"]);
-    refused("{ kind = \"atan\", slope = \"steep\" }", &["layer[0].surrogate.slope", "f64"]);
+    refused("{ kind = \"atan\", slope = \"steep\" }", &["layer[0].surrogate.slope", "expected a number"]);
 }
 
 /// A bump that is higher above the threshold than below it.
