@@ -112,7 +112,10 @@ impl Checkpoint {
         }
         let written = metadata.as_object_mut().and_then(|keys| keys.remove(CHECKSUM));
         if written.is_some_and(|written| written != together(&metadata, file.checksum())) {
-            return Err(Error::file(path, "is damaged: its checksum is not that of what it holds; take a copy of it"));
+            return Err(Error::file(
+                path,
+                "is damaged (its checksum is not that of what it holds): put a copy of it back, or train again",
+            ));
         }
         let progress: Progress = serde_json::from_value(metadata)
             .map_err(|error| Error::file(path, format!("has damaged metadata: {error}")))?;
