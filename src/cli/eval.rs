@@ -3,7 +3,7 @@
 use super::arguments::Eval;
 use super::{say, summary, train};
 use spikegrad::engine::Device;
-use spikegrad::io::RunDirectory;
+use spikegrad::io::{Checkpoint, RunDirectory};
 use spikegrad::learn::Trainer;
 use spikegrad::{Error, Result};
 
@@ -19,9 +19,10 @@ pub fn run(arguments: Eval) -> Result<()> {
     if !path.exists() {
         return Err(Error::file(path, "not there: the run has not been trained"));
     }
+    let checkpoint = Checkpoint::load(&path)?;
     let split = recipe.data.load(recipe.train.seed)?;
     let mut trainer = Trainer::new(recipe, split, device)?;
-    train::restore(&mut trainer, &directory)?;
+    train::restore(&mut trainer, checkpoint, path)?;
     let (budget, wish) = arguments.memory.parse()?;
     trainer.engine().set_memory(budget, wish);
     say(&format!("device   {}", trainer.device()));

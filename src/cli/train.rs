@@ -202,7 +202,7 @@ fn resume(trainer: &mut Trainer, directory: RunDirectory) -> Result<RunDirectory
         ));
     }
     if directory.checkpoint().exists() {
-        restore(trainer, &directory)?;
+        restore(trainer, Checkpoint::load(directory.checkpoint())?, directory.checkpoint())?;
         let (done, wanted) = (trainer.progress().epoch, trainer.recipe().train.epochs);
         if wanted < done {
             return Err(Error::Input(format!(
@@ -217,10 +217,8 @@ fn resume(trainer: &mut Trainer, directory: RunDirectory) -> Result<RunDirectory
     Ok(directory)
 }
 
-/// Gives a trainer what the checkpoint of a run holds; what is wrong with it names the file.
-pub fn restore(trainer: &mut Trainer, directory: &RunDirectory) -> Result<()> {
-    let path = directory.checkpoint();
-    let checkpoint = Checkpoint::load(&path)?;
+/// Gives a trainer what the checkpoint of a run held; what does not fit names the file.
+pub fn restore(trainer: &mut Trainer, checkpoint: Checkpoint, path: PathBuf) -> Result<()> {
     trainer.restore(checkpoint).map_err(|error| match error {
         Error::Input(message) => Error::file(path, message),
         other => other,
